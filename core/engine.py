@@ -1,0 +1,448 @@
+"""PortraitEngine: the fast path from codes and cameras to pictures.
+
+latents → part maps → (with cameras) ray weights → view → the caller's picture
+
+Each arrow is a stage with its own cache, keyed by all that it depends on and by nothing else: a
+new camera keeps the part maps, an edited part recomputes one part generator, an edited texture
+keeps the ray weights, and a change of lens or size only warps the view anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .camera import Camera, canonical_camera, fit_camera
+from .checkpoint import SUFFIX, load_checkpoint
+from .config import ModelConfig
+from .errors import CheckpointError, PortraitError
+from .generators import PartMap
+from .latents import DEFAULT_TRUNCATION, PortraitLatents, seed_noise
+from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
+from .memo import Memo
+from .model import SSGAN3D
+from .parts import BACKGROUND, PART_COUNT
+from .picture import Rendering, View
+from .render_net import RenderNet
+from .volume import (
+    FeatureTable,
+    RayBatch,
+    RayWeights,
+    camera_tensors,
+    ray_weights,
+    sample_rays,
+)
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MAX_PIXELS = 8192 * 8192
+"""Largest picture that is accepted: beyond it a mistyped size would take all memory."""
+_MEAN_COUNT = 2048
+_VIEWS_AT_ONCE = {"cpu": 4}
+_VIEWS_AT_ONCE_GPU = 64
+
+
+@dataclass(frozen=True)
+class _PartKeys:
+    """What the parts of a portrait depend on.
+
+    Attributes:
+        geometry: by part, all that its depth and density depend on.
+        features: by part, all that its features depend on.
+    """
+
+    geometry: tuple[Hashable, ...]
+    features: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, latents: PortraitLatents) -> _PartKeys:
+        base = latents.base.numpy().tobytes()
+        shape, texture = latents.shape.numpy(), latents.texture.numpy()
+        geometry = tuple((base, k, shape[k].tobytes()) for k in range(PART_COUNT))
+        return cls(geometry, tuple((*geometry[k], texture[k].tobytes()) for k in range(PART_COUNT)))
+
+
+@dataclass(frozen=True)
+class _PartResult:
+    """One part's maps, and (unless it is the background) its place on the common grid."""
+
+    map: PartMap
+    geometry: tuple[Tensor, Tensor] | None
+
+
+class PartStage:
+    """Codes → part maps, one cached result a part."""
+
+    def __init__(self, model: SSGAN3D, precision: torch.dtype, portraits: int = 4) -> None:
+        self.model, self.precision = model, precision
+        self.device = next(model.parameters()).device
+        self.memo: Memo[_PartResult] = Memo(portraits * PART_COUNT)
+
+    def __call__(self, latents: PortraitLatents, keys: _PartKeys) -> dict[int, _PartResult]:
+        """All parts of a portrait; only those that are not cached are computed."""
+        missing = [k for k in range(PART_COUNT) if keys.features[k] not in self.memo]
+        if missing:
+            for k, result in self.compute(latents, missing).items():
+                self.memo.put(keys.features[k], result)
+        return {k: self.memo.get(keys.features[k], _never) for k in range(PART_COUNT)}
+
+    def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, _PartResult]:
+        """The parts asked for, computed."""
+        base, shape, texture = (
+            codes[None].to(self.device) for codes in (latents.base, latents.shape, latents.texture)
+        )
+        with torch.autocast(
+            self.device.type, self.precision, enabled=self.precision != torch.float32
+        ):
+            maps = self.model.part_maps(base, shape, texture, parts)
+        results = {}
+        for k in parts:
+            part = PartMap(maps[k].features.to(self.precision), maps[k].depth, maps[k].density)
+            geometry = None if k == BACKGROUND else part_geometry(k, part, self.model.config)
+            results[k] = _PartResult(part, geometry)
+        return results
+
+
+def _never() -> Any:
+    raise AssertionError("a result that was just computed is not in its cache")
+
+
+class ViewStage:
+    """Part maps and canonical cameras → views, with the ray weights cached on the way."""
+
+    def __init__(self, net: RenderNet, config: ModelConfig, precision: torch.dtype) -> None:
+        self.config, self.precision = config, precision
+        self.net = net
+        self.device = next(net.parameters()).device
+        self.rays: Memo[RayBatch] = Memo(16)
+        self.weights: Memo[RayWeights] = Memo(16)
+        self.geometry: Memo[Geometry] = Memo(2)
+        self.tables: Memo[FeatureTable] = Memo(2)
+        self.views: Memo[View] = Memo(8)
+
+    def __call__(
+        self,
+        parts: dict[int, _PartResult],
+        keys: _PartKeys,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+    ) -> list[View]:
+        """One view a camera; only those that are not cached are computed."""
+        shown = visible.numpy().tobytes()
+        geometry_key = (*(keys.geometry[k] for k in LIFTED), shown)
+        view_keys = [(keys.features, shown, _camera_key(camera)) for camera in cameras]
+        views = {key: self.views.get(key, _never) for key in view_keys if key in self.views}
+        missing = {
+            key: camera for key, camera in zip(view_keys, cameras, strict=True) if key not in views
+        }
+        limit = _VIEWS_AT_ONCE.get(self.device.type, _VIEWS_AT_ONCE_GPU)
+        todo = list(missing.items())
+        for start in range(0, len(todo), limit):
+            chunk = todo[start : start + limit]
+            geometry = self.geometry.get(geometry_key, lambda: self._gather(parts, visible))
+            weights = self._weights(geometry, geometry_key, [camera for _, camera in chunk])
+            table = self.tables.get(
+                keys.features,
+                lambda: FeatureTable({k: p.map for k, p in parts.items()}, self.config),
+            )
+            new = self._render(table, weights, parts, [camera for _, camera in chunk])
+            for (key, _), view in zip(chunk, new, strict=True):
+                views[key] = view
+                self.views.put(key, view)
+        return [views[key] for key in view_keys]
+
+    def _gather(self, parts: dict[int, _PartResult], visible: Tensor) -> Geometry:
+        known = {k: part.geometry for k, part in parts.items() if part.geometry is not None}
+        return gather_geometry(known, visible[None].to(self.device))
+
+    def _weights(
+        self, geometry: Geometry, geometry_key: Hashable, cameras: Sequence[Camera]
+    ) -> RayWeights:
+        keys = [(geometry_key, _camera_key(camera)) for camera in cameras]
+        missing = [i for i, key in enumerate(keys) if key not in self.weights]
+        found: dict[int, RayWeights] = {
+            i: self.weights.get(key, _never) for i, key in enumerate(keys) if i not in missing
+        }
+        if missing:
+            rays = [self._rays(cameras[i]) for i in missing]
+            new = ray_weights(geometry, _join_rays(rays), self.config)
+            if len(missing) == len(cameras) == 1:
+                self.weights.put(keys[0], new)
+                return new
+            for row, i in enumerate(missing):
+                found[i] = RayWeights(
+                    new.mask[:, row : row + 1],
+                    new.uv[:, row : row + 1],
+                    new.depth[:, row : row + 1],
+                )
+                self.weights.put(keys[i], found[i])
+        ordered = [found[i] for i in range(len(cameras))]
+        if len(ordered) == 1:
+            return ordered[0]
+        return RayWeights(
+            *(torch.cat([getattr(w, name) for w in ordered], 1) for name in ("mask", "uv", "depth"))
+        )
+
+    def _rays(self, camera: Camera) -> RayBatch:
+        def make() -> RayBatch:
+            origins, directions, centre = (
+                t[None].to(self.device) for t in camera_tensors([camera], self.config.ray_size)
+            )
+            return sample_rays(origins, directions, centre, self.config)
+
+        return self.rays.get(_camera_key(camera), make)
+
+    def _render(
+        self,
+        table: FeatureTable,
+        weights: RayWeights,
+        parts: dict[int, _PartResult],
+        cameras: Sequence[Camera],
+    ) -> list[View]:
+        side = self.config.ray_size
+        features = table.composite(weights, self.config)[0]  # (V, C, r, r), channels last
+        mask = weights.mask[0].unflatten(-1, (side, side))  # (V, K, r, r)
+        image, logits = self.net(features, mask)
+        image = image.float().clamp(-1, 1).cpu()
+        logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
+        backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
+        return [
+            View(
+                camera,
+                image[i],
+                logits[i],
+                backdrop,
+                depth[i].unflatten(-1, (side, side)),
+                coverage[i],
+            )
+            for i, camera in enumerate(cameras)
+        ]
+
+    def clear(self) -> None:
+        """Forget all results."""
+        for memo in (self.rays, self.weights, self.geometry, self.tables, self.views):
+            memo.clear()
+
+
+def _join_rays(rays: Sequence[RayBatch]) -> RayBatch:
+    if len(rays) == 1:
+        return rays[0]
+    return RayBatch(
+        *(torch.cat([getattr(r, name) for r in rays], 1) for name in ("uv", "z", "depth", "step"))
+    )
+
+
+def _camera_key(camera: Camera) -> Hashable:
+    return camera.pose.tobytes(), camera.window, camera.orthographic
+
+
+class PortraitEngine:
+    """A loaded model that renders portraits.
+
+    Attributes:
+        config: the model's configuration.
+        checkpoint_info: facts about the model file, JSON values.
+        device: where the network runs.
+        precision: "float32", "bfloat16" or "float16": of features and render net. Geometry is
+            float32 always, because a shell is thin against the volume.
+    """
+
+    def __init__(
+        self,
+        model: SSGAN3D,
+        info: dict[str, Any] | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.config = model.config
+        self.checkpoint_info = dict(info or {})
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        dtype = PRECISIONS[self.precision]
+        self._model = model.eval().requires_grad_(False).to(self.device)
+        net = RenderNet(self.config)
+        net.load_state_dict(model.render_net.state_dict())
+        net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._parts = PartStage(self._model, dtype)
+        self._views = ViewStage(net.eval().requires_grad_(False), self.config, dtype)
+        self._means: PortraitLatents | None = None
+
+    @classmethod
+    def load(
+        cls, path: Path | None = None, *, device: str = "auto", precision: str = "auto"
+    ) -> PortraitEngine:
+        """Load a model file; None loads the one that is embedded.
+
+        Args:
+            device: "auto", or a device as torch names it ("cpu", "cuda", "mps").
+            precision: "auto" takes bfloat16 where the CPU multiplies it in hardware, float16 on
+                GPUs, else float32.
+
+        Raises:
+            CheckpointError: the file is missing or broken.
+            PortraitError: the device or precision is not there.
+        """
+        model, info = load_checkpoint(embedded_weights() if path is None else Path(path))
+        return cls(model, info, device=device, precision=precision)
+
+    @property
+    def mean_latents(self) -> PortraitLatents:
+        """The mean portrait, towards which truncation draws.
+
+        It is computed from the mapping network and fixed seeds, so that it cannot disagree with it.
+        """
+        if self._means is None:
+            seeds = seed_noise(0, _MEAN_COUNT * self.config.z_dim)
+            self._means = self._map(torch.from_numpy(seeds).reshape(_MEAN_COUNT, -1))
+        return self._means
+
+    def sample(self, seed: int, truncation: float = DEFAULT_TRUNCATION) -> PortraitLatents:
+        """The portrait of a seed.
+
+        Args:
+            truncation: 0 gives the mean portrait's codes, 1 leaves them as the model draws them.
+
+        Raises:
+            LatentsError: the seed is not a whole number from 0 to 2^63 - 1.
+        """
+        drawn = self._map(torch.from_numpy(seed_noise(seed, self.config.z_dim))[None])
+        return drawn.truncate(self.mean_latents, truncation)
+
+    @torch.inference_mode()
+    def _map(self, z: Tensor) -> PortraitLatents:
+        """The mean of the portraits of z (B, z_dim)."""
+        base, shape, texture, presence = (
+            codes.mean(0).cpu() for codes in self._model.mapping(z.to(self.device))
+        )
+        with torch.inference_mode(False):  # results are the caller's to use as any tensor
+            return PortraitLatents(base.clone(), shape.clone(), texture.clone(), presence > 0)
+
+    def render(
+        self,
+        latents: PortraitLatents,
+        camera: Camera | Sequence[Camera],
+        *,
+        size: tuple[int, int] | None = None,
+        outside: str = "clamp",
+    ) -> Rendering:
+        """Render a portrait from one or several cameras.
+
+        Args:
+            size: (height, width) of the pictures; None gives the model's height, and the width
+                that the first camera's window asks for.
+            outside: "clamp" moves cameras from outside the trained range to the nearest pose
+                inside, "refuse" raises.
+
+        Raises:
+            LatentsError: the portrait was made with another model.
+            CameraRangeError: a camera is outside and ``outside`` is "refuse".
+            PortraitError: the size is not positive or too large.
+        """
+        latents.check(self.config)
+        cameras = [camera] if isinstance(camera, Camera) else list(camera)
+        if not cameras:
+            raise PortraitError("There is no camera to render from.")
+        cameras = [fit_camera(c, self.config, outside) for c in cameras]
+        size = self._picture_size(cameras[0], size)
+        keys = _PartKeys.of(latents)
+        with torch.inference_mode():
+            parts = self._parts(latents, keys)
+            canonical = [canonical_camera(c, self.config) for c in cameras]
+            views = self._views(parts, keys, latents.visible, canonical)
+        return Rendering(views, cameras, size, background_visible=bool(latents.visible[BACKGROUND]))
+
+    def _picture_size(self, camera: Camera, size: tuple[int, int] | None) -> tuple[int, int]:
+        if size is None:
+            left, right, bottom, top = camera.window
+            height = self.config.image_size
+            size = (height, max(1, round(height * (right - left) / (top - bottom))))
+        height, width = size
+        if min(height, width) < 1 or height * width > MAX_PIXELS:
+            raise PortraitError(
+                f"A picture of {width} × {height} pixels cannot be made; choose a size from 1 × 1 "
+                "to 8192 × 8192."
+            )
+        return int(height), int(width)
+
+    def part_fields(self, latents: PortraitLatents) -> Geometry:
+        """Depth and density of the lifted parts on the common grid, (1, K - 1, G, G) on the CPU."""
+        latents.check(self.config)
+        keys = _PartKeys.of(latents)
+        with torch.inference_mode():
+            parts = self._parts(latents, keys)
+            geometry = self._views._gather(parts, latents.visible)
+        return Geometry(geometry.depth.cpu(), geometry.density.cpu())
+
+    def release(self) -> None:
+        """Forget all cached results; the model stays loaded."""
+        self._parts.memo.clear()
+        self._views.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
+
+
+def embedded_weights() -> Path:
+    """The model file that comes with the code.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    found = sorted(WEIGHTS_FOLDER.glob(f"*{SUFFIX}"))
+    if not found:
+        raise CheckpointError(
+            f"There is no embedded model in {WEIGHTS_FOLDER}: install the add-on's zip anew, or "
+            "train and export one (python -m training export)."
+        )
+    return found[0]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``name``; "auto" takes a GPU where torch finds one.
+
+    Raises:
+        PortraitError: the device does not exist here.
+    """
+    present: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in present.items() if there()))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in present or not present[device.type]():
+        here = ", ".join(kind for kind, there in present.items() if there())
+        raise PortraitError(f"There is no device {name!r} here; there is: {here}.")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """The precision called ``name``; "auto" takes the fastest that the device has in hardware.
+
+    Raises:
+        PortraitError: there is no such precision.
+    """
+    if name != "auto":
+        if name not in PRECISIONS:
+            raise PortraitError(f"There is no precision {name!r}; choose {', '.join(PRECISIONS)}.")
+        return name
+    if device.type == "cpu":
+        return "bfloat16" if cpu_has_bfloat16() else "float32"
+    return "float16"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16)."""
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

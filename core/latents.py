@@ -1,0 +1,394 @@
+"""The codes of a portrait: from seeds, mixed part by part, saved and loaded.
+
+Random numbers: the vector z of a seed is the same on every platform and with every NumPy. NumPy
+promises that for the raw stream of a bit generator (here PCG64 with ``SeedSequence``), but not for
+its normal distribution, so the raw 64 bit integers are turned into normal numbers here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors_torch
+from torch import Tensor
+
+from .config import ModelConfig
+from .errors import LatentsError
+from .files import write_bytes
+from .parts import PART_COUNT, PART_NAMES, part_index
+
+if TYPE_CHECKING:
+    from .engine import PortraitEngine
+
+FORMAT = "ssgan3d-portrait"
+VERSION = 1
+DEFAULT_TRUNCATION = 0.7
+MAX_SEED = 2**63 - 1
+_MAX_BYTES = 4 << 20
+
+
+def seed_noise(seed: int, count: int) -> np.ndarray:
+    """``count`` normal numbers of ``seed``, float32 (count,).
+
+    Raises:
+        LatentsError: the seed is not a whole number from 0 to ``MAX_SEED``.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise LatentsError(f"A seed must be a whole number, not {seed!r}.")
+    if not 0 <= seed <= MAX_SEED:
+        raise LatentsError(f"A seed must lie between 0 and {MAX_SEED}; it is {seed}.")
+    pairs = (count + 1) // 2
+    raw = np.random.PCG64(int(seed)).random_raw(2 * pairs)
+    uniform = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # in (0, 1)
+    radius, angle = np.sqrt(-2 * np.log(uniform[:pairs])), 2 * math.pi * uniform[pairs:]
+    normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)  # Box and Muller
+    return normal.reshape(-1)[:count].astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PortraitLatents:
+    """The codes of one portrait. Immutable: every change gives a new portrait.
+
+    Attributes:
+        base: w_base, (base_dim,) float32.
+        shape: w_k^s of every part, (K, code_dim) float32.
+        texture: w_k^t of every part, (K, code_dim) float32.
+        visible: which parts are there, (K,) bool. Without the background the picture is white
+            behind the portrait.
+
+    Raises:
+        LatentsError: a tensor has another shape, or holds NaN or infinity.
+    """
+
+    base: Tensor
+    shape: Tensor
+    texture: Tensor
+    visible: Tensor
+
+    def __post_init__(self) -> None:
+        rows, width = (self.shape.shape[0], self.shape.shape[-1]) if self.shape.ndim else (0, 0)
+        expected = {
+            "base": (self.base.numel(),),
+            "shape": (PART_COUNT, width),
+            "texture": (PART_COUNT, width),
+            "visible": (PART_COUNT,),
+        }
+        for name, size in expected.items():
+            tensor = getattr(self, name)
+            if tuple(tensor.shape) != size or not tensor.numel():
+                raise LatentsError(
+                    f"The {name} codes of a portrait have shape {tuple(tensor.shape)}, not {size}."
+                )
+            kind = torch.bool if name == "visible" else torch.float32
+            tensor = tensor.detach().to("cpu", kind).contiguous()
+            if name != "visible" and not tensor.isfinite().all():
+                raise LatentsError(
+                    f"The {name} codes of a portrait hold values that are not numbers."
+                )
+            object.__setattr__(self, name, tensor)
+
+    def check(self, config: ModelConfig) -> None:
+        """Raise LatentsError when the codes are not as long as a model's."""
+        own = (self.base.shape[0], self.shape.shape[1])
+        if own != (config.base_dim, config.code_dim):
+            raise LatentsError(
+                f"The portrait was made with another model: its codes have {own[0]} and {own[1]} "
+                f"numbers, this model's {config.base_dim} and {config.code_dim}. Load that model, "
+                "or make the portrait anew."
+            )
+
+    def replace(
+        self, part: str, other: PortraitLatents, *, shape: bool = True, texture: bool = True
+    ) -> Self:
+        """This portrait with ``part`` of another: its shape code, its texture code, or both.
+
+        With the shape comes whether the part is there at all.
+        """
+        return self.lerp(other, 1.0, parts=[part], shape=shape, texture=texture)
+
+    def lerp(
+        self,
+        other: PortraitLatents,
+        t: float,
+        *,
+        parts: Iterable[str] | None = None,
+        shape: bool = True,
+        texture: bool = True,
+    ) -> Self:
+        """Interpolate towards ``other``; t = 0 is this portrait, t = 1 the other.
+
+        Args:
+            parts: which parts to interpolate. None takes all, and w_base with the shapes.
+            shape, texture: which of the codes. A part is there as it is in the portrait that is
+                nearer, if shapes are interpolated.
+        """
+        if not math.isfinite(t):
+            raise LatentsError(f"Portraits cannot be mixed by {t}.")
+        rows = list(range(PART_COUNT)) if parts is None else [_part(name) for name in parts]
+        base, codes = self.base, {"shape": self.shape, "texture": self.texture}
+        visible = self.visible.clone()
+        if parts is None and shape:
+            base = _mix(self.base, other.base, t)
+        if shape and t > 0.5:
+            visible[rows] = other.visible[rows]
+        for name, wanted in (("shape", shape), ("texture", texture)):
+            if wanted:
+                codes[name] = codes[name].clone()
+                codes[name][rows] = _mix(codes[name][rows], getattr(other, name)[rows], t)
+        return replace(self, base=base, visible=visible, **codes)
+
+    def truncate(self, mean: PortraitLatents, psi: float) -> Self:
+        """Draw the codes towards the mean portrait: mean + psi (codes - mean)."""
+        if not math.isfinite(psi):
+            raise LatentsError(f"The truncation must be a number from 0 to 1; it is {psi}.")
+        return replace(
+            self,
+            base=_mix(mean.base, self.base, psi),
+            shape=_mix(mean.shape, self.shape, psi),
+            texture=_mix(mean.texture, self.texture, psi),
+        )
+
+    def with_visible(
+        self, shown: Iterable[str] | None = None, *, hidden: Iterable[str] = ()
+    ) -> Self:
+        """Show only the parts ``shown`` (None: those that show now), less the ``hidden`` ones.
+
+        Parts added one by one are the paper's progressive composition.
+        """
+        visible = self.visible.clone()
+        if shown is not None:
+            visible[:] = False
+            visible[[_part(name) for name in shown]] = True
+        visible[[_part(name) for name in hidden]] = False
+        return replace(self, visible=visible)
+
+    @property
+    def visible_names(self) -> tuple[str, ...]:
+        """Names of the parts that are there."""
+        return tuple(n for n, there in zip(PART_NAMES, self.visible.tolist(), strict=True) if there)
+
+    def save(self, path: Path) -> None:
+        """Write a .json or .safetensors file, at once or not at all; loads back bit for bit.
+
+        Raises:
+            LatentsError: the suffix is another one.
+            OSError: the file cannot be written.
+        """
+        path = Path(path)
+        names = ("base", "shape", "texture")
+        if path.suffix == ".json":
+            document = {
+                "format": FORMAT,
+                "version": VERSION,
+                "parts": PART_NAMES,
+                "visible": self.visible_names,
+                **{name: _encode(getattr(self, name)) for name in names},
+            }
+            data = (json.dumps(document, indent=1) + "\n").encode()
+        elif path.suffix == ".safetensors":
+            header = {
+                "format": FORMAT,
+                "version": json.dumps(VERSION),
+                "parts": json.dumps(PART_NAMES),
+                "visible": json.dumps(self.visible_names),
+            }
+            data = safetensors_torch.save({name: getattr(self, name) for name in names}, header)
+        else:
+            raise LatentsError(f"A portrait is saved as .json or .safetensors, not as {path.name}.")
+        write_bytes(path, data)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            LatentsError: one sentence on what is wrong with which file.
+        """
+        path = Path(path)
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise LatentsError(f"{path} is too large to be a portrait. Choose another file.")
+            data = path.read_bytes()
+        except OSError as error:
+            raise LatentsError(
+                f"The portrait {path} cannot be read ({error.strerror or error})."
+            ) from error
+        try:
+            if path.suffix == ".safetensors":
+                header, codes = _read_safetensors(data)
+            else:
+                header, codes = _read_json(data)
+        except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+            raise LatentsError(f"{path} is not a portrait, or is damaged ({error}).") from error
+        if header["format"] != FORMAT:
+            raise LatentsError(f"{path} is not a portrait. Choose another file.")
+        if header["version"] != VERSION:
+            raise LatentsError(
+                f"{path} has portrait format {header['version']}; this version reads {VERSION}."
+            )
+        if tuple(header["parts"]) != PART_NAMES:
+            raise LatentsError(f"{path} was made for other parts ({', '.join(header['parts'])}).")
+        visible = torch.tensor([name in header["visible"] for name in PART_NAMES])
+        try:
+            return cls(visible=visible, **codes)
+        except LatentsError as error:
+            raise LatentsError(f"{path} is damaged: {error}") from error
+
+
+def _read_json(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    document = json.loads(data)
+    rows = {"base": (-1,), "shape": (PART_COUNT, -1), "texture": (PART_COUNT, -1)}
+    codes = {name: _decode(document[name], shape) for name, shape in rows.items()}
+    return _checked(document), codes
+
+
+def _read_safetensors(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    tensors = safetensors_torch.load(data)
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    header = {key: json.loads(metadata[key]) for key in ("version", "parts", "visible")}
+    codes = {name: tensors[name] for name in ("base", "shape", "texture")}
+    return _checked({**header, "format": metadata["format"]}), codes
+
+
+def _checked(header: dict[str, Any]) -> dict[str, Any]:
+    """The header if each field is there and of its kind."""
+    for name in ("parts", "visible"):
+        if not all(isinstance(part, str) for part in header[name]):
+            raise ValueError(f"{name} is not a list of names")
+    return {key: header[key] for key in ("format", "version", "parts", "visible")}
+
+
+def _encode(codes: Tensor) -> str:
+    """Little-endian float32 as base64: exact, and a third of the length of decimals."""
+    return base64.b64encode(codes.numpy().astype("<f4").tobytes()).decode("ascii")
+
+
+def _decode(text: str, shape: tuple[int, ...]) -> Tensor:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"codes are not base64: {error}") from error
+    return torch.from_numpy(np.frombuffer(raw, "<f4").astype(np.float32).reshape(shape))
+
+
+def _mix(first: Tensor, second: Tensor, t: float) -> Tensor:
+    """(1 - t) first + t second, exactly ``first`` at 0 and ``second`` at 1."""
+    if first.shape != second.shape:
+        raise LatentsError(
+            f"Portraits of different models cannot be mixed: their codes have shapes "
+            f"{tuple(first.shape)} and {tuple(second.shape)}."
+        )
+    return torch.lerp(first, second, t)
+
+
+def _part(name: str) -> int:
+    try:
+        return part_index(name)
+    except ValueError as error:
+        raise LatentsError(str(error)) from None
+
+
+@dataclass
+class PartRecipe:
+    """What one part of a portrait is made from. None means the portrait's own.
+
+    Attributes:
+        visible: whether the part is there; None as the portrait's seed says.
+        shape_seed, texture_seed: seeds of the codes.
+        mix_seed: a second seed to mix the codes with.
+        shape_mix, texture_mix: how much of the second seed, 0 to 1.
+    """
+
+    visible: bool | None = None
+    shape_seed: int | None = None
+    texture_seed: int | None = None
+    mix_seed: int | None = None
+    shape_mix: float = 0.0
+    texture_mix: float = 0.0
+
+
+@dataclass
+class PortraitRecipe:
+    """A portrait as seeds: what a user interface edits and a file keeps.
+
+    Attributes:
+        seed: of the whole portrait.
+        truncation: 0 (the mean portrait) to 1 (as the model draws them).
+        parts: what differs, by part name.
+    """
+
+    seed: int
+    truncation: float = DEFAULT_TRUNCATION
+    parts: dict[str, PartRecipe] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            LatentsError: a value is missing, unknown or of the wrong kind.
+        """
+        try:
+            parts = {name: PartRecipe(**part) for name, part in values.get("parts", {}).items()}
+            unknown = set(values) - {"seed", "truncation", "parts"}
+            if unknown:
+                raise TypeError(f"unknown fields {', '.join(sorted(unknown))}")
+            recipe = cls(values["seed"], values.get("truncation", DEFAULT_TRUNCATION), parts)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise LatentsError(f"The recipe of a portrait is broken: {error}.") from error
+        recipe.check()
+        return recipe
+
+    def check(self) -> None:
+        """Raise LatentsError when a value is of the wrong kind or out of its range."""
+        _check_unit("truncation", self.truncation)
+        for name, part in self.parts.items():
+            _part(name)
+            _check_unit(f"shape mix of {name}", part.shape_mix)
+            _check_unit(f"texture mix of {name}", part.texture_mix)
+            if part.visible not in (None, True, False):
+                raise LatentsError(f"Visible of {name} must be yes, no or unset.")
+
+    def resolve(self, engine: PortraitEngine) -> PortraitLatents:
+        """The codes that the seeds stand for.
+
+        Raises:
+            LatentsError: a value is of the wrong kind or out of its range.
+        """
+        self.check()
+        own = engine.sample(self.seed, self.truncation)
+        visible = own.visible.clone()
+        for name, part in self.parts.items():
+            for seed, amounts in (
+                (part.shape_seed, (1.0, 0.0)),
+                (part.texture_seed, (0.0, 1.0)),
+                (part.mix_seed, (part.shape_mix, part.texture_mix)),
+            ):
+                if seed is None:
+                    continue
+                other = engine.sample(seed, self.truncation)
+                own = own.lerp(other, amounts[0], parts=[name], texture=False)
+                own = own.lerp(other, amounts[1], parts=[name], shape=False)
+            if part.visible is not None:
+                visible[part_index(name)] = part.visible
+        return replace(own, visible=visible)
+
+
+def _check_unit(what: str, value: float) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:  # NaN fails the comparison
+        raise LatentsError(f"The {what} must be a number from 0 to 1; it is {value!r}.")

@@ -1,0 +1,46 @@
+"""A small cache: the latest results of one stage, by the inputs that they were made from."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Memo(Generic[Value]):
+    """Keeps the ``capacity`` results that were used last.
+
+    Attributes:
+        made: how often a result was computed.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.made = 0
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The result for ``key``; computed by ``make`` if it is not there."""
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        value = make()
+        self.put(key, value)
+        return value
+
+    def put(self, key: Hashable, value: Value) -> None:
+        """Keep a result that was computed elsewhere, as one of a batch."""
+        self.made += 1
+        self._values[key] = value
+        self._values.move_to_end(key)
+        while len(self._values) > self.capacity:
+            self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self._values.clear()

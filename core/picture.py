@@ -1,0 +1,235 @@
+"""From what the network made in its own framing to the pictures that the caller asked for.
+
+The network's picture is square and aimed at the origin (:func:`~.camera.canonical_camera`). The
+caller's camera has the same rays in another arrangement, so its picture is a homography of that.
+What lies outside the network's frame shows the background's own coarse colours, continued from the
+frame's border, with alpha 0: a bust that is cut by the frame stays cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .camera import Camera, picture_homography
+from .parts import BACKGROUND
+from .render_net import enlarge_to
+
+_SAME = 1.0e-6
+_FILL_STEPS = 4
+_SOLID = 0.05
+
+
+@dataclass(frozen=True)
+class View:
+    """One portrait in the network's own framing; S is the picture's size, r the ray grid's.
+
+    Attributes:
+        camera: the canonical camera.
+        image: (3, S, S) float32 in [-1, 1].
+        mask_logits: (K, S / 2, S / 2).
+        backdrop: the background's coarse colours, (3, h, w), about [-1, 1].
+        depth: planar depth of what the rays meet, (r, r).
+        coverage: share of each ray that is not background, (r, r).
+    """
+
+    camera: Camera
+    image: Tensor
+    mask_logits: Tensor
+    backdrop: Tensor
+    depth: Tensor
+    coverage: Tensor
+
+
+@dataclass(frozen=True)
+class _Warp:
+    """Where the pixels of one picture lie in a view.
+
+    Attributes:
+        grid: coordinates for grid_sample, (1, H, W, 2).
+        inside: whether a pixel lies in the view's frame, (H, W) bool, or None where all do.
+        stretch: the depth of a pixel's point along the caller's axis is its depth along the view's
+            divided by this, plus ``shift``; (H, W).
+        shift: see ``stretch``.
+        halvings: how often the view is to be halved before it is looked up.
+    """
+
+    grid: Tensor
+    inside: Tensor | None
+    stretch: Tensor
+    shift: float
+    halvings: int
+
+
+def _warp(source: Camera, target: Camera, size: tuple[int, int], view_size: int) -> _Warp | None:
+    """The warp from ``source``'s square view to ``target``'s picture; None if they are the same."""
+    matrix = picture_homography(source, target)
+    # The third row of the homography is a pixel's depth along the view's axis for depth 1 along the
+    # caller's. It must not be scaled, so the test for equality divides a copy.
+    aligned = np.abs(matrix / matrix[2, 2] - np.eye(3)).max() < _SAME if matrix[2, 2] > 0 else False
+    if aligned and size == (view_size, view_size):
+        return None
+    height, width = size
+    x = (torch.arange(width, dtype=torch.float64) + 0.5) / width * 2 - 1
+    y = 1 - (torch.arange(height, dtype=torch.float64) + 0.5) / height * 2
+    m = matrix.tolist()
+    rows = [(m[i][0] * x)[None, :] + (m[i][1] * y + m[i][2])[:, None] for i in range(3)]
+    stretch = rows[2]  # (H, W)
+    ahead = stretch > 1e-6
+    safe = stretch.clamp_min(1e-6)
+    u, v = rows[0] / safe, rows[1] / safe
+    inside = (u.abs() <= 1) & (v.abs() <= 1) & ahead
+    shift = 0.0
+    if source.orthographic:
+        shift = float((target.position - source.position) @ target.pose[:3, 2])
+    grid = torch.stack([u, -v], -1).clamp(-1.0e3, 1.0e3).float()[None]
+    return _Warp(
+        grid,
+        None if bool(inside.all()) else inside,
+        safe.float(),
+        shift,
+        _halvings(matrix, size, view_size),
+    )
+
+
+def _halvings(matrix: np.ndarray, size: tuple[int, int], view_size: int) -> int:
+    """How often to halve a view so that its pixels are about as large as the picture's."""
+    corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1.0]]) @ np.linalg.inv(matrix).T
+    if corners[:, 2].min() <= 1e-6:
+        return 0
+    x = corners[:, 0] / corners[:, 2] * size[1] / 2  # pixels
+    y = corners[:, 1] / corners[:, 2] * size[0] / 2
+    area = 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    ratio = view_size / math.sqrt(max(area, 1.0))
+    most = int(math.log2(view_size)) - 1
+    return max(0, min(round(math.log2(ratio)), most))
+
+
+def _halve(x: Tensor, times: int) -> Tensor:
+    """Average over squares of 2^times pixels."""
+    return F.avg_pool2d(x, 2**times) if times else x
+
+
+def _sample(x: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear lookup of (1, C, h, w) that repeats the border."""
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+class Rendering:
+    """Pictures of B views. Everything but the image is made when it is first asked for.
+
+    All are CPU tensors, float32 unless said otherwise; row 0 is the top of the picture.
+
+    Attributes:
+        cameras: the cameras that were rendered: the caller's, moved into the trained range where
+            they stood outside.
+        size: (height, width).
+    """
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        cameras: Sequence[Camera],
+        size: tuple[int, int],
+        *,
+        background_visible: bool = True,
+    ) -> None:
+        self.cameras, self.size = tuple(cameras), size
+        self._views = tuple(views)
+        self._background_visible = background_visible
+        view_size = views[0].image.shape[-1]
+        self._warps = [
+            _warp(view.camera, camera, size, view_size)
+            for view, camera in zip(views, cameras, strict=True)
+        ]
+        self.image = self._image()
+
+    @torch.no_grad()
+    def _image(self) -> Tensor:
+        """(B, 3, H, W) sRGB in [-1, 1]."""
+        pictures = []
+        for view, warp in zip(self._views, self._warps, strict=True):
+            picture = view.image.float()[None]
+            if warp is not None:
+                backdrop = view.backdrop.float()[None]
+                picture = _sample(_halve(picture, warp.halvings), warp.grid)
+                if warp.inside is not None:
+                    outside = _sample(backdrop, warp.grid).clamp(-1, 1)
+                    picture = torch.where(warp.inside, picture, outside)
+            pictures.append(picture)
+        image = torch.cat(pictures)
+        if not self._background_visible:  # white behind the portrait
+            alpha = self.alpha[:, None]
+            image = image * alpha + (1 - alpha)
+        return image
+
+    @cached_property
+    @torch.no_grad()
+    def mask(self) -> Tensor:
+        """Share of each part in each pixel, (B, K, H, W); sums to 1 over the parts."""
+        masks = []
+        for view, warp in zip(self._views, self._warps, strict=True):
+            logits = view.mask_logits.float()[None]
+            if warp is None:
+                soft = enlarge_to(logits, self.size[0]).softmax(1)
+            elif warp.halvings:
+                # logits of many pixels do not average to the share of each part: their masks do
+                soft = _halve(logits.softmax(1), warp.halvings - 1)
+                soft = _sample(soft, warp.grid)
+            else:
+                soft = _sample(logits, warp.grid).softmax(1)
+            if warp is not None and warp.inside is not None:
+                soft *= warp.inside
+                soft[:, BACKGROUND] += ~warp.inside
+            masks.append(soft)
+        return torch.cat(masks)
+
+    @cached_property
+    @torch.no_grad()
+    def labels(self) -> Tensor:
+        """Index of the part that has most of each pixel, (B, H, W) uint8."""
+        return self.mask.argmax(1).to(torch.uint8)
+
+    @cached_property
+    @torch.no_grad()
+    def alpha(self) -> Tensor:
+        """Share of the portrait in each pixel: 1 - background, (B, H, W)."""
+        return 1 - self.mask[:, BACKGROUND]
+
+    @cached_property
+    @torch.no_grad()
+    def depth(self) -> Tensor:
+        """Distance along the camera's -Z in model units, +inf where alpha < 0.5; (B, H, W)."""
+        depths = []
+        for view, warp in zip(self._views, self._warps, strict=True):
+            coarse = _filled_depth(view.depth.float(), view.coverage.float())[None, None]
+            if warp is None:
+                depth = enlarge_to(coarse, self.size[0])[0, 0]
+            else:
+                depth = _sample(coarse, warp.grid)[0, 0] / warp.stretch + warp.shift
+            depths.append(depth)
+        return torch.stack(depths).masked_fill_(self.alpha < 0.5, math.inf)
+
+
+def _filled_depth(depth: Tensor, coverage: Tensor) -> Tensor:
+    """Depth (r, r) with rays that meet next to nothing filled from their neighbours.
+
+    The final mask may reach a pixel further than the rays' own, and a lookup between a ray that
+    hits and one that does not must not average with a meaningless depth.
+    """
+    weight = (coverage > _SOLID).float()
+    total = (depth * weight)[None, None]
+    weight = weight[None, None]
+    for _ in range(_FILL_STEPS):
+        near, count = F.avg_pool2d(total, 3, 1, 1), F.avg_pool2d(weight, 3, 1, 1)
+        grown = (weight == 0) & (count > 0)
+        total = torch.where(grown, near / count.clamp_min(1e-9), total)
+        weight = torch.where(grown, 1.0, weight)
+    return total[0, 0]

@@ -1,0 +1,147 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import torch as safetensors_torch
+
+from core.checkpoint import MAX_BYTES, load_checkpoint, save_checkpoint
+from core.config import ModelConfig
+from core.errors import CheckpointError
+from core.model import SSGAN3D
+
+
+def split(path: Path) -> tuple[dict, bytes]:
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def write(path: Path, header: dict, body: bytes) -> Path:
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
+    return path
+
+
+def test_weights_and_facts_come_back(model, checkpoint):
+    loaded, info = load_checkpoint(checkpoint)
+    assert info == {"steps": 3, "licence": "CC0-1.0"}
+    assert loaded.config == model.config
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+def test_half_stores_float16_and_loads_float32(model, tmp_path, checkpoint):
+    path = tmp_path / "half.safetensors"
+    save_checkpoint(path, model, {}, half=True)
+    assert path.stat().st_size < 0.6 * checkpoint.stat().st_size
+    loaded, _ = load_checkpoint(path)
+    for name, tensor in model.state_dict().items():
+        assert loaded.state_dict()[name].dtype == torch.float32
+        assert torch.equal(loaded.state_dict()[name], tensor.half().float()), name
+
+
+def test_loading_leaves_random_numbers_alone(checkpoint):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load_checkpoint(checkpoint)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_failed_save_keeps_the_old_file(model, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"precious")
+    with pytest.raises(CheckpointError, match="not JSON"):
+        save_checkpoint(path, model, {"object": object()})
+    broken = SSGAN3D(model.config)
+    broken.mapping.head.bias.data[0] = 1e6
+    with pytest.raises(CheckpointError, match=r"mapping\.head\.bias.*float16"):
+        save_checkpoint(path, broken, {}, half=True)
+    assert path.read_bytes() == b"precious"
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(CheckpointError, match="There is no model file .*nothing.safetensors"):
+        load_checkpoint(tmp_path / "nothing.safetensors")
+
+
+def test_folder(tmp_path):
+    with pytest.raises(CheckpointError, match="not a file"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", b"\x80\x04\x95" * 100, b"\0" * 64])
+def test_foreign_bytes(tmp_path, content):
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_truncated(tmp_path, checkpoint, share):
+    path = tmp_path / "short.safetensors"
+    data = checkpoint.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(CheckpointError, match="ends too early.*Copy it again"):
+        load_checkpoint(path)
+
+
+def test_oversized_is_refused_unread(tmp_path):
+    path = tmp_path / "huge.safetensors"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)  # sparse: takes no disk
+    with pytest.raises(CheckpointError, match="1024 MiB"):
+        load_checkpoint(path)
+
+
+def test_another_safetensors_file(tmp_path):
+    path = tmp_path / "other.safetensors"
+    safetensors_torch.save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match="no portrait model"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("version", "2", "model format 2.*reads format 1"),
+        ("parts", '["background", "beard"]', "other parts .background, beard"),
+        ("config", "{}", "configuration does not fit"),
+        ("config", "[]", "no configuration"),
+        ("info", "{not json", "header of .* is broken"),
+    ],
+)
+def test_header_of_another_version(tmp_path, checkpoint, field, value, message):
+    header, body = split(checkpoint)
+    header["__metadata__"][field] = value
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(write(tmp_path / "model.safetensors", header, body))
+
+
+def test_configuration_that_asks_for_more_than_the_file_holds(tmp_path, checkpoint):
+    header, body = split(checkpoint)
+    config = json.loads(header["__metadata__"]["config"])
+    config["hidden"] = 10**6  # would take terabytes if it were believed
+    header["__metadata__"]["config"] = json.dumps(config)
+    with pytest.raises(CheckpointError, match="too few weights"):
+        load_checkpoint(write(tmp_path / "model.safetensors", header, body))
+
+
+def test_weights_of_another_configuration(tmp_path, checkpoint):
+    header, body = split(checkpoint)
+    config = ModelConfig.tiny().to_dict() | {"base_dim": 7}
+    header["__metadata__"]["config"] = json.dumps(config)
+    with pytest.raises(CheckpointError, match="do not fit its configuration"):
+        load_checkpoint(write(tmp_path / "model.safetensors", header, body))
+
+
+def test_weights_that_are_not_numbers(tmp_path, checkpoint):
+    header, body = split(checkpoint)
+    start, end = header["mapping.head.bias"]["data_offsets"]
+    body = body[:start] + b"\xff" * (end - start) + body[end:]  # NaN in float32
+    with pytest.raises(CheckpointError, match="not finite"):
+        load_checkpoint(write(tmp_path / "model.safetensors", header, body))

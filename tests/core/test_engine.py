@@ -1,0 +1,256 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from core.camera import Camera
+from core.engine import PortraitEngine, choose_device, choose_precision
+from core.errors import CameraRangeError, CheckpointError, LatentsError, PortraitError
+from core.parts import PART_COUNT, PART_NAMES, part_index
+
+OUTPUTS = ("image", "mask", "labels", "alpha", "depth")
+
+
+def assert_same(a, b):
+    for name in OUTPUTS:
+        assert torch.equal(getattr(a, name), getattr(b, name)), name
+
+
+def test_shapes_and_ranges(engine):
+    result = engine.render(engine.sample(1), [Camera.orbit(0), Camera.orbit(0.3)], size=(40, 56))
+    assert result.image.shape == (2, 3, 40, 56)
+    assert result.mask.shape == (2, PART_COUNT, 40, 56)
+    assert result.labels.shape == result.alpha.shape == result.depth.shape == (2, 40, 56)
+    assert result.labels.dtype == torch.uint8
+    assert result.image.abs().max() <= 1
+    assert torch.allclose(result.mask.sum(1), torch.ones(2, 40, 56), atol=1e-5)
+    assert torch.equal(result.alpha, 1 - result.mask[:, 0])
+    assert torch.equal(result.depth.isfinite(), result.alpha >= 0.5)
+    for name in OUTPUTS:
+        assert getattr(result, name).device.type == "cpu"
+
+
+def test_seeds_are_repeatable_and_differ(engine, checkpoint):
+    again = PortraitEngine.load(checkpoint, device="cpu", precision="float32")
+    camera = Camera.orbit(0.2)
+    assert_same(engine.render(engine.sample(3), camera), again.render(again.sample(3), camera))
+    other = engine.render(engine.sample(4), camera)
+    assert not torch.equal(other.image, engine.render(engine.sample(3), camera).image)
+
+
+def test_truncation_zero_is_the_mean(engine):
+    for seed in (1, 2):
+        drawn = engine.sample(seed, 0.0)
+        assert torch.equal(drawn.shape, engine.mean_latents.shape)
+        assert torch.equal(drawn.base, engine.mean_latents.base)
+
+
+def test_saved_portrait_gives_the_same_picture(engine, tmp_path):
+    latents = engine.sample(11)
+    latents.save(tmp_path / "p.json")
+    loaded = type(latents).load(tmp_path / "p.json")
+    first = engine.render(latents, Camera.orbit(0.1))
+    engine.release()
+    assert_same(first, engine.render(loaded, Camera.orbit(0.1)))
+
+
+def test_caches_do_not_change_pictures(engine, checkpoint):
+    """Whatever was rendered before, a portrait and a camera give one picture, to the bit."""
+    a, b = engine.sample(1), engine.sample(2)
+    edited = a.replace("hair", b)
+    cameras = [Camera.orbit(0.0), Camera.orbit(0.3), Camera.orbit(-0.3)]
+    for latents in (a, b, edited, a.replace("nose", b, shape=False)):
+        for camera in cameras:
+            fresh = PortraitEngine.load(checkpoint, device="cpu", precision="float32")
+            assert_same(engine.render(latents, camera), fresh.render(latents, camera))
+
+
+def test_an_edit_recomputes_one_part(engine, monkeypatch):
+    made = []
+    stage = engine._parts
+    compute = stage.compute
+    monkeypatch.setattr(
+        stage, "compute", lambda latents, parts: made.append(list(parts)) or compute(latents, parts)
+    )
+    a, b = engine.sample(1), engine.sample(2)
+    engine.render(a, Camera.orbit(0))
+    assert made.pop() == list(range(PART_COUNT))
+    engine.render(a, Camera.orbit(0.2))
+    assert made == []
+    engine.render(a.replace("hair", b), Camera.orbit(0.2))
+    assert made.pop() == [part_index("hair")]
+    engine.render(a.with_visible(hidden=["hair"]), Camera.orbit(0.2))
+    assert made == []
+
+
+def test_an_edited_texture_keeps_the_ray_weights(engine):
+    a, b = engine.sample(1), engine.sample(2)
+    engine.render(a, Camera.orbit(0))
+    before = engine._views.weights.made
+    engine.render(a.replace("hair", b, shape=False), Camera.orbit(0))
+    assert engine._views.weights.made == before
+    engine.render(a.replace("hair", b, texture=False), Camera.orbit(0))
+    assert engine._views.weights.made == before + 1
+
+
+def test_lens_and_size_only_warp(engine):
+    a = engine.sample(1)
+    engine.render(a, Camera.orbit(0.1))
+    before = engine._views.views.made
+    engine.render(a, Camera.orbit(0.1, side=1.0), size=(30, 50))
+    assert engine._views.views.made == before
+
+
+def test_batches_equal_single_views(engine):
+    a = engine.sample(1)
+    cameras = [Camera.orbit(0.1 * i) for i in range(6)]
+    together = engine.render(a, cameras)
+    engine.release()
+    for i, camera in enumerate(cameras):
+        single = engine.render(a, camera)
+        assert torch.allclose(together.image[i], single.image[0], atol=1e-5)
+        assert torch.allclose(together.mask[i], single.mask[0], atol=1e-5)
+
+
+def window_part(camera: Camera, left: float, right: float, bottom: float, top: float) -> Camera:
+    x, y = camera.window[0], camera.window[2]
+    width, height = camera.window[1] - x, camera.window[3] - y
+    window = (x + width * left, x + width * right, y + height * bottom, y + height * top)
+    return Camera(camera.pose, window, camera.orthographic)
+
+
+@pytest.mark.parametrize("orthographic", [False, True])
+def test_a_part_of_the_window_is_a_crop(engine, orthographic):
+    a, camera = engine.sample(1), Camera.orbit(0.2, 0.1, orthographic=orthographic)
+    whole = engine.render(a, camera)
+    crop = engine.render(a, window_part(camera, 0.25, 0.75, 0.5, 0.75), size=(16, 32))
+    rows, columns = slice(16, 32), slice(16, 48)
+    for name in ("image", "mask"):
+        expected = getattr(whole, name)[..., rows, columns]
+        assert torch.allclose(getattr(crop, name), expected, atol=1e-4), name
+    both = crop.depth.isfinite() & whole.depth[:, rows, columns].isfinite()
+    assert both.any()
+    assert torch.allclose(crop.depth[both], whole.depth[:, rows, columns][both], atol=1e-3)
+
+
+def test_default_width_follows_the_window(engine):
+    camera = window_part(Camera.orbit(0), 0, 1, 0.25, 0.75)
+    assert engine.render(engine.sample(1), camera).image.shape == (1, 3, 64, 128)
+
+
+def test_a_rolled_camera_rotates_the_picture(engine):
+    a, camera = engine.sample(1), Camera.orbit(0.2)
+    quarter = np.eye(4)
+    quarter[:2, :2] = [[0, -1], [1, 0]]  # the camera turns to its left about its axis
+    rolled = engine.render(a, Camera(camera.pose @ quarter, camera.window))
+    upright = engine.render(a, camera)
+    # so the picture turns to the right
+    expected = upright.image.rot90(-1, (2, 3))
+    assert torch.allclose(rolled.image, expected, atol=1e-4)
+    assert torch.equal(rolled.labels, upright.labels.rot90(-1, (1, 2)))
+
+
+def test_outside_the_frame_is_background(engine):
+    a = engine.sample(1)
+    wide = engine.render(a, Camera.orbit(0, side=4.0), size=(128, 128))
+    border = torch.ones(128, 128, dtype=torch.bool)
+    border[32:96, 32:96] = False
+    assert (wide.alpha[0][border] == 0).all()
+    assert (wide.labels[0][border] == 0).all()
+    assert wide.depth[0][border].isinf().all()
+    assert wide.image.isfinite().all()
+    inner = engine.render(a, Camera.orbit(0)).image
+    assert torch.allclose(wide.image[..., 32:96, 32:96], inner, atol=1e-4)
+
+
+def test_small_pictures_average_the_large_one(engine):
+    a = engine.sample(1)
+    whole = engine.render(a, Camera.orbit(0))
+    small = engine.render(a, Camera.orbit(0), size=(16, 16))
+    average = torch.nn.functional.avg_pool2d
+    assert torch.allclose(small.image, average(whole.image, 4), atol=1e-5)
+    assert (small.mask - average(whole.mask, 4)).abs().max() < 0.1
+    assert (small.mask - average(whole.mask, 4)).abs().mean() < 0.01
+
+
+def test_depth_agrees_with_projection(engine):
+    """Depth times the ray through a pixel is a model point near the head."""
+    camera = Camera.orbit(0.4, 0.1)
+    depth = engine.render(engine.sample(1), camera).depth[0].double().numpy()
+    hit = np.isfinite(depth)
+    assert hit.mean() > 0.05
+    origins, directions = camera.rays(*depth.shape)
+    points = (origins + directions * np.where(hit, depth, 0)[..., None])[hit]
+    ndc, planar = camera.project(points)
+    assert np.allclose(planar, depth[hit])
+    assert np.abs(ndc).max() <= 1
+    assert np.abs(depth[hit] - camera.distance).max() < 1.1
+
+
+def test_camera_outside_is_clamped_or_refused(engine):
+    a, far = engine.sample(1), Camera.orbit(1.5)
+    with pytest.raises(CameraRangeError, match="86°"):
+        engine.render(a, far, outside="refuse")
+    clamped = engine.render(a, far)
+    assert math.isclose(clamped.cameras[0].yaw, engine.config.yaw_max)
+    assert_same(clamped, engine.render(a, Camera.orbit(engine.config.yaw_max)))
+
+
+def test_hidden_parts_have_no_mask_but_what_the_net_adds(engine):
+    hidden = engine.sample(1).with_visible(PART_NAMES, hidden=["hair"])
+    engine.render(hidden, Camera.orbit(0))
+    ((_, weights),) = engine._views.weights._values.items()
+    assert (weights.mask[:, :, part_index("hair")] == 0).all()
+
+
+def test_without_background_the_picture_is_white_behind(engine):
+    result = engine.render(engine.sample(1).with_visible(["skin"]), Camera.orbit(0))
+    empty = result.alpha[0] < 1e-3
+    if empty.any():
+        assert (result.image[0][:, empty] > 0.99).all()
+    shown = engine.render(engine.sample(1).with_visible(["skin", "background"]), Camera.orbit(0))
+    expected = shown.image * shown.alpha[:, None] + 1 - shown.alpha[:, None]
+    assert torch.allclose(result.image, expected, atol=1e-6)
+
+
+def test_bfloat16_gives_the_same_picture(engine, checkpoint):
+    """8 bits of mantissa: errors of about 2^-8 a layer, of the two hundred steps of a picture."""
+    half = PortraitEngine.load(checkpoint, device="cpu", precision="bfloat16")
+    a, camera = engine.sample(1), Camera.orbit(0.2)
+    exact, fast = engine.render(a, camera), half.render(a, camera)
+    error = (exact.image - fast.image).square().mean()
+    assert 10 * torch.log10(4 / error) > 35
+    assert (exact.labels == fast.labels).float().mean() > 0.97
+
+
+def test_threads_are_left_as_they_were(engine):
+    before = torch.get_num_threads()
+    engine.render(engine.sample(1), Camera.orbit(0))
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("size", [(0, 10), (10, -1), (10**6, 10**6)])
+def test_absurd_sizes(engine, size):
+    with pytest.raises(PortraitError, match="cannot be made"):
+        engine.render(engine.sample(1), Camera.orbit(0), size=size)
+
+
+def test_portrait_of_another_model(engine):
+    a = engine.sample(1)
+    other = type(a)(torch.zeros(3), a.shape, a.texture, a.visible)
+    with pytest.raises(LatentsError, match="another model"):
+        engine.render(other, Camera.orbit(0))
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(CheckpointError, match="There is no model file"):
+        PortraitEngine.load(tmp_path / "none.safetensors")
+
+
+def test_devices_and_precisions():
+    with pytest.raises(PortraitError, match="no device 'abacus'"):
+        choose_device("abacus")
+    with pytest.raises(PortraitError, match="no precision 'int3'"):
+        choose_precision("int3", torch.device("cpu"))
+    assert choose_precision("auto", torch.device("cuda")) == "float16"
