@@ -1,0 +1,44 @@
+"""The Blender side: a portrait as an object, its panel, operators, render engine and commands.
+
+The rooms, from the outside in:
+
+* ``panel``, ``operators``, ``turntable``, ``render_engine``, ``cli``, ``preferences``: what Blender
+  calls.
+* ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
+* ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
+* ``runtime``: the one place that loads the model.
+
+Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
+them, so that enabling the extension takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from . import cli, operators, panel, preferences, properties, render_engine, runtime, turntable
+
+MODULES = (properties, preferences, operators, turntable, render_engine, panel)
+
+
+def register() -> None:
+    """Make the extension's classes, properties, menus, engine and command known to Blender."""
+    for module in MODULES:
+        for cls in module.CLASSES:
+            bpy.utils.register_class(cls)
+    properties.attach()
+    render_engine.join_stock_panels()
+    panel.join_menus()
+    cli.register()
+
+
+def unregister() -> None:
+    """Take everything back that :func:`register` made known, and free the model's memory."""
+    cli.unregister()
+    panel.leave_menus()
+    render_engine.leave_stock_panels()
+    runtime.shut_down()
+    properties.detach()
+    for module in reversed(MODULES):
+        for cls in reversed(module.CLASSES):
+            bpy.utils.unregister_class(cls)

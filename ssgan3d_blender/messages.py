@@ -1,0 +1,43 @@
+"""Errors as one sentence for the person at the screen."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import traceback
+from collections.abc import Callable
+
+import bpy
+
+from ..core.errors import PortraitError
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong and what to do; the trace of a surprise goes to the console."""
+    if isinstance(error, PortraitError):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "There is not enough memory: choose a lower resolution or another device."
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno == errno.ENOSPC:
+            return f"The disk is full{where}: nothing was written."
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return f"This place cannot be written{where}: choose another folder."
+        return f"{error.strerror or error}{where}"
+    traceback.print_exception(error)
+    return f"Unexpected {type(error).__name__}: {error} (details are in the console)"
+
+
+def cancels_on_error(execute: Callable[..., set[str]]) -> Callable[..., set[str]]:
+    """Decorate an operator's ``execute``: an error is reported and cancels the operator."""
+
+    @functools.wraps(execute)
+    def guarded(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
+        try:
+            return execute(self, context)
+        except Exception as error:
+            self.report({"ERROR"}, describe(error))
+            return {"CANCELLED"}
+
+    return guarded

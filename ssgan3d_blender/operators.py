@@ -1,0 +1,413 @@
+"""What an artist does with a portrait; each tooltip says what happens to the picture."""
+
+from __future__ import annotations
+
+import random
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
+
+from ..core.errors import PortraitError
+from ..core.parts import BACKGROUND, PARTS
+from . import cameras, portraits, preferences, properties, runtime
+from .messages import cancels_on_error
+
+ENGINE_ID = "SSGAN3D"
+STANDARD = "Standard"
+MAX_SIDE = 8192
+PART_ITEMS = tuple((part.name, part.label, f"Only {part.label.lower()}") for part in PARTS)
+MESH_PARTS = tuple(item for index, item in enumerate(PART_ITEMS) if index != BACKGROUND)
+
+
+class SSGAN3D_OT_add_portrait(bpy.types.Operator):
+    """Add a portrait object."""
+
+    bl_idname = "ssgan3d.add_portrait"
+    bl_label = "Portrait"
+    bl_description = "Add a portrait at the 3D cursor: a generated person, made from one number"
+    bl_options = {"REGISTER", "UNDO"}
+
+    seed: IntProperty(
+        name="Seed",
+        description="Which person this is: every number is another one",
+        default=0,
+        min=0,
+        max=properties.MAX_SEED,
+    )
+    truncation: FloatProperty(
+        name="Variety",
+        description="0 is the average face, 1 the full range of faces, odd ones among them",
+        default=0.7,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Objects are added in object mode, into a collection that can be changed."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave edit mode first")
+            return False
+        return context.collection is not None and context.collection.is_editable
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """From the menu: the first seed that no portrait of the scene has."""
+        taken = {portrait.ssgan3d.seed for portrait in portraits.in_scene(context.scene)}
+        self.seed = next(seed for seed in range(len(taken) + 1) if seed not in taken)
+        return self.execute(context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Add it."""
+        settings = portraits.create(context).ssgan3d
+        settings.seed, settings.truncation = self.seed, self.truncation
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_randomise(bpy.types.Operator):
+    """Draw new seeds."""
+
+    bl_idname = "ssgan3d.randomise"
+    bl_label = "Randomise"
+    bl_description = "Another person, or another version of one part with the others as they are"
+    bl_options = {"REGISTER", "UNDO"}
+
+    part: EnumProperty(
+        name="Part",
+        description="What changes",
+        items=(("ALL", "Whole Portrait", "Another person, parts and all"), *PART_ITEMS),
+        default="ALL",
+    )
+    aspect: EnumProperty(
+        name="Change",
+        description="What changes about one part",
+        items=(
+            ("BOTH", "Shape and Texture", "Its shape and its colours"),
+            ("SHAPE", "Shape", "Its shape; the colours stay"),
+            ("TEXTURE", "Texture", "Its colours; the shape stays"),
+        ),
+        default="BOTH",
+    )
+    random_seed: IntProperty(
+        name="Seed",
+        description="The new seed. -1 draws one",
+        default=-1,
+        min=-1,
+        max=properties.MAX_SEED,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait to change."""
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the seeds."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        if self.random_seed < 0:
+            self.random_seed = random.randrange(properties.MAX_SEED)
+        if self.part == "ALL":
+            settings.seed = self.random_seed
+            for part in settings.parts:
+                for name in ("shape_seed", "texture_seed", "mix_seed"):
+                    part.property_unset(name)
+        else:
+            part = settings.parts[self.part]
+            if self.aspect in {"BOTH", "SHAPE"}:
+                part.shape_seed = self.random_seed
+            if self.aspect in {"BOTH", "TEXTURE"}:
+                part.texture_seed = self.random_seed
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_reset_part(bpy.types.Operator):
+    """Give a part back to the portrait's own seed."""
+
+    bl_idname = "ssgan3d.reset_part"
+    bl_label = "Reset Part"
+    bl_description = "Give this part back the look that it has in this portrait by itself"
+    bl_options = {"REGISTER", "UNDO"}
+
+    part: EnumProperty(name="Part", items=PART_ITEMS)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait to change."""
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Unset all of the part's values."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        part = settings.parts[self.part]
+        for name in part.bl_rna.properties.keys() - {"rna_type", "name"}:
+            part.property_unset(name)
+        portraits.active(context).update_tag()
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_setup_scene(bpy.types.Operator):
+    """Make the scene ready to render portraits."""
+
+    bl_idname = "ssgan3d.setup_scene"
+    bl_label = "Set Up Scene"
+    bl_description = (
+        "Make F12 render the portrait: portrait engine, true colours, a camera before the face"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    use_engine: BoolProperty(
+        name="Portrait Engine", description="Render this scene with the portraits", default=True
+    )
+    use_colours: BoolProperty(
+        name="True Colours",
+        description="Show colours as the model makes them: view transform Standard, no look, no "
+        "exposure. AgX and Filmic are made for light and wash a finished picture out",
+        default=True,
+    )
+    use_camera: BoolProperty(
+        name="Camera",
+        description="Put the scene's camera before the active portrait's face, framed as the model "
+        "was trained. Makes a camera if the scene has none",
+        default=True,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait to look at."""
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Change what was asked for."""
+        scene = context.scene
+        if self.use_engine:
+            scene.render.engine = ENGINE_ID
+        if self.use_colours:
+            view = scene.view_settings
+            view.view_transform, view.look = STANDARD, "None"
+            view.exposure, view.gamma = 0.0, 1.0
+            view.use_curve_mapping = False
+        if self.use_camera:
+            if scene.camera is None or scene.camera.type != "CAMERA":
+                scene.camera = cameras.create("Portrait Camera", context.collection)
+            cameras.aim(scene.camera, portraits.active(context), scene)
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_render_images(bpy.types.Operator):
+    """Render the active portrait into image datablocks."""
+
+    bl_idname = "ssgan3d.render_images"
+    bl_label = "Render to Images"
+    bl_description = (
+        "Make images of this portrait, its parts in colour and its depth, for use as textures. "
+        "They are packed into the file; rendering again replaces them wherever they are used"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    view: EnumProperty(
+        name="View",
+        description="From where",
+        items=(
+            ("CAMERA", "Camera", "From the scene's camera"),
+            ("FRONT", "Front", "Straight from the front, framed as the model was trained"),
+        ),
+        default="CAMERA",
+    )
+    width: IntProperty(
+        name="Width", description="In pixels", default=512, soft_min=16, soft_max=2048
+    )
+    height: IntProperty(
+        name="Height", description="In pixels", default=512, soft_min=16, soft_max=2048
+    )
+    transparent: BoolProperty(
+        name="Transparent",
+        description="Cut the portrait out of its background",
+        default=False,
+    )
+    part_masks: BoolProperty(
+        name="Part Masks",
+        description="Also make one soft mask for each part",
+        default=False,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait to render."""
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Render and store."""
+        portrait, scene = portraits.active(context), context.scene
+        check_size(self.width, self.height)
+        if self.view == "CAMERA" and scene.camera is None:
+            raise PortraitError(
+                "This scene has no camera: add one (Set Up Scene does), or choose the view Front."
+            )
+        from ..core.camera import Camera
+        from . import camera_bridge, images
+
+        depsgraph = context.evaluated_depsgraph_get()
+        recipe = portraits.recipe(portrait.evaluated_get(depsgraph))
+        with runtime.session(preferences.model_choice()) as engine:
+            unit = engine.config.unit_metres
+            matrix = portrait.evaluated_get(depsgraph).matrix_world
+            scale = unit * camera_bridge.object_scale(matrix)
+            if self.view == "CAMERA":
+                view = camera_bridge.view_of_camera(
+                    scene.camera, depsgraph, (self.width, self.height)
+                )
+                camera = camera_bridge.to_core(view, matrix, unit)
+            else:
+                camera = Camera.orbit(0.0)
+            rendering = engine.render(
+                recipe.resolve(engine),
+                camera,
+                size=(self.height, self.width),
+                outside=preferences.get(context).outside,
+            )
+        made = images.store_rendering(
+            portrait.name, rendering, scale, self.transparent, self.part_masks
+        )
+        show_in_editor(context, made[0])
+        self.report({"INFO"}, f"{len(made)} images of {portrait.name}: {made[0].name}, …")
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
+    """Extract the active portrait's parts as mesh objects."""
+
+    bl_idname = "ssgan3d.extract_meshes"
+    bl_label = "Extract Part Meshes"
+    bl_description = (
+        "Make one mesh object for each part, in the portrait's colours and in its place. "
+        "Extracting again replaces them"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    parts: EnumProperty(
+        name="Parts",
+        description="Which parts",
+        items=MESH_PARTS,
+        options={"ENUM_FLAG"},
+        default={name for name, *_ in MESH_PARTS},
+    )
+    resolution: IntProperty(
+        name="Resolution",
+        description="Cells of the grid along each side: higher shows finer shapes and takes longer",
+        default=128,
+        min=16,
+        max=512,
+        soft_max=256,
+    )
+    smoothing: IntProperty(
+        name="Smoothing",
+        description="Rounds of smoothing that take away the steps of the grid",
+        default=0,
+        min=0,
+        soft_max=20,
+        max=100,
+    )
+    max_faces: IntProperty(
+        name="Face Limit",
+        description="Most triangles that one part may have. 0: no limit",
+        default=0,
+        min=0,
+        soft_max=100_000,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait, and objects can only be added in object mode."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave edit mode first")
+            return False
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Extract, then replace what an earlier call made."""
+        if not self.parts:
+            raise PortraitError("No part is chosen: choose at least one.")
+        from . import meshes
+
+        portrait = portraits.active(context)
+        recipe = portraits.recipe(portrait)
+        context.window_manager.progress_begin(0, 1)
+        try:
+            with runtime.session(preferences.model_choice()) as engine:
+                extracted = meshes.extract(
+                    engine,
+                    recipe,
+                    parts=[name for name, *_ in MESH_PARTS if name in self.parts],
+                    resolution=self.resolution,
+                    smoothing=self.smoothing,
+                    max_faces=self.max_faces or None,
+                )
+                unit = engine.config.unit_metres
+        finally:
+            context.window_manager.progress_end()
+        if not extracted:
+            raise PortraitError(
+                "None of these parts is there in this portrait: show them, or choose others."
+            )
+        made = meshes.store(context.scene, portrait, extracted, unit)
+        faces = sum(len(item.data.polygons) for item in made)
+        self.report({"INFO"}, f"{len(made)} parts, {faces:,} triangles")
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_release_memory(bpy.types.Operator):
+    """Free the model's memory."""
+
+    bl_idname = "ssgan3d.release_memory"
+    bl_label = "Free Memory"
+    bl_description = "Take the model out of memory; the next picture loads it again"
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Free it."""
+        runtime.release()
+        return {"FINISHED"}
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse pictures without pixels and pictures that would not fit into memory.
+
+    Raises:
+        PortraitError: the size is out of bounds.
+    """
+    if width < 1 or height < 1:
+        raise PortraitError(
+            f"A picture of {width} × {height} pixels is empty: raise the resolution."
+        )
+    if max(width, height) > MAX_SIDE:
+        raise PortraitError(
+            f"A picture of {width} × {height} pixels is too large: portraits render up to "
+            f"{MAX_SIDE} pixels a side. Lower the resolution or its percentage."
+        )
+
+
+def show_in_editor(context: bpy.types.Context, image: bpy.types.Image) -> None:
+    """Show an image in the first image editor of the window, if there is one."""
+    for area in context.screen.areas if context.screen else ():
+        if area.type == "IMAGE_EDITOR":
+            area.spaces.active.image = image
+            return
+
+
+CLASSES = (
+    SSGAN3D_OT_add_portrait,
+    SSGAN3D_OT_randomise,
+    SSGAN3D_OT_reset_part,
+    SSGAN3D_OT_setup_scene,
+    SSGAN3D_OT_render_images,
+    SSGAN3D_OT_extract_meshes,
+    SSGAN3D_OT_release_memory,
+)

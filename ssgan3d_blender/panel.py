@@ -1,0 +1,233 @@
+"""The sidebar tab "Portrait", the panels of the render engine, and the entry in the Add menu."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..core.parts import PARTS, part_index
+from . import portraits
+from .operators import ENGINE_ID, STANDARD
+
+
+class SidebarPanel:
+    """Where all panels of the tab stand."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Portrait"
+
+
+class PortraitPanel(SidebarPanel):
+    """A panel that needs a portrait to be active."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Shown while a portrait, or something that hangs on one, is active."""
+        return portraits.active(context) is not None
+
+
+class SSGAN3D_PT_portrait(SidebarPanel, bpy.types.Panel):
+    """The person."""
+
+    bl_label = "Portrait"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Seed and variety, or how to begin."""
+        layout = self.layout
+        portrait = portraits.active(context)
+        if portrait is None:
+            layout.label(text="No portrait is selected", icon="INFO")
+            layout.operator("ssgan3d.add_portrait", text="Add Portrait", icon="USER")
+            return
+        layout.use_property_split = True
+        layout.use_property_decorate = True
+        layout.prop(portrait, "name", text="", icon="USER")
+        settings = portrait.ssgan3d
+        column = layout.column()
+        column.prop(settings, "seed")
+        column.prop(settings, "truncation", slider=True)
+        row = layout.row()
+        row.scale_y = 1.4
+        button = row.operator("ssgan3d.randomise", text="Randomise", icon="FILE_REFRESH")
+        button.part = "ALL"
+
+
+class SSGAN3D_UL_parts(bpy.types.UIList):
+    """The parts of a portrait, each with its visibility and a button that draws it anew."""
+
+    def draw_item(self, _context, layout, _data, item, _icon, _active, _property, index) -> None:  # noqa: ANN001
+        """Draw one part."""
+        known = next((part for part in PARTS if part.name == item.name), None)
+        row = layout.row(align=True)
+        row.active = item.visibility != "HIDE"
+        row.label(text=known.label if known else item.name)
+        if known is None:
+            return
+        if max(item.shape_seed, item.texture_seed, item.mix_seed) >= 0:
+            row.operator(
+                "ssgan3d.reset_part", text="", icon="LOOP_BACK", emboss=False
+            ).part = item.name
+        dice = row.operator("ssgan3d.randomise", text="", icon="FILE_REFRESH", emboss=False)
+        dice.part, dice.aspect = item.name, "BOTH"
+        row.prop(item, "visibility", text="", icon_only=True, emboss=False)
+
+
+class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
+    """The parts of the person."""
+
+    bl_label = "Parts"
+    bl_parent_id = "SSGAN3D_PT_portrait"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The list, and the settings of the chosen part."""
+        layout = self.layout
+        settings = portraits.active(context).ssgan3d
+        layout.template_list(
+            "SSGAN3D_UL_parts",
+            "",
+            settings,
+            "parts",
+            settings,
+            "active_part",
+            rows=len(PARTS),
+            maxrows=len(PARTS),
+        )
+        if not 0 <= settings.active_part < len(settings.parts):
+            return
+        part = settings.parts[settings.active_part]
+        layout.use_property_split = True
+        layout.use_property_decorate = True
+        column = layout.column(heading=PARTS[part_index(part.name)].label)
+        for name in ("shape_seed", "texture_seed"):
+            row = column.row(align=True)
+            row.active = getattr(part, name) >= 0
+            row.prop(part, name)
+        column.separator()
+        row = column.row(align=True)
+        row.active = part.mix_seed >= 0
+        row.prop(part, "mix_seed")
+        sliders = column.column()
+        sliders.enabled = part.mix_seed >= 0
+        sliders.prop(part, "shape_mix", slider=True)
+        sliders.prop(part, "texture_mix", slider=True)
+
+
+class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
+    """What can be made from the person."""
+
+    bl_label = "Output"
+    bl_parent_id = "SSGAN3D_PT_portrait"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What stands in the way of a render, then the buttons."""
+        layout, scene = self.layout, context.scene
+        draw_warnings(layout, scene)
+        column = layout.column(align=True)
+        column.operator("render.render", text="Render Image", icon="RENDER_STILL")
+        column.operator("ssgan3d.render_images", icon="IMAGE_DATA")
+        column.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
+        column.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
+
+
+def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Say what a render would trip over, each with the button that mends it."""
+    problems = []
+    if scene.render.engine != ENGINE_ID:
+        problems.append(("F12 uses another engine", "Use Portrait Engine", "use_engine"))
+    if scene.camera is None:
+        problems.append(("The scene has no camera", "Add Camera", "use_camera"))
+    if colours_differ(scene):
+        transform = scene.view_settings.view_transform
+        problems.append((f"{transform} changes the colours", "Use True Colours", "use_colours"))
+    for text, label, choice in problems:
+        box = layout.box().column(align=True)
+        box.label(text=text, icon="ERROR")
+        button = box.operator("ssgan3d.setup_scene", text=label)
+        for name in ("use_engine", "use_camera", "use_colours"):
+            setattr(button, name, name == choice)
+    if not problems:
+        button = layout.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
+        button.use_engine = button.use_colours = False
+        button.use_camera = True
+
+
+def colours_differ(scene: bpy.types.Scene) -> bool:
+    """Whether the scene's colour management would change the model's colours."""
+    view = scene.view_settings
+    return (
+        view.view_transform != STANDARD
+        or view.look != "None"
+        or view.exposure != 0.0
+        or view.gamma != 1.0
+        or view.use_curve_mapping
+    )
+
+
+class EnginePanel:
+    """A panel of the Properties editor that belongs to the portrait engine."""
+
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    COMPAT_ENGINES = {ENGINE_ID}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Shown while the portrait engine is chosen."""
+        return context.engine in cls.COMPAT_ENGINES
+
+
+class SSGAN3D_PT_render(EnginePanel, bpy.types.Panel):
+    """The engine's own settings."""
+
+    bl_label = "Portrait"
+    bl_context = "render"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Warnings, transparency, and what the engine leaves out."""
+        layout = self.layout
+        draw_warnings(layout, context.scene)
+        layout.use_property_split = True
+        layout.prop(context.scene.render, "film_transparent", text="Transparent Background")
+        layout.label(text="Only portraits are drawn, no other objects", icon="INFO")
+
+
+class SSGAN3D_PT_passes(EnginePanel, bpy.types.Panel):
+    """Which passes a view layer gets."""
+
+    bl_label = "Passes"
+    bl_context = "view_layer"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """One switch a pass."""
+        layout, layer = self.layout, context.view_layer
+        layout.use_property_split = True
+        column = layout.column(heading="Include", align=True)
+        column.prop(layer, "use_pass_z", text="Depth")
+        column.prop(layer.ssgan3d, "use_pass_part_index")
+        column.prop(layer.ssgan3d, "use_pass_part_masks")
+
+
+def draw_add_entry(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """Entry of the 3D view's Add menu."""
+    self.layout.separator()
+    self.layout.operator("ssgan3d.add_portrait", icon="USER")
+
+
+def join_menus() -> None:
+    """Add the entry to the Add menu."""
+    bpy.types.VIEW3D_MT_add.append(draw_add_entry)
+
+
+def leave_menus() -> None:
+    """Undo :func:`join_menus`."""
+    bpy.types.VIEW3D_MT_add.remove(draw_add_entry)
+
+
+CLASSES = (
+    SSGAN3D_UL_parts,
+    SSGAN3D_PT_portrait,
+    SSGAN3D_PT_parts,
+    SSGAN3D_PT_output,
+    SSGAN3D_PT_render,
+    SSGAN3D_PT_passes,
+)

@@ -1,0 +1,92 @@
+"""Portrait objects: making them, finding them, and reading what they say."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..core.errors import PortraitError
+from ..core.parts import PART_NAMES
+from . import bust, properties
+
+if TYPE_CHECKING:
+    from ..core.latents import PortraitRecipe
+
+
+def create(context: bpy.types.Context, name: str = "Portrait") -> bpy.types.Object:
+    """A new portrait at the 3D cursor, linked to the active collection, selected and active."""
+    portrait = bpy.data.objects.new(name, bust.guide_mesh(name))
+    portrait.ssgan3d.is_portrait = True
+    properties.fill_parts(portrait.ssgan3d)
+    portrait.location = context.scene.cursor.location
+    portrait.show_in_front = False
+    context.collection.objects.link(portrait)
+    for other in context.selected_objects:
+        other.select_set(False)
+    portrait.select_set(True)
+    context.view_layer.objects.active = portrait
+    return portrait
+
+
+def active(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The portrait that the user is working on: the active object or the portrait it hangs on."""
+    candidate = context.view_layer.objects.active
+    while candidate is not None and not candidate.ssgan3d.is_portrait:
+        candidate = candidate.parent
+    return candidate
+
+
+def in_scene(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """All portraits of a scene."""
+    return [candidate for candidate in scene.objects if candidate.ssgan3d.is_portrait]
+
+
+def recipe(portrait: bpy.types.Object) -> PortraitRecipe:
+    """The seeds and weights of a portrait (original or evaluated) as core's recipe.
+
+    Raises:
+        PortraitError: a value is not a number.
+    """
+    from ..core.latents import PartRecipe, PortraitRecipe
+
+    settings = portrait.ssgan3d
+    parts = {}
+    for part in settings.parts:
+        if part.name not in PART_NAMES:
+            continue  # from a version with another part list
+        parts[part.name] = PartRecipe(
+            visible={"SHOW": True, "HIDE": False}.get(part.visibility),
+            shape_seed=_seed(part.shape_seed),
+            texture_seed=_seed(part.texture_seed),
+            mix_seed=_seed(part.mix_seed),
+            shape_mix=_finite(part.shape_mix, portrait, f"Shape Mix of {part.name}"),
+            texture_mix=_finite(part.texture_mix, portrait, f"Texture Mix of {part.name}"),
+        )
+    return PortraitRecipe(
+        seed=settings.seed,
+        truncation=_finite(settings.truncation, portrait, "Variety"),
+        parts=parts,
+    )
+
+
+def _seed(value: int) -> int | None:
+    return None if value == properties.OWN_SEED else value
+
+
+def _finite(value: float, portrait: bpy.types.Object, label: str) -> float:
+    if not math.isfinite(value):
+        raise PortraitError(
+            f"{label} of {portrait.name!r} is {value}, which is not a number: set it to a value "
+            "between 0 and 1, or mend the driver that sets it."
+        )
+    return value
+
+
+def needed(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For an operator's ``poll``: whether a portrait is active; if not, Blender shows why."""
+    if active(context) is not None:
+        return True
+    operator.poll_message_set("Select a portrait first (Add > Portrait makes one)")
+    return False

@@ -1,0 +1,175 @@
+"""What a portrait stores in the .blend file: one property group on the object, seeds, no pixels.
+
+``Object.ssgan3d`` holds the portrait's seed and one entry a part. A seed of -1 in a part stands for
+"the portrait's own", so a new portrait is one number, and only what an artist changed is stored.
+Part entries are found by name: a file made with another part list keeps what still fits.
+"""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+)
+
+from ..core.parts import PARTS
+
+OWN_SEED = -1
+MAX_SEED = 2**31 - 1
+OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
+
+
+def _redraw(self: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """Tell Blender that the picture changed; add-on properties do not do so by themselves."""
+    self.id_data.update_tag()
+
+
+class SSGAN3D_PG_part(bpy.types.PropertyGroup):
+    """One part of one portrait. ``name`` is the part's name in ``core.parts``."""
+
+    visibility: EnumProperty(
+        name="Visibility",
+        description="Whether this part is in the picture",
+        items=(
+            ("AUTO", "As the portrait", "There if the portrait's seed has it", "AUTO", 0),
+            ("SHOW", "Show", "Always there, even if the portrait's seed lacks it", "HIDE_OFF", 1),
+            ("HIDE", "Hide", "Left out; what is behind it shows", "HIDE_ON", 2),
+        ),
+        default="AUTO",
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    shape_seed: IntProperty(
+        name="Shape Seed",
+        description="Gives this part the shape it has in the portrait of that seed. "
+        "-1: this portrait's own",
+        default=OWN_SEED,
+        min=OWN_SEED,
+        max=MAX_SEED,
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    texture_seed: IntProperty(
+        name="Texture Seed",
+        description="Gives this part the colour and texture it has in the portrait of that seed. "
+        "-1: this portrait's own",
+        default=OWN_SEED,
+        min=OWN_SEED,
+        max=MAX_SEED,
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    mix_seed: IntProperty(
+        name="Mix Seed",
+        description="The portrait that the two mix sliders blend this part towards. -1: none",
+        default=OWN_SEED,
+        min=OWN_SEED,
+        max=MAX_SEED,
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    shape_mix: FloatProperty(
+        name="Shape Mix",
+        description="How far the shape of this part moves towards the mix seed's",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    texture_mix: FloatProperty(
+        name="Texture Mix",
+        description="How far colour and texture of this part move towards the mix seed's",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+
+
+class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):
+    """One portrait."""
+
+    is_portrait: BoolProperty(
+        name="Portrait",
+        description="This object stands for a generated portrait",
+        default=False,
+        options=set(),
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Which person this is: every number is another one",
+        default=0,
+        min=0,
+        max=MAX_SEED,
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    truncation: FloatProperty(
+        name="Variety",
+        description="0 is the average face, 1 the full range of faces, odd ones among them",
+        default=0.7,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    parts: CollectionProperty(
+        type=SSGAN3D_PG_part, name="Parts", override=OVERRIDABLE | {"USE_INSERTION"}
+    )
+    active_part: IntProperty(
+        name="Active Part", description="The part whose settings are shown", options=set(), min=0
+    )
+
+
+class SSGAN3D_PG_view_layer(bpy.types.PropertyGroup):
+    """Which passes the render engine writes."""
+
+    use_pass_part_index: BoolProperty(
+        name="Part Index",
+        description="Write which part is seen at each pixel, as a whole number (background 0)",
+        default=True,
+    )
+    use_pass_part_masks: BoolProperty(
+        name="Part Masks",
+        description="Write one soft mask for each part, between 0 and 1; together they sum to 1",
+        default=True,
+    )
+
+
+def fill_parts(settings: SSGAN3D_PG_portrait) -> None:
+    """Give ``settings`` an entry for every part of this version, in order, keeping those it has."""
+    for index, part in enumerate(PARTS):
+        found = settings.parts.find(part.name)
+        if found < 0:
+            settings.parts.add().name = part.name
+            found = len(settings.parts) - 1
+        settings.parts.move(found, index)
+
+
+CLASSES = (SSGAN3D_PG_part, SSGAN3D_PG_portrait, SSGAN3D_PG_view_layer)
+
+
+def attach() -> None:
+    """Hang the groups on Blender's types."""
+    bpy.types.Object.ssgan3d = PointerProperty(
+        type=SSGAN3D_PG_portrait, name="Portrait", override=OVERRIDABLE
+    )
+    bpy.types.ViewLayer.ssgan3d = PointerProperty(type=SSGAN3D_PG_view_layer, name="Portrait")
+
+
+def detach() -> None:
+    """Undo :func:`attach`."""
+    del bpy.types.ViewLayer.ssgan3d
+    del bpy.types.Object.ssgan3d

@@ -1,0 +1,159 @@
+"""The loaded model: imported on first use, kept while its file stays the same, freed on request.
+
+PyTorch takes seconds to import, so nothing here touches it before a picture is asked for. Blender
+calls render engines from a worker thread; a lock keeps one picture at a time in the engine.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import bpy
+
+from ..core.errors import PortraitError
+from .messages import describe
+
+if TYPE_CHECKING:
+    from ..core.engine import PortraitEngine
+
+
+class ModelChoice(NamedTuple):
+    """Which model, and how to run it. ``path`` None stands for the embedded model."""
+
+    path: Path | None
+    device: str
+    precision: str
+
+
+class _Loaded(NamedTuple):
+    choice: ModelChoice
+    stamp: tuple[int, int]
+    engine: PortraitEngine
+
+
+_lock = threading.RLock()
+_loaded: _Loaded | None = None
+_loader: threading.Thread | None = None
+_failed: dict[ModelChoice, str] = {}
+
+
+def _stamp(path: Path | None) -> tuple[int, int]:
+    """Size and time of a model file; a file that was replaced is loaded anew."""
+    if path is None:
+        return (0, 0)
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise PortraitError(
+            f"There is no model file at {path}: choose another one in the preferences "
+            "(Add-ons > 3D-SSGAN Portraits), or empty the field for the model that comes along."
+        ) from error
+    return (facts.st_size, facts.st_mtime_ns)
+
+
+def _load(choice: ModelChoice) -> PortraitEngine:
+    try:
+        from ..core.engine import PortraitEngine
+    except ImportError as error:
+        missing = "PyTorch" if error.name == "torch" else f"the Python package {error.name!r}"
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise PortraitError(
+            f"Blender's Python {version} at {sys.prefix} has not got {missing}, which portraits "
+            "need. Install the extension's zip with bundled PyTorch, or install the package there."
+        ) from error
+    return PortraitEngine.load(choice.path, device=choice.device, precision=choice.precision)
+
+
+def engine(choice: ModelChoice) -> PortraitEngine:
+    """The engine for ``choice``, loaded if it is not there yet.
+
+    Raises:
+        PortraitError: the model or PyTorch cannot be had; the message says what to do.
+    """
+    global _loaded
+    with _lock:
+        stamp = _stamp(choice.path)
+        if _loaded is None or (_loaded.choice, _loaded.stamp) != (choice, stamp):
+            release()
+            _loaded = _Loaded(choice, stamp, _load(choice))
+        return _loaded.engine
+
+
+@contextmanager
+def session(choice: ModelChoice) -> Iterator[PortraitEngine]:
+    """The engine for ``choice``, for this thread alone while the block runs."""
+    with _lock:
+        yield engine(choice)
+
+
+def is_ready(choice: ModelChoice) -> bool:
+    """Whether :func:`engine` would answer at once."""
+    loaded = _loaded
+    return loaded is not None and loaded.choice == choice
+
+
+def load_in_background(choice: ModelChoice) -> None:
+    """Load the model without holding up the window; the 3D views are redrawn when it is there."""
+    global _loader
+    if _loader is None:
+        _loader = threading.Thread(target=_try_engine, args=(choice,), daemon=True)
+        _loader.start()
+        bpy.app.timers.register(_finish_loading, first_interval=0.1)
+
+
+def _try_engine(choice: ModelChoice) -> None:
+    try:
+        engine(choice)
+    except Exception as error:
+        _failed[choice] = describe(error)
+
+
+def failure(choice: ModelChoice) -> str | None:
+    """Why the last load of ``choice`` in the background failed, if it did."""
+    return _failed.get(choice)
+
+
+def _finish_loading() -> float | None:
+    """Timer: look whether the loader thread is done, then redraw the views that wait for it."""
+    global _loader
+    if _loader is not None and _loader.is_alive():
+        return 0.1
+    _loader = None
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+    return None
+
+
+def release() -> None:
+    """Free the model's memory; the next picture loads it again."""
+    global _loaded
+    with _lock:
+        if _loaded is not None:
+            _loaded.engine.release()
+            _loaded = None
+        _failed.clear()
+
+
+def shut_down() -> None:
+    """Free everything and stop waiting for a load. For unregistering."""
+    global _loader
+    if bpy.app.timers.is_registered(_finish_loading):
+        bpy.app.timers.unregister(_finish_loading)
+    _loader = None
+    release()
+
+
+def status() -> str:
+    """What is loaded, in a few words."""
+    loaded = _loaded
+    if loaded is None:
+        return "No model in memory"
+    name = loaded.choice.path.name if loaded.choice.path else "embedded model"
+    return f"In memory: {name} on {loaded.engine.device}, {loaded.engine.precision}"
