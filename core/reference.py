@@ -1,0 +1,138 @@
+"""The plain renderer: the equations of the paper on a dense grid, slow and easy to check.
+
+It builds f_k^3d = ψ_k f_k^2d and σ_k^3d = ψ_k σ_k^2d for every part on a G × G × Z grid, looks both
+up by trilinear interpolation at every sample of every ray, takes the density-weighted mean of the
+parts' features at each sample, and composites. The paper leaves open how ψ enters the mean, which
+both lifted quantities carry; here it enters once,
+
+    f = Σ_k σ_k^2d f_k^3d / Σ_k σ_k^3d  =  Σ_k σ_k^3d f_k^2d / Σ_k σ_k^3d,
+
+so that a feature does not fade with the distance from its shell: density alone says how much of it
+is seen. The grid lies in lifting coordinates (u, v, z), where a shell is a height field.
+
+``core.volume`` computes the same without the grid. Tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .config import ModelConfig
+from .generators import PartMap
+from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
+from .model import SSGAN3D, GeneratorOutput
+from .parts import BACKGROUND, PART_COUNT
+from .volume import RayBatch, picture_positions
+
+_REACH = 4.0
+"""Standard deviations of a shell that the grid keeps on either side of it."""
+
+
+def volume_extent(geometry: Geometry, config: ModelConfig) -> tuple[float, float]:
+    """Smallest and largest z at which any shell has density."""
+    reach = _REACH / math.sqrt(2 * config.shell_alpha)
+    depth = geometry.depth[geometry.density > 0]
+    if not depth.numel():
+        return config.near, config.far
+    return float(depth.min()) - reach, float(depth.max()) + reach
+
+
+def _lookup(volume: Tensor, rays: RayBatch, extent: tuple[float, float], config: ModelConfig):  # type: ignore[no-untyped-def]
+    """Trilinear interpolation of (B, C, Z, G, G) at all samples: (B, C, V, R, N)."""
+    batch, views, count, samples = rays.z.shape
+    across = window_coordinates(rays.uv, config.geometry_window)
+    along = (rays.z - extent[0]) / (extent[1] - extent[0]) * 2 - 1
+    grid = torch.cat([across, along[..., None]], -1).reshape(batch, 1, views * count, samples, 3)
+    return F.grid_sample(volume, grid, align_corners=False).reshape(
+        batch, -1, views, count, samples
+    )
+
+
+def composite(
+    maps: dict[int, PartMap],
+    geometry: Geometry,
+    rays: RayBatch,
+    config: ModelConfig,
+    *,
+    levels: int = 32,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Render part maps sample by sample.
+
+    Args:
+        maps: f_k^2d by part index.
+        geometry: d̂_k and σ_k^2d of the lifted parts on the common grid.
+        rays: samples of V cameras for each of B portraits.
+        levels: Z, layers of the grid.
+
+    Returns:
+        f_render (B, V, C, r, r), m (B, V, K, r, r) and the mean planar depth (B, V, r, r).
+    """
+    batch, views, count, samples = rays.z.shape
+    extent = volume_extent(geometry, config)
+    line = (torch.arange(levels, device=rays.z.device) + 0.5) / levels
+    z = (extent[0] + line * (extent[1] - extent[0]))[None, :, None, None]  # (1, Z, 1, 1)
+    density = rays.z.new_zeros(batch, PART_COUNT, views, count, samples)
+    features = rays.z.new_zeros(batch, config.features, views, count, samples)
+    for row, part in enumerate(LIFTED):
+        psi = shell(geometry.depth[:, row, None], z, config)  # (B, Z, G, G)
+        texels = maps[part].features.float().permute(0, 3, 1, 2).flatten(0, 1)  # (B C, H, W)
+        flat = to_grid(texels, config.maps[part].window, config, zeros=False)
+        lifted = flat.unflatten(0, (batch, -1))[:, :, None] * psi[:, None]  # f_k^3d
+        weighted = lifted * geometry.density[:, row, None, None]  # σ_k^2d f_k^3d
+        density[:, part] = _lookup(
+            (geometry.density[:, row, None] * psi)[:, None], rays, extent, config
+        )[:, 0]
+        features += _lookup(weighted, rays, extent, config)
+    total = density.sum(1)  # (B, V, R, N)
+    features = features / total.clamp_min(1e-8)[:, None]
+    alpha = 1 - torch.exp(-total * rays.step)
+    left = torch.cumprod(1 - alpha, -1)  # transmittance behind each sample
+    passed = torch.cat([torch.ones_like(left[..., :1]), left[..., :-1]], -1)
+    weight = passed * alpha  # (B, V, R, N)
+    share = density / total.clamp_min(1e-8)[:, None]
+    mask = (weight[:, None] * share).sum(-1)  # (B, K, V, R)
+    mask[:, BACKGROUND] = left[..., -1]
+    posed = (weight[:, None] * features).sum(-1)  # (B, C, V, R)
+    posed = posed + left[:, None, ..., -1] * _backdrop(maps[BACKGROUND], config)[:, :, None]
+    depth = (weight * rays.depth).sum(-1) / weight.sum(-1).clamp_min(1e-6)
+    side = (config.ray_size, config.ray_size)
+    return (
+        posed.transpose(1, 2).unflatten(-1, side),
+        mask.transpose(1, 2).unflatten(-1, side),
+        depth.unflatten(-1, side),
+    )
+
+
+def _backdrop(part: PartMap, config: ModelConfig) -> Tensor:
+    """The background's features at the ray grid, (B, C, R)."""
+    where = window_coordinates(
+        picture_positions(config.ray_size, part.features.device), config.maps[BACKGROUND].window
+    )
+    texels = part.features.float().permute(0, 3, 1, 2)
+    grid = where.expand(texels.shape[0], 1, -1, 2)
+    return F.grid_sample(texels, grid, padding_mode="border", align_corners=False)[:, :, 0]
+
+
+def render(
+    model: SSGAN3D,
+    base: Tensor,
+    shape: Tensor,
+    texture: Tensor,
+    visible: Tensor | None,
+    rays: RayBatch,
+    *,
+    levels: int = 32,
+) -> GeneratorOutput:
+    """What ``SSGAN3D.forward`` computes, by way of the dense grid."""
+    maps = model.part_maps(base, shape, texture)
+    geometry = model.geometry(maps, visible)
+    features, mask, depth = composite(maps, geometry, rays, model.config, levels=levels)
+    image, logits = model.render_net(features.flatten(0, 1), mask.flatten(0, 1))
+    sizes = features.shape[:2]
+    return GeneratorOutput(
+        image.unflatten(0, sizes), logits.unflatten(0, sizes), features[:, :, :3], mask, depth
+    )
