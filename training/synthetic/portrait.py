@@ -1,0 +1,123 @@
+"""From an identity to everything that is rendered: positions, colours, labels and strands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.synthetic import complexion, eyes
+from training.synthetic.accessories import Beanie, WornHat, make_earrings, make_glasses
+from training.synthetic.clothes import Garment, make_garment
+from training.synthetic.facial_hair import grow_beard, grow_brows
+from training.synthetic.hair import grow_hair
+from training.synthetic.head import EYE_DISTANCE, EYE_MIDPOINT, HeadModel
+from training.synthetic.identity import GLOBAL, Identity
+from training.synthetic.maths import smooth_noise, smoothstep
+from training.synthetic.strands import Strands, Surface
+
+_FIELD_FREQUENCY, _FIELD_AMPLITUDE = 1.6, 0.016
+_NECK_AXIS_Z = 0.25
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One identity in template space, ready to be handed to a renderer.
+
+    Absent parts are None. Vertex colours are linear RGB; ``body_labels`` maps part names to shares.
+    """
+
+    identity: Identity
+    body: np.ndarray
+    body_colors: np.ndarray
+    body_surface: np.ndarray
+    body_labels: dict[str, np.ndarray]
+    eyes: np.ndarray
+    eye_colors: np.ndarray
+    lashes: np.ndarray
+    lash_opacity: np.ndarray
+    teeth: np.ndarray
+    tongue: np.ndarray
+    garment: Garment
+    glasses: np.ndarray | None
+    hat: WornHat | None
+    earrings: np.ndarray | None
+    hair: Strands | None
+    brows: Strands
+    beard: Strands | None
+
+
+class PortraitBuilder:
+    """Builds portraits from one head model; keeps what all of them share."""
+
+    def __init__(self, head: HeadModel):
+        self.head = head
+        self.ball = eyes.Eyeball()
+        self.beanie = Beanie.of(head.regions, head.body.quads)
+
+    def head_vertices(self, identity: Identity) -> np.ndarray:
+        """Template vertices in the identity's shape and place, (V, 3).
+
+        The eyes' distance and midpoint are normalised by the head's own shape and the neck that
+        carries it: another nose or other eyes must not shift or scale all the rest.
+        """
+        weights = identity.weights
+        bare = self.head.shape({**weights[GLOBAL], **weights["skin"], **weights["neck"]})
+        left, right = self.head.eye_centers(bare)
+        scale = EYE_DISTANCE / np.linalg.norm(left - right)
+        every: dict[str, float] = {}
+        for part in weights.values():
+            for name, weight in part.items():
+                every[name] = every.get(name, 0) + weight
+        shaped = (self.head.shape(every) - (left + right) / 2) * scale + EYE_MIDPOINT
+
+        # The targets span one family of faces; a smooth field leads a little out of it.
+        rest = self.head.data.vertices
+        field = smooth_noise(identity.stream("skin", "field"), rest, _FIELD_FREQUENCY, 3)
+        strength = _FIELD_AMPLITUDE * identity.skin.field_strength
+        shaped += strength * field * smoothstep(6.0, 6.4, rest[:, 1])[:, None]
+        return _turn_shoulders(shaped, rest, identity.person.shoulder_turn)
+
+    def build(self, identity: Identity, strand_count: int) -> Portrait:
+        """The whole portrait; ``strand_count`` hairs for an ordinary style."""
+        head = self.head
+        vertices = self.head_vertices(identity)
+        body = head.body.of(vertices)
+        surface = Surface(body, head.body.quads, head.regions)
+
+        hat = self.beanie.fit(identity.hat, surface) if identity.hat.present else None
+        glasses = earrings = None
+        if identity.glasses.present:
+            glasses, _ = make_glasses(identity.glasses, surface)
+        if identity.earrings.present:
+            earrings = make_earrings(identity.earrings, surface, self.ball)
+        return Portrait(
+            identity=identity,
+            body=body,
+            body_colors=complexion.body_colors(identity, head.regions),
+            body_surface=complexion.body_surface(identity, head.regions),
+            body_labels=complexion.body_labels(identity, head.regions),
+            eyes=eyes.eye_vertices(identity, vertices, self.ball),
+            eye_colors=eyes.eye_colors(identity, self.ball),
+            lashes=head.lashes.of(vertices),
+            lash_opacity=eyes.lash_opacity(identity, head),
+            teeth=eyes.teeth_vertices(head, vertices),
+            tongue=head.tongue.of(vertices),
+            garment=make_garment(identity, head.cloth, vertices),
+            glasses=glasses,
+            hat=hat,
+            earrings=earrings,
+            hair=grow_hair(identity, surface, strand_count, hat.height if hat else None),
+            brows=grow_brows(identity, surface),
+            beard=grow_beard(identity, surface),
+        )
+
+
+def _turn_shoulders(vertices: np.ndarray, rest: np.ndarray, angle: float) -> np.ndarray:
+    """Turn what is below the jaw about the neck's axis."""
+    turn = angle * smoothstep(6.15, 5.5, rest[:, 1])
+    x, z = vertices[:, 0], vertices[:, 2] - _NECK_AXIS_Z
+    turned = vertices.copy()
+    turned[:, 0] = np.cos(turn) * x + np.sin(turn) * z
+    turned[:, 2] = np.cos(turn) * z - np.sin(turn) * x + _NECK_AXIS_Z
+    return turned
