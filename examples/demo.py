@@ -179,6 +179,8 @@ def passes(out: Path, parts: Any) -> dict[str, np.ndarray]:
 
 def swap_hair(out: Path, portrait: bpy.types.Object) -> dict[str, np.ndarray]:
     """Give the portrait another seed's hair; render before, after, and the hair's owner."""
+    # Shown even if the seed's person is bald.
+    portrait.ssgan3d.parts["hair"].visibility = "SHOW"
     pictures = {"before": render_still(out / "hair_before.png")}
     portrait.ssgan3d.seed = HAIR_SEED
     pictures["owner"] = render_still(out / "hair_owner.png")
@@ -209,9 +211,10 @@ def meshes(out: Path, portrait: bpy.types.Object) -> list[np.ndarray]:
     scene.cycles.device, scene.cycles.samples = "CPU", MESH_SAMPLES
     scene.cycles.use_denoising = True
     scene.world = bpy.data.worlds.new("Demo")
-    scene.world.use_nodes = True
+    if scene.world.node_tree is None:  # until Blender 4.5 a world starts without nodes
+        scene.world.use_nodes = True
     background = scene.world.node_tree.nodes["Background"]
-    background.inputs["Color"].default_value = (0.8, 0.8, 0.8, 1)
+    background.inputs["Color"].default_value = (0.6, 0.6, 0.6, 1)
     pivot = scene.camera.parent
     pivot.animation_data_clear()
     lamp = bpy.data.objects.new("Key", bpy.data.lights.new("Key", "SUN"))
@@ -221,7 +224,7 @@ def meshes(out: Path, portrait: bpy.types.Object) -> list[np.ndarray]:
     pictures = []
     for yaw in tqdm(MESH_YAWS, desc="Meshes, seen by Cycles", unit="view"):
         pivot.rotation_euler = (0, 0, math.radians(yaw))
-        pictures.append(render_still(out / f"meshes_{yaw:+03d}.png"))
+        pictures.append(render_still(out / f"meshes_{yaw:+d}.png"))
     return pictures
 
 
@@ -238,6 +241,11 @@ def heat(values: np.ndarray) -> np.ndarray:
     """(H, W) in [0, 1] as an (H, W, 3) uint8 picture: black, red, yellow, white."""
     ramp = np.clip(3 * values[..., None] - np.array([0.0, 1.0, 2.0]), 0, 1)
     return (ramp * 255).round().astype(np.uint8)
+
+
+def angle(degrees: int) -> str:
+    """A caption."""
+    return f"{degrees:+d}°" if degrees else "0°"
 
 
 def contact_sheet(rows: list[tuple[str, dict[str, np.ndarray]]]) -> Image.Image:
@@ -285,14 +293,14 @@ def show(archive: Path, out: Path) -> None:
         views = meshes(out, portrait)
 
     chosen = frames[: FRAMES // 2 + 1 : FRAMES // 16]
-    yaw = [f"{-40 * math.cos(math.pi * i / (len(chosen) - 1)):+.0f}°" for i in range(len(chosen))]
+    swing = [round(-40 * math.cos(math.pi * i / (len(chosen) - 1))) for i in range(len(chosen))]
     soft = sorted(
         (part for part in parts if masks[part.name].any()),
         key=lambda part: -int(masks[part.name].sum()),
     )
     sheet = contact_sheet(
         [
-            (f"Seed {SEED}, turned", dict(zip(yaw, chosen, strict=True))),
+            (f"Seed {SEED}, turned", dict(zip(map(angle, swing), chosen, strict=True))),
             (
                 "Masks and depth",
                 {"parts": masks["parts"], "depth": masks["depth"]}
@@ -309,7 +317,7 @@ def show(archive: Path, out: Path) -> None:
             ),
             (
                 "Part meshes (portrait.glb), rendered by Cycles",
-                {f"{angle:+d}°": view for angle, view in zip(MESH_YAWS, views, strict=True)},
+                dict(zip(map(angle, MESH_YAWS), views, strict=True)),
             ),
         ]
     )
