@@ -68,11 +68,17 @@ class _PartKeys:
 
 
 @dataclass(frozen=True)
-class _PartResult:
+class PartResult:
     """One part's maps, and (unless it is the background) its place on the common grid."""
 
     map: PartMap
     geometry: tuple[Tensor, Tensor] | None
+
+    @classmethod
+    def of(cls, part: int, part_map: PartMap, config: ModelConfig) -> PartResult:
+        """Bring a part's maps onto the common grid."""
+        geometry = None if part == BACKGROUND else part_geometry(part, part_map, config)
+        return cls(part_map, geometry)
 
 
 class PartStage:
@@ -81,9 +87,9 @@ class PartStage:
     def __init__(self, model: SSGAN3D, precision: torch.dtype, portraits: int = 4) -> None:
         self.model, self.precision = model, precision
         self.device = next(model.parameters()).device
-        self.memo: Memo[_PartResult] = Memo(portraits * PART_COUNT)
+        self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
 
-    def __call__(self, latents: PortraitLatents, keys: _PartKeys) -> dict[int, _PartResult]:
+    def __call__(self, latents: PortraitLatents, keys: _PartKeys) -> dict[int, PartResult]:
         """All parts of a portrait; only those that are not cached are computed."""
         missing = [k for k in range(PART_COUNT) if keys.features[k] not in self.memo]
         if missing:
@@ -91,7 +97,7 @@ class PartStage:
                 self.memo.put(keys.features[k], result)
         return {k: self.memo.get(keys.features[k], _never) for k in range(PART_COUNT)}
 
-    def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, _PartResult]:
+    def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         """The parts asked for, computed."""
         base, shape, texture = (
             codes[None].to(self.device) for codes in (latents.base, latents.shape, latents.texture)
@@ -103,8 +109,7 @@ class PartStage:
         results = {}
         for k in parts:
             part = PartMap(maps[k].features.to(self.precision), maps[k].depth, maps[k].density)
-            geometry = None if k == BACKGROUND else part_geometry(k, part, self.model.config)
-            results[k] = _PartResult(part, geometry)
+            results[k] = PartResult.of(k, part, self.model.config)
         return results
 
 
@@ -127,7 +132,7 @@ class ViewStage:
 
     def __call__(
         self,
-        parts: dict[int, _PartResult],
+        parts: dict[int, PartResult],
         keys: _PartKeys,
         visible: Tensor,
         cameras: Sequence[Camera],
@@ -144,7 +149,7 @@ class ViewStage:
         todo = list(missing.items())
         for start in range(0, len(todo), limit):
             chunk = todo[start : start + limit]
-            geometry = self.geometry.get(geometry_key, lambda: self._gather(parts, visible))
+            geometry = self.geometry.get(geometry_key, lambda: self.gather(parts, visible))
             weights = self._weights(geometry, geometry_key, [camera for _, camera in chunk])
             table = self.tables.get(
                 keys.features,
@@ -156,7 +161,8 @@ class ViewStage:
                 self.views.put(key, view)
         return [views[key] for key in view_keys]
 
-    def _gather(self, parts: dict[int, _PartResult], visible: Tensor) -> Geometry:
+    def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
+        """All lifted parts on the common grid; hidden ones have no density."""
         known = {k: part.geometry for k, part in parts.items() if part.geometry is not None}
         return gather_geometry(known, visible[None].to(self.device))
 
@@ -201,7 +207,7 @@ class ViewStage:
         self,
         table: FeatureTable,
         weights: RayWeights,
-        parts: dict[int, _PartResult],
+        parts: dict[int, PartResult],
         cameras: Sequence[Camera],
     ) -> list[View]:
         side = self.config.ray_size
@@ -239,6 +245,19 @@ def _join_rays(rays: Sequence[RayBatch]) -> RayBatch:
 
 def _camera_key(camera: Camera) -> Hashable:
     return camera.pose.tobytes(), camera.window, camera.orthographic
+
+
+@dataclass(frozen=True)
+class PartFields:
+    """The lifted field of one portrait, on the CPU in float32.
+
+    Attributes:
+        geometry: d̂_k and σ_k of the lifted parts on the common grid, (1, K - 1, G, G).
+        colors: coarse colours in about [-1, 1] by part index, each (3, H, W) in the part's window.
+    """
+
+    geometry: Geometry
+    colors: dict[int, Tensor]
 
 
 class PortraitEngine:
@@ -370,14 +389,22 @@ class PortraitEngine:
             )
         return int(height), int(width)
 
-    def part_fields(self, latents: PortraitLatents) -> Geometry:
-        """Depth and density of the lifted parts on the common grid, (1, K - 1, G, G) on the CPU."""
+    def part_fields(self, latents: PortraitLatents) -> PartFields:
+        """Depth, density and coarse colour of a portrait's parts: what meshes are made from.
+
+        Raises:
+            LatentsError: the portrait was made with another model.
+        """
         latents.check(self.config)
         keys = _PartKeys.of(latents)
         with torch.inference_mode():
             parts = self._parts(latents, keys)
-            geometry = self._views._gather(parts, latents.visible)
-        return Geometry(geometry.depth.cpu(), geometry.density.cpu())
+            geometry = self._views.gather(parts, latents.visible)
+        colors = {
+            k: part.map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
+            for k, part in parts.items()
+        }
+        return PartFields(Geometry(geometry.depth.cpu(), geometry.density.cpu()), colors)
 
     def release(self) -> None:
         """Forget all cached results; the model stays loaded."""

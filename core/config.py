@@ -1,0 +1,231 @@
+"""Every number of the method, in one frozen dataclass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from .errors import CheckpointError
+from .parts import PART_COUNT, PART_NAMES
+
+Window = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class PartMapSpec:
+    """Where the 2D feature map of one part lies, and how fine it is.
+
+    Attributes:
+        height, width: texels of the map.
+        window: (u_min, u_max, v_min, v_max) that the map covers. For lifted parts these are
+            coordinates of the lifting frustum (see ``ModelConfig.lift_origin``), v up; for the
+            background they are picture coordinates in [-1, 1], v up.
+    """
+
+    height: int
+    width: int
+    window: Window
+
+
+FULL_WINDOW: Window = (-1.0, 1.0, -1.0, 1.0)
+
+# Windows: the 0.1 and 99.9 percentiles of each part's surface points over 570 rendered identities,
+# in frustum coordinates (lift_origin 2), with a margin. An eye so gets texels four times finer than
+# one map of the whole portrait would give it, for a quarter of the work.
+SHIPPED_MAPS: dict[str, PartMapSpec] = {
+    "background": PartMapSpec(32, 32, FULL_WINDOW),
+    "skin": PartMapSpec(64, 64, (-0.75, 0.75, -0.95, 1.05)),
+    "brows": PartMapSpec(32, 32, (-0.42, 0.42, 0.05, 0.35)),
+    "eyes": PartMapSpec(32, 32, (-0.32, 0.32, -0.02, 0.20)),
+    "nose": PartMapSpec(32, 32, (-0.20, 0.20, -0.30, 0.20)),
+    "mouth": PartMapSpec(32, 32, (-0.30, 0.30, -0.60, -0.10)),
+    "ears": PartMapSpec(32, 64, (-0.92, 0.92, -0.45, 0.35)),
+    "hair": PartMapSpec(64, 64, (-1.45, 1.45, -1.60, 1.45)),
+    "neck": PartMapSpec(32, 64, (-0.95, 0.95, -1.50, -0.15)),
+    "clothes": PartMapSpec(32, 64, (-1.75, 1.75, -1.90, -0.50)),
+    "glasses": PartMapSpec(32, 64, (-0.58, 0.58, -0.15, 0.32)),
+    "hat": PartMapSpec(32, 64, (-0.98, 0.98, 0.05, 1.30)),
+    "earrings": PartMapSpec(32, 32, (-0.72, 0.72, -0.55, 0.00)),
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shapes and constants of one model. Units are model units unless said otherwise.
+
+    Attributes:
+        image_size: side of the generated picture in pixels.
+        ray_size: side of the square grid of rays; the render net enlarges it to ``image_size``.
+        z_dim: length of the random vector that the mapping network takes.
+        base_dim: length of w_base, the code that all parts share.
+        code_dim: length of each part's shape code and texture code.
+        mapping_layers, mapping_width: the mapping network's hidden layers.
+        hidden: channels of the part generators.
+        base_layers, shape_layers, texture_layers: modulated layers driven by w_base, w^s and w^t.
+        learned_position: whether the position embedding starts from Fourier features and is then
+            trained, one map a part, instead of being one fixed Fourier embedding.
+        fourier_scale: standard deviation of the Fourier embedding's frequencies, in cycles over a
+            map's half width.
+        linear_cells: side of the coarse grid of each part's linear model; 0 for none.
+        features: channels of the part feature maps f_k (C in the paper).
+        maps: feature map of each part, in the order of ``parts.PARTS``.
+        geometry_size: side of the square (u, v) grid on which depth and density of all parts are
+            brought together for the ray lookups.
+        geometry_window: window of that grid.
+        lift_origin: the lifting's projection centre lies this far behind the origin, so that
+            u = x c / (z + c). Rays of lifting that spread from behind the head see its sides, which
+            parallel ones do not. ``math.inf`` gives the paper's parallel lifting.
+        near, far: extent of the volume along the viewing direction, measured from the plane through
+            the origin.
+        samples: samples a ray.
+        shell_alpha: α of ψ = exp(-α (d̂ - z)²).
+        density_scale: density that a raw density of 1 (after softplus) means, in 1/unit.
+        render_channels: channels of the render net at the ray grid and after each doubling but the
+            last, which the picture's head makes.
+        render_blocks: residual blocks at the ray grid.
+        yaw_max, pitch_max: trained range of the camera's direction, in radians.
+        camera_distance: distance at which the model was trained.
+        distance_min, distance_max: distances that are accepted.
+        frame_side: side of the square frame at the origin that the picture shows.
+        unit_metres: length of a model unit in metres.
+    """
+
+    image_size: int = 256
+    ray_size: int = 64
+    z_dim: int = 128
+    base_dim: int = 32
+    code_dim: int = 24
+    mapping_layers: int = 2
+    mapping_width: int = 256
+    hidden: int = 64
+    base_layers: int = 1
+    shape_layers: int = 3
+    texture_layers: int = 2
+    learned_position: bool = True
+    fourier_scale: float = 1.0
+    linear_cells: int = 16
+    features: int = 32
+    maps: tuple[PartMapSpec, ...] = tuple(SHIPPED_MAPS[name] for name in PART_NAMES)
+    geometry_size: int = 128
+    geometry_window: Window = (-1.75, 1.75, -1.90, 1.60)
+    lift_origin: float = 2.0
+    near: float = -0.75
+    far: float = 1.05
+    samples: int = 32
+    shell_alpha: float = 140.0
+    density_scale: float = 30.0
+    render_channels: tuple[int, ...] = (96, 64)
+    render_blocks: int = 3
+    yaw_max: float = 0.85
+    pitch_max: float = 0.35
+    camera_distance: float = 9.0 / 1.55
+    distance_min: float = 2.5
+    distance_max: float = 60.0
+    frame_side: float = 2.0
+    unit_metres: float = 0.155
+
+    def __post_init__(self) -> None:
+        if len(self.maps) != PART_COUNT:
+            raise ValueError(f"maps must name {PART_COUNT} parts, got {len(self.maps)}")
+        if self.ray_size * 2 ** len(self.render_channels) != self.image_size:
+            raise ValueError(
+                f"{len(self.render_channels)} render channels enlarge {self.ray_size} rays to "
+                f"{self.ray_size * 2 ** len(self.render_channels)}, not {self.image_size}"
+            )
+        if min(self.features, self.hidden, self.samples, self.base_dim, self.code_dim) < 1:
+            raise ValueError("every size of a model must be at least 1")
+        if self.features < 3:
+            raise ValueError("features must be at least 3: the first three carry coarse colour")
+
+    @property
+    def part_layers(self) -> int:
+        """Modulated layers of one part generator."""
+        return self.base_layers + self.shape_layers + self.texture_layers
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """The model that the extension embeds."""
+        return cls()
+
+    @classmethod
+    def paper(cls) -> Self:
+        """The sizes of the paper: 64 channels, 64 × 64 × 32, 256², parallel lifting."""
+        return cls(
+            z_dim=512,
+            base_dim=512,
+            code_dim=512,
+            mapping_layers=8,
+            mapping_width=512,
+            hidden=64,
+            base_layers=2,
+            shape_layers=4,
+            texture_layers=4,
+            learned_position=False,
+            fourier_scale=4.0,
+            linear_cells=0,
+            features=64,
+            maps=tuple(PartMapSpec(64, 64, FULL_WINDOW) for _ in range(PART_COUNT)),
+            geometry_size=64,
+            geometry_window=FULL_WINDOW,
+            lift_origin=math.inf,
+            near=-1.0,
+            far=1.0,
+            samples=32,
+        )
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """A model for tests: the same rooms, 64² pictures, milliseconds to make."""
+        maps = tuple(
+            PartMapSpec(spec.height // 2, spec.width // 2, spec.window)
+            for spec in SHIPPED_MAPS.values()
+        )
+        return cls(
+            image_size=64,
+            ray_size=16,
+            z_dim=16,
+            base_dim=8,
+            code_dim=6,
+            mapping_width=16,
+            hidden=8,
+            linear_cells=4,
+            features=8,
+            maps=maps,
+            geometry_size=48,
+            samples=16,
+            render_channels=(8, 8),
+            render_blocks=1,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a checkpoint's JSON header."""
+        values = asdict(self)
+        if math.isinf(self.lift_origin):
+            values["lift_origin"] = None
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            CheckpointError: a field is missing, unknown or of the wrong kind.
+        """
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            odd = ", ".join(sorted(set(values) ^ known))
+            raise CheckpointError(f"The model's configuration does not fit this version: {odd}.")
+        try:
+            values = dict(values)
+            values["maps"] = tuple(
+                PartMapSpec(int(m["height"]), int(m["width"]), tuple(m["window"]))
+                for m in values["maps"]
+            )
+            values["geometry_window"] = tuple(values["geometry_window"])
+            values["render_channels"] = tuple(int(c) for c in values["render_channels"])
+            if values["lift_origin"] is None:
+                values["lift_origin"] = math.inf
+            return cls(**values)
+        except (TypeError, KeyError, ValueError) as error:
+            raise CheckpointError(f"The model's configuration is broken: {error}.") from error

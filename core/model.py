@@ -1,0 +1,89 @@
+"""SSGAN3D: the five stages composed. Training and the reference use it; the engine runs it faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .config import ModelConfig
+from .generators import PartGenerators, PartMap
+from .lifting import Geometry, gather_geometry, part_geometry
+from .mapping import MappingNetwork
+from .render_net import RenderNet
+from .volume import FeatureTable, RayBatch, ray_weights
+
+
+@dataclass
+class GeneratorOutput:
+    """Pictures of V views of B portraits.
+
+    Attributes:
+        image: (B, V, 3, S, S), about [-1, 1], the data's sRGB.
+        mask_logits: (B, V, K, S / 2, S / 2), log masks up to a constant.
+        coarse_image: the first three features, (B, V, 3, r, r).
+        coarse_mask: m, (B, V, K, r, r), sums to 1.
+        depth: planar depth of the surface, (B, V, r, r).
+    """
+
+    image: Tensor
+    mask_logits: Tensor
+    coarse_image: Tensor
+    coarse_mask: Tensor
+    depth: Tensor
+
+
+class SSGAN3D(nn.Module):
+    """The generator: mapping → part maps → lifting → volume renderer → render net."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = MappingNetwork(config)
+        self.generators = PartGenerators(config)
+        self.render_net = RenderNet(config)
+
+    def part_maps(
+        self, base: Tensor, shape: Tensor, texture: Tensor, chosen: Sequence[int] | None = None
+    ) -> dict[int, PartMap]:
+        """f_k, d_k, σ_k by part index; see :class:`~.generators.PartGenerators`."""
+        return self.generators(base, shape, texture, chosen)
+
+    def geometry(self, maps: dict[int, PartMap], visible: Tensor | None = None) -> Geometry:
+        """Depth and density of all lifted parts on the common grid."""
+        return gather_geometry(
+            {k: part_geometry(k, part, self.config) for k, part in maps.items()}, visible
+        )
+
+    def forward(
+        self,
+        base: Tensor,
+        shape: Tensor,
+        texture: Tensor,
+        visible: Tensor | None,
+        rays: RayBatch,
+    ) -> GeneratorOutput:
+        """Render every portrait from its cameras.
+
+        Args:
+            base, shape, texture: codes, (B, base_dim), (B, K, code_dim) twice.
+            visible: (B, K) bool, or None for all.
+            rays: samples of V cameras for each portrait (:func:`~.volume.sample_rays`).
+        """
+        maps = self.part_maps(base, shape, texture)
+        weights = ray_weights(self.geometry(maps, visible), rays, self.config)
+        features = FeatureTable(maps, self.config).composite(weights, self.config)
+        batch, views = features.shape[:2]
+        side = self.config.ray_size
+        coarse_mask = weights.mask.reshape(batch, views, -1, side, side)
+        flat = features.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        image, logits = self.render_net(flat, coarse_mask.flatten(0, 1))
+        return GeneratorOutput(
+            image.unflatten(0, (batch, views)),
+            logits.unflatten(0, (batch, views)),
+            features[:, :, :3],
+            coarse_mask,
+            weights.depth.reshape(batch, views, side, side),
+        )

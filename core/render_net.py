@@ -1,0 +1,85 @@
+"""The render net R: from posed features and coarse masks to the picture and the final masks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import ModelConfig
+from .parts import PART_COUNT
+
+MASK_FLOOR = 1.0e-4
+"""Smallest coarse mask value that the residual starts from: log 0 would drown any residual."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions round a skip; starts as the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → the same."""
+        return x + self.second(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2, inplace=True))
+
+
+class RenderNet(nn.Module):
+    """Convolutions on the ray grid, doublings by pixel shuffle, heads.
+
+    The first three features are coarse colour and the coarse mask is a log probability: both are
+    enlarged and the net adds a residual, so that picture and mask cannot part from the geometry that
+    made them (masks as in SemanticStyleGAN).
+
+    The picture's last doubling is a pixel shuffle of the head's own output, and masks are made at
+    half the picture's size and enlarged as logits, which keeps their borders sharp: convolutions on
+    the full picture would cost more than all others together.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        widths = config.render_channels
+        self.entry = nn.Conv2d(config.features + PART_COUNT, widths[0], 3, padding=1)
+        self.blocks = nn.Sequential(*[ResidualBlock(widths[0]) for _ in range(config.render_blocks)])
+        self.enlarge = nn.ModuleList(
+            nn.Conv2d(before, after * 4, 1) for before, after in zip(widths, widths[1:], strict=False)
+        )
+        self.refine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in widths[1:])
+        self.to_picture = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
+        self.to_mask = nn.Conv2d(widths[-1], PART_COUNT, 1)
+        for head in (self.to_picture, self.to_mask):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def trunk(self, features: Tensor, mask: Tensor) -> Tensor:
+        """f_render (B, C, r, r) and m (B, K, r, r) → features at half the picture's size."""
+        x = self.entry(torch.cat([features, mask.to(features.dtype)], 1))
+        x = self.blocks(x)
+        for enlarge, refine in zip(self.enlarge, self.refine, strict=True):
+            x = F.pixel_shuffle(enlarge(F.leaky_relu(x, 0.2)), 2)
+            x = F.leaky_relu(x + refine(F.leaky_relu(x, 0.2)), 0.2, inplace=True)
+        return x  # (B, C', S / 2, S / 2)
+
+    def picture(self, x: Tensor, features: Tensor) -> Tensor:
+        """Picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
+        residual = F.pixel_shuffle(self.to_picture(x), 2)
+        return enlarge_to(features[:, :3], residual.shape[-1]) + residual
+
+    def mask_logits(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Log masks up to a constant at half the picture's size, (B, K, S / 2, S / 2)."""
+        coarse = mask.clamp_min(MASK_FLOOR).log().to(x.dtype)
+        return enlarge_to(coarse, x.shape[-1]) + self.to_mask(x)
+
+    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2)."""
+        x = self.trunk(features, mask)
+        return self.picture(x, features), self.mask_logits(x, mask)
+
+
+def enlarge_to(x: Tensor, size: int) -> Tensor:
+    """Bilinear enlargement of (B, C, h, h) to (B, C, size, size)."""
+    return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)

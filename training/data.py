@@ -1,0 +1,187 @@
+"""Reading a rendered set: pictures, labels, depth and cameras, grouped by identity.
+
+The format is described in docs/data.md; ``training.synthetic`` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.camera import Camera
+from core.errors import PortraitError
+from core.parts import PART_COUNT, PART_NAMES
+
+DEPTH_SCALE = 8000.0
+"""Stored depth is planar depth in model units times this."""
+HELD_OUT = 900_000
+"""Identities from here upward are never trained on."""
+
+
+class DatasetError(PortraitError):
+    """A data set is missing, broken, or not of our format."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture: a row of views.jsonl.
+
+    Attributes:
+        folder, name: where its files are.
+        identity: number of the identity.
+        yaw, pitch: radians.
+        distance, side: in model units.
+        light: number of the light's random stream.
+        factors: number of the random stream behind each part, and behind "global".
+        present: names of the parts that the portrait has.
+    """
+
+    folder: Path
+    name: str
+    identity: int
+    yaw: float
+    pitch: float
+    distance: float
+    side: float
+    light: int
+    factors: dict[str, int]
+    present: frozenset[str]
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that rendered the picture."""
+        return Camera.orbit(self.yaw, self.pitch, distance=self.distance, side=self.side)
+
+    def factor_key(self, part: str) -> tuple[int, int]:
+        """What decides how ``part`` looks: equal keys mean the very same part."""
+        return self.factors["global"], self.factors[part]
+
+
+def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]:
+    """Rows of all sets, sorted by identity.
+
+    Args:
+        folders: data sets.
+        held_out: read only held-out identities; otherwise only those that may be trained on.
+
+    Raises:
+        DatasetError: a set is missing, of another format, or holds no such identity.
+    """
+    views: list[View] = []
+    for folder in folders:
+        header_path = folder / "dataset.json"
+        if not header_path.is_file():
+            raise DatasetError(
+                f"There is no data set in {folder}: dataset.json is missing. "
+                "Make one with `python -m training synthesize`."
+            )
+        header = json.loads(header_path.read_text())
+        if header.get("format") != 1 or header.get("labels") != list(PART_NAMES):
+            raise DatasetError(f"{header_path} is of another format or has other parts.")
+        for table in sorted(folder.glob("views*.jsonl")):
+            for number, line in enumerate(table.read_text().splitlines(), 1):
+                try:
+                    views.append(_view(folder, json.loads(line)))
+                except (KeyError, ValueError, TypeError) as error:
+                    raise DatasetError(f"{table}, line {number}: {error!r}.") from error
+    views = [view for view in views if (view.identity >= HELD_OUT) == held_out]
+    if not views:
+        kind = "held-out" if held_out else "training"
+        raise DatasetError(f"No {kind} identity in {', '.join(map(str, folders))}.")
+    return sorted(views, key=lambda view: (view.identity, view.name))
+
+
+def _view(folder: Path, row: dict) -> View:
+    return View(
+        folder,
+        row["name"],
+        int(row["identity"]),
+        float(row["yaw"]),
+        float(row["pitch"]),
+        float(row["distance"]),
+        float(row["side"]),
+        int(row["light"]),
+        {str(k): int(v) for k, v in row["factors"].items()},
+        frozenset(row["present"]),
+    )
+
+
+class PortraitSet:
+    """All pictures of some views, in memory.
+
+    Attributes:
+        views: the rows, N of them.
+        images: (N, 3, S, S) uint8 sRGB.
+        labels: (N, S, S) uint8 part indices.
+        depth: (N, S / 2, S / 2) float16 planar depth relative to the origin's, 0 for background;
+            negative is nearer.
+        foreground: (N, S / 2, S / 2) bool, where depth means something.
+        identities: view indices of each identity.
+    """
+
+    def __init__(self, views: Sequence[View], workers: int = 2) -> None:
+        self.views = list(views)
+        with ThreadPoolExecutor(workers) as pool:
+            loaded = list(pool.map(_load, self.views))
+        self.images = torch.from_numpy(np.stack([image for image, _, _ in loaded]))
+        self.labels = torch.from_numpy(np.stack([label for _, label, _ in loaded]))
+        depth = torch.from_numpy(np.stack([depth for _, _, depth in loaded]))  # (N, S/2, S/2)
+        distance = torch.tensor([view.distance for view in self.views])[:, None, None]
+        self.foreground = depth > 0
+        self.depth = torch.where(self.foreground, depth - distance, 0).half()
+        groups: dict[int, list[int]] = {}
+        for index, view in enumerate(self.views):
+            groups.setdefault(view.identity, []).append(index)
+        self.identities = list(groups.values())
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return self.images.shape[-1]
+
+    def picture(self, index: Tensor | Sequence[int]) -> Tensor:
+        """Pictures in [-1, 1], (..., 3, S, S) float32."""
+        return self.images[index].float() / 127.5 - 1
+
+    def soft_mask(self, index: Tensor | Sequence[int], size: int) -> Tensor:
+        """Labels averaged over squares, (..., K, size, size), sums to 1."""
+        labels = self.labels[index].long()
+        factor = labels.shape[-1] // size
+        mask = torch.zeros(*labels.shape[:-2], PART_COUNT, size, size)
+        share = torch.tensor(1 / factor**2).expand_as(mask)
+        for row in range(factor):
+            for column in range(factor):
+                mask.scatter_add_(-3, labels[..., None, row::factor, column::factor], share)
+        return mask
+
+    def presence(self, index: Tensor | Sequence[int]) -> Tensor:
+        """Which parts the portraits have, (N, K) bool."""
+        rows = [[name in self.views[int(i)].present for name in PART_NAMES] for i in index]
+        presence = torch.tensor(rows)
+        presence[:, 0] = True
+        return presence
+
+
+def _load(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    try:
+        image = Image.open(view.folder / "images" / f"{view.name}.jpg").convert("RGB")
+        label = Image.open(view.folder / "labels" / f"{view.name}.png")
+        depth = Image.open(view.folder / "depth" / f"{view.name}.png")
+        return (
+            np.asarray(image).transpose(2, 0, 1).copy(),
+            np.asarray(label, np.uint8).copy(),
+            np.asarray(depth).astype(np.float32) / DEPTH_SCALE,
+        )
+    except OSError as error:
+        raise DatasetError(f"{view.name} in {view.folder} cannot be read: {error}.") from error

@@ -1,0 +1,67 @@
+"""The mapping network's linear map, fitted in closed form to the codes of training portraits."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from core.model import SSGAN3D
+from core.parts import PART_COUNT, PARTS
+
+from .codes import Codes
+
+
+def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -> None:
+    """Make z ~ N(0, 1) give the joint Gaussian of the codes, and parts as often as in the data.
+
+    Codes of all parts are drawn together, so that hair goes with brows and a nose with its face. The
+    last K entries of z decide presence, together with what the codes say about it (women wear
+    earrings more often): a liability model, thresholded so that the prevalence is the data's.
+
+    Args:
+        codes: base (P, base_dim), shape and texture (P, K, code_dim).
+        presence: (P, K) bool.
+    """
+    base, shape, texture = (t.detach().cpu().clone() for t in codes)
+    generator = torch.Generator().manual_seed(seed)
+    count = len(base)
+    for part in range(PART_COUNT):
+        have = presence[:, part].nonzero()[:, 0]
+        lack = (~presence[:, part]).nonzero()[:, 0]
+        if len(have) and len(lack):  # a part that is not there has no code: borrow one that is
+            donors = have[torch.randint(len(have), (len(lack),), generator=generator)]
+            shape[lack, part], texture[lack, part] = shape[donors, part], texture[donors, part]
+    rows = torch.cat([base, shape.flatten(1), texture.flatten(1)], 1)  # (P, D)
+    mean = rows.mean(0)
+    left, values, axes = torch.linalg.svd(rows - mean, full_matrices=False)
+    rank = min(model.config.z_dim - PART_COUNT, int((values > values[0] * 1e-4).sum()))
+    factors = values[:rank, None] * axes[:rank] / math.sqrt(max(count - 1, 1))  # (rank, D)
+    scores = left[:, :rank] * math.sqrt(max(count - 1, 1))  # (P, rank), unit variance
+    linear = torch.zeros_like(model.mapping.linear.weight, device="cpu")
+    bias = torch.zeros_like(model.mapping.head.bias, device="cpu")
+    codes_end = rows.shape[1]
+    linear[:codes_end, :rank], bias[:codes_end] = factors.T, mean
+    for part, spec in enumerate(PARTS):
+        row = codes_end + part
+        prevalence = float(presence[:, part].float().mean())
+        if not spec.optional or prevalence >= 1:
+            bias[row] = 100.0
+            continue
+        known = presence[:, part].float() - prevalence
+        spread = math.sqrt(max(prevalence * (1 - prevalence), 1e-6))
+        # correlation with each score, shrunk: with few portraits most of it is chance
+        correlation = (scores * known[:, None]).mean(0) / spread
+        chance = 1 / math.sqrt(count)
+        correlation = correlation.sign() * (correlation.abs() - 2 * chance).clamp_min(0)
+        explained = min(float(correlation.square().sum()), 0.9)
+        scale = math.sqrt(explained) / max(float(correlation.norm()), 1e-9)
+        linear[row, :rank] = correlation * scale
+        linear[row, model.config.z_dim - PART_COUNT + part] = math.sqrt(1 - explained)
+        safe = min(max(prevalence, 1e-4), 1 - 1e-4)
+        bias[row] = math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * safe - 1)))
+    with torch.no_grad():
+        model.mapping.linear.weight.copy_(linear)
+        model.mapping.head.weight.zero_()
+        model.mapping.head.bias.copy_(bias)

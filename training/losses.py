@@ -1,0 +1,76 @@
+"""Losses of the warm start and of adversarial training. All take (N, C, H, W) and give a scalar."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.parts import PART_COUNT, PART_NAMES
+
+SMALL_PARTS = ("brows", "eyes", "nose", "mouth", "ears", "glasses", "earrings")
+SMALL_PART_WEIGHT = 3.0
+"""Small parts cover few pixels and carry most of a face: their cross entropy counts more."""
+
+
+def multiscale_l1(prediction: Tensor, target: Tensor, scales: tuple[int, ...] = (1, 4)) -> Tensor:
+    """Sum of mean absolute differences of the pictures and of their averages over squares."""
+    total = prediction.new_zeros(())
+    for scale in scales:
+        if scale == 1:
+            total = total + (prediction - target).abs().mean()
+        else:
+            total = total + (F.avg_pool2d(prediction, scale) - F.avg_pool2d(target, scale)).abs().mean()
+    return total
+
+
+def gradient_l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of the horizontal and vertical differences: keeps edges sharp."""
+    error = prediction - target
+    return (error[..., 1:] - error[..., :-1]).abs().mean() + (
+        error[..., 1:, :] - error[..., :-1, :]
+    ).abs().mean()
+
+
+def part_weights(device: torch.device | None = None) -> Tensor:
+    """Weight of each part in the mask losses, (K,)."""
+    return torch.tensor(
+        [SMALL_PART_WEIGHT if name in SMALL_PARTS else 1.0 for name in PART_NAMES], device=device
+    )
+
+
+def mask_cross_entropy(log_mask: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy between soft masks, weighted by part.
+
+    Args:
+        log_mask: log probabilities, (N, K, H, W).
+        target: soft masks that sum to 1, (N, K, H, W).
+    """
+    weighted = target * part_weights(target.device).view(1, PART_COUNT, 1, 1)
+    return -(weighted * log_mask).sum(1).mean()
+
+
+def depth_l1(prediction: Tensor, target: Tensor, foreground: Tensor) -> Tensor:
+    """Mean absolute depth difference where the target is foreground; all (N, H, W)."""
+    weight = foreground.float()
+    return ((prediction - target).abs() * weight).sum() / weight.sum().clamp_min(1)
+
+
+def generator_loss(scores: Tensor) -> Tensor:
+    """Non-saturating loss of the generator."""
+    return F.softplus(-scores).mean()
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Non-saturating loss of the discriminator."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def gradient_penalty(scores: Tensor, inputs: tuple[Tensor, Tensor], weights: tuple[float, float]) -> Tensor:
+    """R1: Σ weight/2 · E‖∂ score / ∂ input‖² over real pictures and masks."""
+    gradients = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
+    terms = [
+        weight / 2 * gradient.float().square().sum((1, 2, 3)).mean()
+        for gradient, weight in zip(gradients, weights, strict=True)
+    ]
+    return torch.stack(terms).sum()

@@ -1,0 +1,310 @@
+"""The training loop: warm start by reconstruction, adversarial training, checkpoints, samples."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.camera import Camera
+from core.config import ModelConfig
+from core.model import SSGAN3D
+from core.volume import camera_tensors, sample_rays
+
+from . import sheets
+from .codes import CodeBasis, CodeBook, Codes, FactorIndex, describe
+from .data import PortraitSet, read_views
+from .fit_mapping import fit_mapping
+from .heap import keep_heap
+from .state import (
+    optimizer_tensors,
+    prefixed,
+    read_state,
+    restore_optimizer,
+    unprefixed,
+    write_state,
+)
+from .warm_start import (
+    WEIGHTS,
+    FittedCodes,
+    Views,
+    batch_codes,
+    parameter_groups,
+    reconstruction_losses,
+    render_codes,
+)
+
+
+@dataclass
+class TrainOptions:
+    """What a run is told; see ``python -m training train --help``."""
+
+    data: list[str]
+    out: str
+    minutes: float = 60.0
+    portraits: int = 4
+    views: int = 3
+    samples: int = 16
+    rate: float = 3e-3
+    code_rate: float = 2e-3
+    code_noise: float = 0.1
+    ema: float = 0.998
+    threads: int = 2
+    device: str = "auto"
+    checkpoint_minutes: float = 3.0
+    sheet_minutes: float = 8.0
+    seed: int = 0
+
+
+class Trainer:
+    """State of one run; ``run`` trains until its minutes are up."""
+
+    def __init__(self, options: TrainOptions) -> None:
+        self.options = options
+        self.out = Path(options.out)
+        device = options.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        torch.manual_seed(options.seed)
+        self.config = ModelConfig.shipped()
+        self.data = PortraitSet(read_views([Path(folder) for folder in options.data]))
+        self.views = Views(self.data, self.config, self.device, options.samples)
+        self.index = FactorIndex.build([self.data.views[g[0]] for g in self.data.identities])
+        self.model = SSGAN3D(self.config)
+        codes = self._first_codes()
+        self.book = self.index.average(*codes).to(self.device)
+        self.step, self.seconds = 0, 0.0
+        self.model.to(self.device)
+        self.model.render_net.to(memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(
+            parameter_groups(self.model, self.book, options.rate, options.code_rate),
+            betas=(0.9, 0.99),
+        )
+        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        if self.state_path.exists():
+            self._resume()
+
+    @property
+    def state_path(self) -> Path:
+        """The run's checkpoint."""
+        return self.out / "state.safetensors"
+
+    def _first_codes(self) -> Codes:
+        """Codes of all portraits from the code basis, which a first run fits."""
+        descriptors = describe(self.data, self.data.identities, self.config)
+        presence = self.views.presence
+        path = self.out / "basis.safetensors"
+        fresh = not path.exists()
+        if fresh:
+            basis = CodeBasis.fit(descriptors, presence, self.config)
+            self.out.mkdir(parents=True, exist_ok=True)
+            basis.save(path)
+        else:
+            basis = CodeBasis.load(path)
+        base, shape, texture = basis.encode(descriptors)
+        codes = base, shape * presence[..., None], texture * presence[..., None]
+        if fresh:
+            basis.initialise(self.model, descriptors, presence, codes)
+        return codes
+
+    def portrait_codes(self) -> Codes:
+        """Present codes of all portraits, (P, ·), (P, K, ·), (P, K, ·), on the CPU."""
+        with torch.no_grad():
+            codes = self.book(
+                self.index.base_rows.to(self.device), self.index.part_rows.to(self.device)
+            )
+        return codes[0].cpu(), codes[1].cpu(), codes[2].cpu()
+
+    def run(self) -> None:
+        """Train until ``minutes`` of this call have passed; checkpoint on the way and at the end."""
+        started = saved = drawn = reported = time.monotonic()
+        sums: dict[str, float] = defaultdict(float)
+        steps = 0
+        print(
+            f"{len(self.data)} pictures of {len(self.data.identities)} portraits, step {self.step}",
+            flush=True,
+        )
+        while time.monotonic() - started < self.options.minutes * 60:
+            before = time.monotonic()
+            for name, value in self.train_step().items():
+                sums[name] += value
+            steps += 1
+            now = time.monotonic()
+            self.seconds += now - before
+            if now - reported > 60 or self.step in (1, 10):
+                self._report(sums, steps, now - reported)
+                sums, steps, reported = defaultdict(float), 0, now
+            if now - saved > self.options.checkpoint_minutes * 60:
+                self.save()
+                saved = now
+            if now - drawn > self.options.sheet_minutes * 60:
+                self.draw()
+                drawn = now
+        self.save()
+        self.draw()
+
+    def train_step(self) -> dict[str, float]:
+        """One step; what happens depends on the seed and the step's number alone."""
+        options = self.options
+        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
+        batch = self.views.batch(options.portraits, options.views, generator)
+        codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
+        terms = reconstruction_losses(render_codes(self.model, codes, batch.rays), batch)
+        loss = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        warm_up = min(1.0, (self.step + 1) / 50)
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * warm_up
+        self.optimizer.step()
+        self._average()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
+        averages, values = list(self.ema.parameters()), list(self.model.parameters())
+        torch._foreach_lerp_(averages, values, 1 - decay)
+
+    def _report(self, sums: dict[str, float], steps: int, seconds: float) -> None:
+        means = {name: round(value / steps, 4) for name, value in sums.items()}
+        speed = steps * self.options.portraits * self.options.views / seconds
+        line = {"step": self.step, "minutes": round(self.seconds / 60, 1), "images/s": round(speed, 1)}
+        print(json.dumps(line | means), flush=True)
+        with (self.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line | means) + "\n")
+
+    def save(self) -> None:
+        """Write everything that resuming needs."""
+        tensors = prefixed("model", self.model.state_dict().items())
+        tensors |= prefixed("ema", self.ema.state_dict().items())
+        tensors |= prefixed("book", self.book.state_dict().items())
+        tensors |= optimizer_tensors("optimizer", self.optimizer)
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "options": asdict(self.options),
+            "config": self.config.to_dict(),
+            "base_names": self.index.names[0],
+            "part_names": self.index.names[1],
+            "portraits": len(self.data.identities),
+            "pictures": len(self.data),
+        }
+        write_state(self.state_path, tensors, facts)
+
+    def _resume(self) -> None:
+        tensors, facts = read_state(self.state_path)
+        self.model.load_state_dict(unprefixed("model", tensors))
+        self.ema.load_state_dict(unprefixed("ema", tensors))
+        same = [facts["base_names"], facts["part_names"]] == list(self.index.names)
+        old = unprefixed("book", tensors)
+        if same:
+            self.book.load_state_dict(old)
+        else:  # the data has grown: known factors keep their codes
+            self._copy_rows(self.book.base, old["base"], facts["base_names"], self.index.names[0])
+            for name in ("shape", "texture"):
+                rows = getattr(self.book, name)
+                self._copy_rows(rows, old[name], facts["part_names"], self.index.names[1])
+        restore_optimizer("optimizer", self.optimizer, tensors)
+        self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
+
+    @staticmethod
+    @torch.no_grad()
+    def _copy_rows(target: Tensor, source: Tensor, names: list[str], wanted: list[str]) -> None:
+        known = {name: row for row, name in enumerate(names)}
+        pairs = [(row, known[name]) for row, name in enumerate(wanted) if name in known]
+        if pairs:
+            rows, old = zip(*pairs, strict=True)
+            target[list(rows)] = source[list(old)].to(target)
+
+    @torch.no_grad()
+    def draw(self) -> None:
+        """Write a sheet: fitted portraits beside their renders, then random ones."""
+        size = self.config.image_size
+        rows = []
+        for portrait in range(0, len(self.data.identities), max(1, len(self.data.identities) // 5)):
+            chosen = (self.data.identities[portrait] * 3)[:3]
+            generator = torch.Generator().manual_seed(0)
+            batch = self.views.of(torch.tensor([portrait]), chosen, generator)
+            codes = batch_codes(self.book, self.index, batch, 0.0, generator)
+            output = render_codes(self.ema, codes, batch.rays)
+            colors = color_rows(output.mask_logits[0], size)
+            tiles = zip(batch.image, output.image[0], colors, strict=True)
+            rows.append([tile for tiles_of_view in tiles for tile in tiles_of_view])
+        rows += self._random_rows(8)
+        sheets.save_sheet(self.out / "sheets" / f"{self.step:07d}.png", rows)
+
+    def _random_rows(self, count: int) -> list[list[Tensor]]:
+        mapped = copy.deepcopy(self.ema)
+        if not float(mapped.mapping.head.weight.abs().sum()):
+            fit_mapping(mapped, self.portrait_codes(), self.views.presence)
+        z = torch.randn(count, self.config.z_dim, generator=torch.Generator().manual_seed(7))
+        base, shape, texture, presence = mapped.mapping(z.to(self.device) * 0.8)
+        yaws = (-0.6, -0.3, 0.0, 0.3, 0.6)
+        cameras = camera_tensors([Camera.orbit(yaw) for yaw in yaws], self.config.ray_size)
+        origins, directions, centre = (
+            t.to(self.device).expand(count, *t.shape) for t in cameras
+        )
+        rays = sample_rays(origins, directions, centre, self.config)
+        output = render_codes(mapped, FittedCodes(base, shape, texture, presence > 0), rays)
+        rows = []
+        for pictures, logits in zip(output.image, output.mask_logits, strict=True):
+            colors = color_rows(logits, self.config.image_size)
+            rows.append([*pictures, *colors[[0, 1, 2, 4]]])
+        return rows
+
+
+def color_rows(logits: Tensor, size: int) -> Tensor:
+    """Coloured labels of (V, K, h, w)."""
+    return sheets.color_labels(logits, size)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training train``; defaults are those of :class:`TrainOptions`."""
+    defaults = TrainOptions(data=[], out="")
+    parser.add_argument("--data", nargs="+", required=True, help="folders of data sets")
+    parser.add_argument("--out", required=True, help="folder of the run; an old run is resumed")
+    for name, help_text in {
+        "minutes": "how long to train in this call",
+        "portraits": "portraits a step",
+        "views": "views of each portrait a step",
+        "samples": "samples a ray",
+        "rate": "learning rate of the generator",
+        "code_rate": "learning rate of the codes",
+        "code_noise": "noise on the codes, in their standard deviations",
+        "ema": "decay of the generator's moving average a step",
+        "threads": "CPU threads",
+        "device": "cpu, cuda, mps or auto",
+        "checkpoint_minutes": "time between checkpoints",
+        "sheet_minutes": "time between sheets of samples",
+        "seed": "what every random choice depends on",
+    }.items():
+        value = getattr(defaults, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(value),
+            default=value,
+            help=f"{help_text} (default {value})",
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training train``."""
+    keep_heap()
+    known = TrainOptions.__dataclass_fields__
+    options = TrainOptions(**{k: v for k, v in vars(arguments).items() if k in known})
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    Trainer(options).run()
+    return 0

@@ -1,0 +1,233 @@
+"""The warm start: generator and codes fitted by reconstruction of several views (auto-decoder)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.camera import canonical_camera
+from core.config import ModelConfig
+from core.model import SSGAN3D, GeneratorOutput
+from core.volume import RayBatch, camera_tensors, rays_at
+
+from . import losses
+from .codes import CodeBook, FactorIndex
+from .data import PortraitSet
+
+
+@dataclass
+class Batch:
+    """V views of each of B portraits.
+
+    Attributes:
+        portraits: (B,) rows of the factor index.
+        image: (B V, 3, S, S) in [-1, 1].
+        mask: (B V, K, S / 2, S / 2) soft labels.
+        coarse_mask: (B V, K, r, r).
+        depth, foreground: (B V, r, r), planar depth relative to the origin's.
+        visible: (B, K) bool.
+        rays: samples of all views.
+        centre: (B, V) planar depth of the model's origin.
+    """
+
+    portraits: Tensor
+    image: Tensor
+    mask: Tensor
+    coarse_mask: Tensor
+    depth: Tensor
+    foreground: Tensor
+    visible: Tensor
+    rays: RayBatch
+    centre: Tensor
+
+
+class Views:
+    """Batches of training views with their rays, decided by a random generator alone."""
+
+    def __init__(
+        self, data: PortraitSet, config: ModelConfig, device: torch.device, samples: int
+    ) -> None:
+        self.data, self.config, self.device, self.samples = data, config, device, samples
+        self.presence = data.presence([group[0] for group in data.identities])  # (P, K)
+        cameras = [canonical_camera(view.camera, config) for view in data.views]
+        self.origins, self.directions, self.centre = camera_tensors(cameras, config.ray_size)
+
+    def batch(self, portraits: int, views: int, generator: torch.Generator) -> Batch:
+        """Random portraits and views, with replacement where a portrait has fewer views."""
+        rows = torch.randint(len(self.data.identities), (portraits,), generator=generator)
+        chosen = []
+        for row in rows.tolist():
+            group = self.data.identities[row]
+            order = torch.randperm(len(group), generator=generator)[:views]
+            extra = torch.randint(len(group), (views - len(order),), generator=generator)
+            chosen += [group[int(i)] for i in torch.cat([order, extra])]
+        return self.of(rows, chosen, generator)
+
+    def of(self, rows: Tensor, chosen: list[int], generator: torch.Generator) -> Batch:
+        """The batch of given portraits (B,) and views (B V)."""
+        size, side = self.config.image_size, self.config.ray_size
+        mask = self.data.soft_mask(chosen, size // 2)
+        grid = (len(rows), len(chosen) // len(rows))
+        origins = self.origins[chosen].unflatten(0, grid).to(self.device)
+        directions = self.directions[chosen].unflatten(0, grid).to(self.device)
+        centre = self.centre[chosen].unflatten(0, grid).to(self.device)
+        depth, shown = _average_depth(self.data.depth[chosen], self.data.foreground[chosen], side)
+        offsets, spacing = guided_samples(
+            depth.flatten(1), shown.flatten(1), self.samples, self.config, generator
+        )
+        planar = offsets.unflatten(0, grid).to(self.device) + centre[..., None, None]
+        spacing = spacing.unflatten(0, grid).to(self.device)
+        rays = rays_at(origins, directions, planar, spacing, self.config)
+        image = self.data.picture(chosen)
+        if image.shape[-1] != size:
+            image = F.interpolate(image, size=(size, size), mode="area")
+        put = lambda t: t.to(self.device)  # noqa: E731
+        return Batch(
+            rows,
+            put(image),
+            put(mask),
+            put(F.avg_pool2d(mask, size // 2 // side)),
+            put(depth),
+            put(shown),
+            put(self.presence[rows]),
+            rays,
+            centre,
+        )
+
+
+def guided_samples(
+    depth: Tensor, foreground: Tensor, samples: int, config: ModelConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Sample depths that spend themselves where the rendered surface is.
+
+    A third of a ray's samples search the space in front of the surface, the others surround it, and
+    what lies behind is hidden. Rays of the background are sampled evenly. Each sample is jittered
+    within its interval.
+
+    Args:
+        depth, foreground: (N, R), depth relative to the origin's.
+
+    Returns:
+        Depths relative to the origin's and their intervals, both (N, R, samples).
+    """
+    front = samples // 3
+    start = (depth - SURFACE_MARGIN[0]).clamp(config.near + 1e-3, config.far - 1e-3)
+    stop = (depth + SURFACE_MARGIN[1]).clamp(max=config.far)
+    ahead = (start - config.near) / front
+    around = (stop - start) / (samples - front)
+    guided = torch.cat(
+        [ahead[..., None].expand(-1, -1, front), around[..., None].expand(-1, -1, samples - front)], -1
+    )
+    even = torch.full_like(guided, (config.far - config.near) / samples)
+    spacing = torch.where(foreground[..., None], guided, even)  # (N, R, samples)
+    jitter = torch.rand(*depth.shape, samples, generator=generator)
+    return config.near + spacing.cumsum(-1) - spacing * jitter, spacing
+
+
+def _average_depth(depth: Tensor, foreground: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Mean foreground depth of squares, and which squares are foreground throughout."""
+    step = depth.shape[-1] // side
+    weight = foreground.float()
+    covered = F.avg_pool2d(weight[:, None], step)[:, 0]
+    mean = F.avg_pool2d((depth.float() * weight)[:, None], step)[:, 0] / covered.clamp_min(1e-6)
+    return mean, covered > 0.99
+
+
+def code_noise(codes: Tensor, amount: float, generator: torch.Generator) -> Tensor:
+    """Codes with Gaussian noise: neighbours of a training portrait must be portraits too.
+
+    Codes have a standard deviation of about 1 (``training.codes``).
+    """
+    noise = torch.randn(codes.shape, generator=generator).to(codes.device)
+    return codes + amount * noise
+
+
+def reconstruction_losses(output: GeneratorOutput, batch: Batch) -> dict[str, Tensor]:
+    """All terms of the warm start, unweighted."""
+    image = output.image.flatten(0, 1).float()
+    coarse = output.coarse_image.flatten(0, 1).float()
+    side = coarse.shape[-1]
+    small = F.avg_pool2d(batch.image, batch.image.shape[-1] // side)
+    log_mask = F.log_softmax(output.mask_logits.flatten(0, 1).float(), 1)
+    log_coarse = output.coarse_mask.flatten(0, 1).clamp_min(1e-5).log()
+    depth = (output.depth - batch.centre[..., None, None]).flatten(0, 1)
+    return {
+        "image": losses.multiscale_l1(image, batch.image),
+        "gradient": losses.gradient_l1(image, batch.image),
+        "coarse image": (coarse - small).abs().mean(),
+        "mask": losses.mask_cross_entropy(log_mask, batch.mask),
+        "coarse mask": losses.mask_cross_entropy(log_coarse, batch.coarse_mask),
+        "depth": losses.depth_l1(depth, batch.depth, batch.foreground),
+    }
+
+
+WEIGHTS = {
+    "image": 1.0,
+    "gradient": 1.0,
+    "coarse image": 0.5,
+    "mask": 0.3,
+    "coarse mask": 0.3,
+    "depth": 2.0,
+}
+
+
+SURFACE_MARGIN = 0.2, 0.25
+"""How far before and behind the rendered surface the guided samples reach."""
+LINEAR_RATE = 0.1
+"""The linear models start close to their best and have many small entries: they learn slower."""
+
+
+@dataclass
+class FittedCodes:
+    """Codes of a batch: (B, base_dim), (B, K, code_dim) twice, and (B, K) bool."""
+
+    base: Tensor
+    shape: Tensor
+    texture: Tensor
+    visible: Tensor
+
+
+def batch_codes(
+    book: CodeBook, index: FactorIndex, batch: Batch, noise: float, generator: torch.Generator
+) -> FittedCodes:
+    """The codes of a batch's portraits, with noise."""
+    device = book.base.device
+    base, shape, texture = book(
+        index.base_rows[batch.portraits].to(device), index.part_rows[batch.portraits].to(device)
+    )
+    return FittedCodes(
+        code_noise(base, noise, generator),
+        code_noise(shape, noise, generator),
+        code_noise(texture, noise, generator),
+        batch.visible,
+    )
+
+
+def render_codes(model: SSGAN3D, codes: FittedCodes, rays: RayBatch) -> GeneratorOutput:
+    """Render codes with mixed precision on the device of the rays."""
+    with torch.autocast(rays.z.device.type, torch.bfloat16):
+        return model(codes.base, codes.shape, codes.texture, codes.visible, rays)
+
+
+def parameter_groups(
+    model: SSGAN3D, book: CodeBook, rate: float, code_rate: float
+) -> list[dict[str, object]]:
+    """Optimiser groups of the warm start: the mapping network is not part of it."""
+    linear = [p for name, p in named_fitted(model) if name.endswith("_basis")]
+    layers = [p for name, p in named_fitted(model) if not name.endswith("_basis")]
+    return [
+        {"params": layers, "lr": rate},
+        {"params": linear, "lr": rate * LINEAR_RATE},
+        {"params": list(book.parameters()), "lr": code_rate},
+    ]
+
+
+def named_fitted(model: SSGAN3D) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters that the warm start trains, with their names in the model."""
+    for name, parameter in model.named_parameters():
+        if not name.startswith("mapping."):
+            yield name, parameter
