@@ -27,8 +27,7 @@ from core.config import ModelConfig
 from core.lifting import model_to_map, window_coordinates
 from core.model import SSGAN3D
 from core.parts import BACKGROUND, FACE_BASE, PART_COUNT, PART_NAMES
-
-from .data import PortraitSet, View
+from training.data import PortraitSet, View
 
 CELLS = 16
 """Side of the grid over a part's window on which it is described."""
@@ -56,7 +55,9 @@ class Descriptors:
     color: Tensor
 
 
-def describe(data: PortraitSet, groups: Sequence[Sequence[int]], config: ModelConfig) -> Descriptors:
+def describe(
+    data: PortraitSet, groups: Sequence[Sequence[int]], config: ModelConfig
+) -> Descriptors:
     """Carry the pixels of each group of views (one portrait each) into the parts' maps."""
     count = len(groups)
     where = torch.full((count, PART_COUNT, CELLS**2), torch.nan)
@@ -95,9 +96,10 @@ def _surface(data: PortraitSet, index: int) -> tuple[Tensor, Tensor, Tensor, Ten
     size = data.depth.shape[-1]
     origins, directions = view.camera.rays(size, size)
     planar = data.depth[index].float() + view.distance
-    points = torch.from_numpy(origins.copy()).float() + torch.from_numpy(
-        directions.copy()
-    ).float() * planar[..., None]
+    points = (
+        torch.from_numpy(origins.copy()).float()
+        + torch.from_numpy(directions.copy()).float() * planar[..., None]
+    )
     step = data.size // size
     labels = data.labels[index][step // 2 :: step, step // 2 :: step].long()
     colors = F.avg_pool2d(data.picture([index])[0], step).permute(1, 2, 0)
@@ -173,7 +175,9 @@ class CodeBasis:
         explained = torch.cat([base, torch.ones(len(base), 1)], 1)  # (P, base_dim + 1)
         for part in range(PART_COUNT):
             has = presence[:, part]
-            for kind, rows in zip(("shape", "texture"), basis._rows(descriptors, part), strict=True):
+            for kind, rows in zip(
+                ("shape", "texture"), basis._rows(descriptors, part), strict=True
+            ):
                 key = f"{kind}.{PART_NAMES[part]}"
                 if int(has.sum()) < 2:
                     basis.regression[key] = torch.zeros(explained.shape[1], rows.shape[1])
@@ -249,7 +253,9 @@ class CodeBasis:
         for group in model.generators.groups:
             for row, part in enumerate(group.parts):
                 has = presence[:, part] if presence[:, part].sum() > 1 else everyone
-                where, depth = (self._filled(getattr(descriptors, n), n, part) for n in ("where", "depth"))
+                where, depth = (
+                    self._filled(getattr(descriptors, n), n, part) for n in ("where", "depth")
+                )
                 density = (where.clamp(0, 1) - 0.5) * (2 * DENSITY_LOGIT)
                 if part != FACE_BASE:
                     depth = depth - _move(skin_depth, FACE_BASE, part, config)
@@ -285,11 +291,18 @@ class CodeBasis:
     @classmethod
     def load(cls, path: Path) -> CodeBasis:
         """Inverse of :meth:`save`."""
-        groups: dict[str, dict[str, Tensor]] = {"fill": {}, "mean": {}, "axes": {}, "regression": {}}
+        groups: dict[str, dict[str, Tensor]] = {
+            "fill": {},
+            "mean": {},
+            "axes": {},
+            "regression": {},
+        }
         for key, value in load_file(str(path)).items():
             group, name = key.split(".", 1)
             groups[group][name] = value
-        components = {k: PrincipalComponents(groups["mean"][k], groups["axes"][k]) for k in groups["mean"]}
+        components = {
+            k: PrincipalComponents(groups["mean"][k], groups["axes"][k]) for k in groups["mean"]
+        }
         return cls(groups["fill"], components, groups["regression"])
 
 

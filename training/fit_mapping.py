@@ -9,8 +9,7 @@ from torch import Tensor
 
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, PARTS
-
-from .codes import Codes
+from training.codes import Codes
 
 
 def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -> None:

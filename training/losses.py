@@ -20,7 +20,9 @@ def multiscale_l1(prediction: Tensor, target: Tensor, scales: tuple[int, ...] = 
         if scale == 1:
             total = total + (prediction - target).abs().mean()
         else:
-            total = total + (F.avg_pool2d(prediction, scale) - F.avg_pool2d(target, scale)).abs().mean()
+            total = (
+                total + (F.avg_pool2d(prediction, scale) - F.avg_pool2d(target, scale)).abs().mean()
+            )
     return total
 
 
@@ -66,7 +68,9 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def gradient_penalty(scores: Tensor, inputs: tuple[Tensor, Tensor], weights: tuple[float, float]) -> Tensor:
+def gradient_penalty(
+    scores: Tensor, inputs: tuple[Tensor, Tensor], weights: tuple[float, float]
+) -> Tensor:
     """R1: Σ weight/2 · E‖∂ score / ∂ input‖² over real pictures and masks."""
     gradients = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
     terms = [

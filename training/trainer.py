@@ -12,18 +12,29 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from core.camera import Camera
 from core.config import ModelConfig
 from core.model import SSGAN3D
 from core.volume import camera_tensors, sample_rays
-
-from . import sheets
-from .codes import CodeBasis, CodeBook, Codes, FactorIndex, describe
-from .data import PortraitSet, read_views
-from .fit_mapping import fit_mapping
-from .heap import keep_heap
-from .state import (
+from training import losses, sheets
+from training.adversarial import (
+    MASK_TIE,
+    Pairs,
+    discriminator_step,
+    feature_matching,
+    mask_tie,
+    random_portraits,
+    real_pairs,
+)
+from training.augment import AdaptiveAugmentation
+from training.codes import CodeBasis, Codes, FactorIndex, describe
+from training.data import PortraitSet, read_views
+from training.discriminator import Discriminator
+from training.fit_mapping import fit_mapping
+from training.heap import keep_heap
+from training.state import (
     optimizer_tensors,
     prefixed,
     read_state,
@@ -31,7 +42,7 @@ from .state import (
     unprefixed,
     write_state,
 )
-from .warm_start import (
+from training.warm_start import (
     WEIGHTS,
     FittedCodes,
     Views,
@@ -48,19 +59,33 @@ class TrainOptions:
 
     data: list[str]
     out: str
+    mode: str = "fit"
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
     samples: int = 16
-    rate: float = 3e-3
+    rate: float = 2.5e-3
     code_rate: float = 2e-3
     code_noise: float = 0.1
+    discriminator_rate: float = 1e-3
+    random_portraits: int = 6
+    adversarial_weight: float = 0.03
+    matching_weight: float = 0.3
     ema: float = 0.998
     threads: int = 2
     device: str = "auto"
     checkpoint_minutes: float = 3.0
     sheet_minutes: float = 8.0
     seed: int = 0
+
+
+MAX_GRADIENT = 2.0
+"""Norm to which a step's gradient is clipped."""
+MODES = {
+    "fit": "warm start: reconstruction only",
+    "hybrid": "reconstruction, and adversarial training of reconstructions and random portraits",
+    "adversarial": "the paper's: adversarial only",
+}
 
 
 class Trainer:
@@ -90,8 +115,16 @@ class Trainer:
             betas=(0.9, 0.99),
         )
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.discriminator = Discriminator().to(self.device, memory_format=torch.channels_last)
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
+        )
+        self.augmentation = AdaptiveAugmentation()
         if self.state_path.exists():
             self._resume()
+        if options.mode == "hybrid" and not float(self.model.mapping.head.weight.abs().sum()):
+            for model in (self.model, self.ema):
+                fit_mapping(model, self.portrait_codes(), self.views.presence)
 
     @property
     def state_path(self) -> Path:
@@ -129,6 +162,7 @@ class Trainer:
         started = saved = drawn = reported = time.monotonic()
         sums: dict[str, float] = defaultdict(float)
         steps = 0
+        self.board = SummaryWriter(str(self.out / "tensorboard"))
         print(
             f"{len(self.data)} pictures of {len(self.data.identities)} portraits, step {self.step}",
             flush=True,
@@ -157,19 +191,60 @@ class Trainer:
         options = self.options
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
         batch = self.views.batch(options.portraits, options.views, generator)
-        codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
-        terms = reconstruction_losses(render_codes(self.model, codes, batch.rays), batch)
-        loss = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+        terms: dict[str, Tensor] = {}
+        weights: dict[str, float] = {}
+        fakes: list[Pairs] = []
+        if options.mode != "adversarial":
+            codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
+            output = render_codes(self.model, codes, batch.rays)
+            terms |= reconstruction_losses(output, batch)
+            weights |= WEIGHTS
+            fakes.append(Pairs.of(output))
+        if options.mode != "fit":
+            count = options.random_portraits
+            output = random_portraits(self.model, self.views, count, generator)
+            fakes.append(Pairs.of(output))
+            more, more_weights = self._adversarial_terms(fakes, real_pairs(batch))
+            terms |= more | {"mask tie": mask_tie(output)}
+            weights |= more_weights | {"mask tie": MASK_TIE}
+        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
         warm_up = min(1.0, (self.step + 1) / 50)
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * warm_up
         self.optimizer.step()
         self._average()
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        if options.mode != "fit":
+            fake = fakes[0] if len(fakes) == 1 else fakes[0].join(fakes[1])
+            values |= discriminator_step(
+                self.discriminator,
+                self.discriminator_optimizer,
+                self.augmentation,
+                real_pairs(batch),
+                fake.detach(),
+                self.step,
+                generator,
+            )
         self.step += 1
-        return {name: float(value.detach()) for name, value in terms.items()}
+        return values
+
+    def _adversarial_terms(
+        self, fakes: list[Pairs], real: Pairs
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """What the discriminator says to the generator; reconstructions come first in ``fakes``."""
+        self.discriminator.requires_grad_(False)
+        terms: dict[str, Tensor] = {}
+        with torch.autocast(self.device.type, torch.bfloat16):
+            scores = [self.discriminator(fake.image, fake.mask) for fake in fakes]
+            if len(fakes) > 1:
+                terms["matching"] = feature_matching(self.discriminator, fakes[0], real)
+        self.discriminator.requires_grad_(True)
+        terms["G"] = torch.stack([losses.generator_loss(s.float()) for s in scores]).mean()
+        weight = self.options.adversarial_weight if len(fakes) > 1 else 1.0
+        return terms, {"matching": self.options.matching_weight, "G": weight}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -179,8 +254,14 @@ class Trainer:
 
     def _report(self, sums: dict[str, float], steps: int, seconds: float) -> None:
         means = {name: round(value / steps, 4) for name, value in sums.items()}
+        for name, value in means.items():
+            self.board.add_scalar(name, value, self.step)
         speed = steps * self.options.portraits * self.options.views / seconds
-        line = {"step": self.step, "minutes": round(self.seconds / 60, 1), "images/s": round(speed, 1)}
+        line = {
+            "step": self.step,
+            "minutes": round(self.seconds / 60, 1),
+            "images/s": round(speed, 1),
+        }
         print(json.dumps(line | means), flush=True)
         with (self.out / "log.jsonl").open("a") as log:
             log.write(json.dumps(line | means) + "\n")
@@ -191,6 +272,8 @@ class Trainer:
         tensors |= prefixed("ema", self.ema.state_dict().items())
         tensors |= prefixed("book", self.book.state_dict().items())
         tensors |= optimizer_tensors("optimizer", self.optimizer)
+        tensors |= prefixed("discriminator", self.discriminator.state_dict().items())
+        tensors |= optimizer_tensors("discriminator_optimizer", self.discriminator_optimizer)
         facts = {
             "step": self.step,
             "seconds": self.seconds,
@@ -200,6 +283,7 @@ class Trainer:
             "part_names": self.index.names[1],
             "portraits": len(self.data.identities),
             "pictures": len(self.data),
+            "augmentation": self.augmentation.strength,
         }
         write_state(self.state_path, tensors, facts)
 
@@ -217,6 +301,9 @@ class Trainer:
                 rows = getattr(self.book, name)
                 self._copy_rows(rows, old[name], facts["part_names"], self.index.names[1])
         restore_optimizer("optimizer", self.optimizer, tensors)
+        self.discriminator.load_state_dict(unprefixed("discriminator", tensors))
+        restore_optimizer("discriminator_optimizer", self.discriminator_optimizer, tensors)
+        self.augmentation.strength = float(facts["augmentation"])
         self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
 
     @staticmethod
@@ -253,9 +340,7 @@ class Trainer:
         base, shape, texture, presence = mapped.mapping(z.to(self.device) * 0.8)
         yaws = (-0.6, -0.3, 0.0, 0.3, 0.6)
         cameras = camera_tensors([Camera.orbit(yaw) for yaw in yaws], self.config.ray_size)
-        origins, directions, centre = (
-            t.to(self.device).expand(count, *t.shape) for t in cameras
-        )
+        origins, directions, centre = (t.to(self.device).expand(count, *t.shape) for t in cameras)
         rays = sample_rays(origins, directions, centre, self.config)
         output = render_codes(mapped, FittedCodes(base, shape, texture, presence > 0), rays)
         rows = []
@@ -275,6 +360,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = TrainOptions(data=[], out="")
     parser.add_argument("--data", nargs="+", required=True, help="folders of data sets")
     parser.add_argument("--out", required=True, help="folder of the run; an old run is resumed")
+    parser.add_argument(
+        "--mode",
+        choices=list(MODES),
+        default=defaults.mode,
+        help="; ".join(f"{name}: {text}" for name, text in MODES.items()),
+    )
     for name, help_text in {
         "minutes": "how long to train in this call",
         "portraits": "portraits a step",
@@ -283,6 +374,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rate": "learning rate of the generator",
         "code_rate": "learning rate of the codes",
         "code_noise": "noise on the codes, in their standard deviations",
+        "discriminator_rate": "learning rate of the discriminator",
+        "random_portraits": "random portraits a step, in the modes that have a discriminator",
+        "adversarial_weight": "weight of the discriminator's verdict beside reconstruction",
+        "matching_weight": "weight of feature matching",
         "ema": "decay of the generator's moving average a step",
         "threads": "CPU threads",
         "device": "cpu, cuda, mps or auto",

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from core.camera import canonical_camera
 from core.config import ModelConfig
 from core.model import SSGAN3D, GeneratorOutput
 from core.volume import RayBatch, camera_tensors, rays_at
-
-from . import losses
-from .codes import CodeBook, FactorIndex
-from .data import PortraitSet
+from training import losses
+from training.codes import CodeBook, FactorIndex
+from training.data import PortraitSet
 
 
 @dataclass
@@ -120,7 +118,11 @@ def guided_samples(
     ahead = (start - config.near) / front
     around = (stop - start) / (samples - front)
     guided = torch.cat(
-        [ahead[..., None].expand(-1, -1, front), around[..., None].expand(-1, -1, samples - front)], -1
+        [
+            ahead[..., None].expand(-1, -1, front),
+            around[..., None].expand(-1, -1, samples - front),
+        ],
+        -1,
     )
     even = torch.full_like(guided, (config.far - config.near) / samples)
     spacing = torch.where(foreground[..., None], guided, even)  # (N, R, samples)
@@ -177,6 +179,10 @@ WEIGHTS = {
 
 SURFACE_MARGIN = 0.2, 0.25
 """How far before and behind the rendered surface the guided samples reach."""
+RENDER_RATE = 0.4
+"""The render net has no normalised weights: at the generators' full rate it starts to ring."""
+MAPPING_RATE = 0.05
+"""The mapping network learns slower than what it drives (StyleGAN's 0.01, for fewer layers)."""
 LINEAR_RATE = 0.1
 """The linear models start close to their best and have many small entries: they learn slower."""
 
@@ -216,18 +222,21 @@ def render_codes(model: SSGAN3D, codes: FittedCodes, rays: RayBatch) -> Generato
 def parameter_groups(
     model: SSGAN3D, book: CodeBook, rate: float, code_rate: float
 ) -> list[dict[str, object]]:
-    """Optimiser groups of the warm start: the mapping network is not part of it."""
-    linear = [p for name, p in named_fitted(model) if name.endswith("_basis")]
-    layers = [p for name, p in named_fitted(model) if not name.endswith("_basis")]
+    """Optimiser groups: layers, linear models, render net, mapping network, codes."""
+    linear, mapping, render, layers = [], [], [], []
+    for name, parameter in model.named_parameters():
+        if name.startswith("mapping."):
+            mapping.append(parameter)
+        elif name.startswith("render_net."):
+            render.append(parameter)
+        elif name.endswith("_basis"):
+            linear.append(parameter)
+        else:
+            layers.append(parameter)
     return [
         {"params": layers, "lr": rate},
         {"params": linear, "lr": rate * LINEAR_RATE},
+        {"params": render, "lr": rate * RENDER_RATE},
+        {"params": mapping, "lr": rate * MAPPING_RATE},
         {"params": list(book.parameters()), "lr": code_rate},
     ]
-
-
-def named_fitted(model: SSGAN3D) -> Iterator[tuple[str, nn.Parameter]]:
-    """Parameters that the warm start trains, with their names in the model."""
-    for name, parameter in model.named_parameters():
-        if not name.startswith("mapping."):
-            yield name, parameter

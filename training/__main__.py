@@ -1,0 +1,31 @@
+"""``python -m training``: the commands that make data and models."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+_COMMANDS = {
+    "synthesize": ("training.synthetic.synthesize", "render a labelled data set"),
+    "train": ("training.trainer", "train a model on data sets"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if arguments[:1] == [name]:  # the others' dependencies are not needed
+            room = importlib.import_module(module)
+            room.add_arguments(command)
+            command.set_defaults(run=room.run)
+    args = parser.parse_args(arguments)
+    return args.run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The paper's adversarial training, on images and masks together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.camera import canonical_camera
+from core.model import SSGAN3D, GeneratorOutput
+from core.parts import PART_COUNT
+from core.volume import RayBatch, camera_tensors, sample_rays
+from training import losses
+from training.augment import AdaptiveAugmentation
+from training.discriminator import Discriminator
+from training.warm_start import Batch, FittedCodes, Views, render_codes
+
+R1_IMAGE, R1_MASK = 10.0, 100.0
+"""R1 weights of picture and mask."""
+R1_EVERY = 16
+MASK_TIE = 10.0
+"""Weight of the regulariser that ties the final mask to the geometry's."""
+MIXING = 0.5
+"""Share of portraits whose parts come from two random vectors."""
+
+
+@dataclass
+class Pairs:
+    """Pictures (N, 3, S, S) in [-1, 1] and masks (N, K, S / 2, S / 2) that sum to 1."""
+
+    image: Tensor
+    mask: Tensor
+
+    @classmethod
+    def of(cls, output: GeneratorOutput) -> Pairs:
+        """What the generator shows to the discriminator."""
+        mask = F.softmax(output.mask_logits.flatten(0, 1).float(), 1)
+        return cls(output.image.flatten(0, 1).float(), mask)
+
+    def detach(self) -> Pairs:
+        """The same, cut from the graph."""
+        return Pairs(self.image.detach(), self.mask.detach())
+
+    def join(self, other: Pairs) -> Pairs:
+        """Both, one after the other."""
+        return Pairs(torch.cat([self.image, other.image]), torch.cat([self.mask, other.mask]))
+
+
+def random_codes(model: SSGAN3D, count: int, generator: torch.Generator) -> FittedCodes:
+    """Codes of random portraits, with part-wise style mixing.
+
+    With probability ``MIXING`` a portrait takes each part's shape and texture code from the second
+    of two random vectors with a probability of one half, so that parts cannot rely on each other.
+    """
+    device = next(model.parameters()).device
+    z = torch.randn(2 * count, model.config.z_dim, generator=generator).to(device)
+    base, shape, texture, presence = model.mapping(z)
+    mixes = torch.rand(count, 1, generator=generator) < MIXING
+    swaps = lambda: (mixes & (torch.rand(count, PART_COUNT, generator=generator) < 0.5)).to(device)  # noqa: E731
+    swap = swaps()[..., None]
+    return FittedCodes(
+        base[:count],
+        torch.where(swap, shape[count:], shape[:count]),
+        torch.where(swap, texture[count:], texture[:count]),
+        presence[:count] > 0,
+    )
+
+
+def data_rays(views: Views, count: int, generator: torch.Generator) -> RayBatch:
+    """Rays of ``count`` poses drawn from the data's, one view each."""
+    rows = torch.randint(len(views.data), (count,), generator=generator).tolist()
+    config, side = views.config, views.config.ray_size
+    cameras = [canonical_camera(views.data.views[row].camera, config) for row in rows]
+    origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, side))
+    jitter = torch.rand(count, 1, side * side, 1, generator=generator) - 0.5
+    put = lambda t: t.to(views.device)  # noqa: E731
+    return sample_rays(
+        put(origins), put(directions), put(centre), config, samples=24, jitter=put(jitter)
+    )
+
+
+def random_portraits(
+    model: SSGAN3D, views: Views, count: int, generator: torch.Generator
+) -> GeneratorOutput:
+    """Random portraits, each from one of the data's poses."""
+    rays = data_rays(views, count, generator)
+    return render_codes(model, random_codes(model, count, generator), rays)
+
+
+def mask_tie(output: GeneratorOutput) -> Tensor:
+    """Mean squared difference of the final mask, averaged down, and the geometry's mask."""
+    final = F.softmax(output.mask_logits.flatten(0, 1).float(), 1)
+    coarse = output.coarse_mask.flatten(0, 1)
+    final = F.avg_pool2d(final, final.shape[-1] // coarse.shape[-1])
+    return (final - coarse).square().sum(1).mean()
+
+
+def feature_matching(discriminator: Discriminator, fake: Pairs, real: Pairs) -> Tensor:
+    """L1 between the discriminator's activations of reconstructions and of their targets.
+
+    A perceptual distance that needs no network trained elsewhere; activations are put on one scale.
+    """
+    with torch.no_grad():
+        target = discriminator.features(real.image, real.mask)
+    terms = []
+    for mine, wanted in zip(discriminator.features(fake.image, fake.mask), target, strict=True):
+        scale = wanted.float().abs().mean().clamp_min(1e-3)
+        terms.append((mine.float() - wanted.float()).abs().mean() / scale)
+    return torch.stack(terms).mean()
+
+
+def real_pairs(batch: Batch) -> Pairs:
+    """The data's side of a batch."""
+    return Pairs(batch.image, batch.mask)
+
+
+def discriminator_step(
+    discriminator: Discriminator,
+    optimizer: torch.optim.Optimizer,
+    augmentation: AdaptiveAugmentation,
+    real: Pairs,
+    fake: Pairs,
+    step: int,
+    generator: torch.Generator,
+) -> dict[str, float]:
+    """One step of the discriminator; every ``R1_EVERY`` steps with R1 on both inputs."""
+    device = real.image.device.type
+    changed_real = augmentation(real.image, real.mask, generator)
+    changed_fake = augmentation(fake.image, fake.mask, generator)
+    with torch.autocast(device, torch.bfloat16):
+        real_scores = discriminator(*changed_real)
+        fake_scores = discriminator(*changed_fake)
+    loss = losses.discriminator_loss(real_scores.float(), fake_scores.float())
+    terms = {"D": float(loss.detach())}
+    if step % R1_EVERY == 0:
+        some = slice(0, max(1, len(real.image) // 3))
+        inputs = (
+            changed_real[0][some].detach().requires_grad_(),
+            changed_real[1][some].detach().requires_grad_(),
+        )
+        penalty = losses.gradient_penalty(discriminator(*inputs), inputs, (R1_IMAGE, R1_MASK))
+        loss = loss + penalty * R1_EVERY
+        terms["R1"] = float(penalty.detach()) * R1_EVERY  # averaged over all steps by the log
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(discriminator.parameters(), 10.0)
+    optimizer.step()
+    augmentation.update(real_scores.float())
+    terms["augmentation"] = augmentation.strength
+    terms["real sign"] = float(real_scores.detach().float().sign().mean())
+    return terms

@@ -1,0 +1,89 @@
+"""The dual-branch discriminator: picture and mask seen together (SemanticStyleGAN)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.parts import PART_COUNT
+
+IMAGE_WIDTHS = (32, 64, 96)
+MASK_WIDTHS = (32, 96)
+JOINT_WIDTHS = (128, 128, 128)
+
+
+class DownBlock(nn.Module):
+    """A 3 × 3 convolution and a strided one round a pooled skip: halves the side."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, before, 3, padding=1)
+        self.second = nn.Conv2d(before, after, 3, stride=2, padding=1)
+        self.skip = nn.Conv2d(before, after, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, before, H, W) → (B, after, H / 2, W / 2)."""
+        y = F.leaky_relu(self.first(x), 0.2)
+        y = F.leaky_relu(self.second(y), 0.2)
+        return (y + self.skip(F.avg_pool2d(x, 2))) * 0.5**0.5
+
+
+class Discriminator(nn.Module):
+    """Scores pairs of picture and mask.
+
+    The picture enters through a pixel unshuffle, so that no convolution runs at full size. Both
+    branches meet at a quarter of the mask's side.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_entry = nn.Conv2d(3 * 4, IMAGE_WIDTHS[0], 3, padding=1)
+        self.image_blocks = _blocks(IMAGE_WIDTHS)
+        self.mask_entry = nn.Conv2d(PART_COUNT, MASK_WIDTHS[0], 3, stride=2, padding=1)
+        self.mask_blocks = _blocks(MASK_WIDTHS)
+        self.joint_blocks = _blocks((IMAGE_WIDTHS[-1], *JOINT_WIDTHS))
+        self.last = nn.Conv2d(JOINT_WIDTHS[-1] + 1, JOINT_WIDTHS[-1], 3, padding=1)
+        self.score = nn.Linear(JOINT_WIDTHS[-1], 1)
+
+    def features(self, image: Tensor, mask: Tensor) -> list[Tensor]:
+        """Activations from fine to coarse; the last is what the score is made from.
+
+        Args:
+            image: (B, 3, S, S) in [-1, 1].
+            mask: (B, K, S / 2, S / 2), sums to 1.
+        """
+        x = F.leaky_relu(self.image_entry(F.pixel_unshuffle(image, 2)), 0.2)  # (B, ·, S/2, S/2)
+        seen = [x]
+        for block in self.image_blocks:
+            x = block(x)
+            seen.append(x)
+        y = F.leaky_relu(self.mask_entry(mask), 0.2)
+        for block in self.mask_blocks:
+            y = block(y)
+        x = x + y  # (B, ·, S/8, S/8)
+        for block in self.joint_blocks:
+            x = block(x)
+            seen.append(x)
+        return seen
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Scores (B,): positive means real."""
+        return self.score_of(self.features(image, mask))
+
+    def score_of(self, features: list[Tensor]) -> Tensor:
+        """Scores (B,) from :meth:`features`."""
+        x = features[-1]
+        x = torch.cat([x, batch_deviation(x)], 1)
+        x = F.leaky_relu(self.last(x), 0.2).mean((2, 3))
+        return self.score(x)[:, 0]
+
+
+def _blocks(widths: tuple[int, ...]) -> nn.ModuleList:
+    return nn.ModuleList(DownBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
+
+
+def batch_deviation(x: Tensor) -> Tensor:
+    """Mean standard deviation over the batch, as one more channel: sees a generator that repeats."""
+    deviation = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
+    return deviation.expand(x.shape[0], 1, *x.shape[2:])
