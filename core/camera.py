@@ -1,13 +1,13 @@
 """Cameras in model space, and what the model can see through them.
 
-Convention (Blender's and OpenGL's): a camera looks along its own -Z with +Y up. ``pose`` maps camera
-coordinates to model coordinates. Pictures have row 0 at the top; normalised picture coordinates
-(NDC) run over [-1, 1] with x right and y up.
+Convention (Blender's and OpenGL's): a camera looks along its own -Z with +Y up. ``pose`` maps
+camera coordinates to model coordinates. Pictures have row 0 at the top; normalised picture
+coordinates (NDC) run over [-1, 1] with x right and y up.
 
-The model is trained with one framing: a square of side ``frame_side`` at the origin, seen by a camera
-that looks at the origin. Every other camera with the same centre of projection sees the same rays,
-only arranged differently, so its picture is a homography of that canonical picture: lens, shift,
-aspect, roll and size of the user's camera cost the model nothing and are exact.
+The model is trained with one framing: a square of side ``frame_side`` at the origin, seen by a
+camera that looks at the origin. Every other camera with the same centre of projection sees the
+same rays, only arranged differently, so its picture is a homography of that canonical picture:
+lens, shift, aspect, roll and size of the user's camera cost the model nothing and are exact.
 """
 
 from __future__ import annotations
@@ -155,7 +155,12 @@ def _look_at(position: Array) -> Array:
     norm = np.linalg.norm(right)
     right = np.array([1.0, 0.0, 0.0]) if norm < 1e-9 else right / norm
     pose = np.eye(4)
-    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(back, right), back, position
+    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = (
+        right,
+        np.cross(back, right),
+        back,
+        position,
+    )
     return pose
 
 
@@ -208,7 +213,7 @@ def clamp_camera(camera: Camera, config: ModelConfig) -> Camera:
 
 
 def canonical_camera(camera: Camera, config: ModelConfig) -> Camera:
-    """The camera with the same centre of projection and the framing that the model was trained on."""
+    """The camera with the same centre of projection and the framing of training."""
     if camera.orthographic:
         return Camera.orbit(
             camera.yaw,

@@ -48,7 +48,8 @@ def fourier_embedding(height: int, width: int, channels: int, scale: float) -> T
 
 
 class PartGroup(nn.Module):
-    """The generators of all parts whose maps have one size: their layers run as one batched product.
+    """The generators of all parts whose maps have one size: their layers run as one batched
+    product.
 
     A modulated 1 × 1 convolution scales the input channels of a weight by the style, normalises the
     weight's columns (StyleGAN 2's demodulation) and multiplies.
@@ -75,7 +76,9 @@ class PartGroup(nn.Module):
         self.style_bias = nn.Parameter(torch.ones(layers, count, width))
         upper = config.shape_layers + config.texture_layers
         self.base_style = nn.Parameter(
-            torch.randn(config.base_layers, count, config.base_dim, width) * 0.3 * config.base_dim**-0.5
+            torch.randn(config.base_layers, count, config.base_dim, width)
+            * 0.3
+            * config.base_dim**-0.5
         )
         self.code_style = nn.Parameter(
             torch.randn(upper, count, config.code_dim, width) * 0.3 * config.code_dim**-0.5
@@ -121,7 +124,9 @@ class PartGroup(nn.Module):
         if self.config.linear_cells:
             geometry = geometry + self._linear(self.form_basis, base, shape[:, wanted], pick)
             color = self._linear(self.color_basis, base, texture[:, wanted], pick)
-            features = torch.cat([features[..., :3] + color.to(features.dtype), features[..., 3:]], -1)
+            features = torch.cat(
+                [features[..., :3] + color.to(features.dtype), features[..., 3:]], -1
+            )
         depth, density = geometry[..., 0], F.softplus(geometry[..., 1])
         return {
             part: PartMap(features[:, row], depth[:, row], density[:, row])

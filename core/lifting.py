@@ -3,9 +3,9 @@
 ψ_k(u, v, z) = exp(-α (d̂_k(u, v) - z)²),  d̂_k = d_k + d_faceBase  (the face base's own is absolute);
 f_k^3d = ψ_k f_k^2d and σ_k^3d = ψ_k σ_k^2d (paper, depth-guided lifting).
 
-The paper lifts along parallel lines: (u, v) = (x, y). Here (u, v) = (x, y) c / (z + c): lines spread
-from a point c behind the origin, so that the sides of a head face the map instead of being seen edge
-on. c = ∞ gives the paper's lifting.
+The paper lifts along parallel lines: (u, v) = (x, y). Here (u, v) = (x, y) c / (z + c): lines
+spread from a point c behind the origin, so that the sides of a head face the map instead of being
+seen edge on. c = ∞ gives the paper's lifting.
 
 Depth and density of all parts are brought onto one common (u, v) grid, because the renderer looks
 them up at every ray sample: one lookup of 2 (K - 1) channels costs a fraction of K - 1 lookups in

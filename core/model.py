@@ -1,4 +1,4 @@
-"""SSGAN3D: the five stages composed. Training and the reference use it; the engine runs it faster."""
+"""SSGAN3D: the five stages composed. Training and the reference use it; the engine is faster."""
 
 from __future__ import annotations
 

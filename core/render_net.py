@@ -32,8 +32,8 @@ class RenderNet(nn.Module):
     """Convolutions on the ray grid, doublings by pixel shuffle, heads.
 
     The first three features are coarse colour and the coarse mask is a log probability: both are
-    enlarged and the net adds a residual, so that picture and mask cannot part from the geometry that
-    made them (masks as in SemanticStyleGAN).
+    enlarged and the net adds a residual, so that picture and mask cannot part from the geometry
+    that made them (masks as in SemanticStyleGAN).
 
     The picture's last doubling is a pixel shuffle of the head's own output, and masks are made at
     half the picture's size and enlarged as logits, which keeps their borders sharp: convolutions on
@@ -44,9 +44,12 @@ class RenderNet(nn.Module):
         super().__init__()
         widths = config.render_channels
         self.entry = nn.Conv2d(config.features + PART_COUNT, widths[0], 3, padding=1)
-        self.blocks = nn.Sequential(*[ResidualBlock(widths[0]) for _ in range(config.render_blocks)])
+        self.blocks = nn.Sequential(
+            *[ResidualBlock(widths[0]) for _ in range(config.render_blocks)]
+        )
         self.enlarge = nn.ModuleList(
-            nn.Conv2d(before, after * 4, 1) for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(before, after * 4, 1)
+            for before, after in zip(widths, widths[1:], strict=False)
         )
         self.refine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in widths[1:])
         self.to_picture = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)

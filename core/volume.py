@@ -1,12 +1,13 @@
-"""The volume renderer with the 3D-aware semantic mask renderer: features and masks from one geometry.
+"""The volume renderer with the semantic mask renderer: features and masks from one geometry.
 
-Along a ray σ = Σ_k σ_k^3d. The alpha-compositing weight of a sample is split among the parts by their
-share σ_k / σ, which gives the mask m_k; the background takes the transmittance that is left, so that
-Σ_k m_k = 1.
+Along a ray σ = Σ_k σ_k^3d. The alpha-compositing weight of a sample is split among the parts by
+their share σ_k / σ, which gives the mask m_k; the background takes the transmittance that is left,
+so that Σ_k m_k = 1.
 
-The paper composites σ-weighted features sample by sample. Shells are thin, so a part is met at about
-one place along a ray: here its feature is fetched once, at the weighted mean position, with weight m_k.
-``core.reference`` composites sample by sample on the dense grid; a test holds the two together.
+The paper composites σ-weighted features sample by sample. Shells are thin, so a part is met at
+about one place along a ray: here its feature is fetched once, at the weighted mean position, with
+weight m_k. ``core.reference`` composites sample by sample on the dense grid; a test holds the two
+together.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .lifting import LIFTED, Geometry, model_to_map, shell, window_coordinates
 from .parts import BACKGROUND, PART_COUNT
 
 FETCH_THRESHOLD = 1.0e-3
-"""Parts that cover less of a ray than this contribute no feature (at most 1.2 % of a ray together)."""
+"""Parts that cover less of a ray than this give no feature (at most 1.2 % of a ray together)."""
 
 
 @dataclass
@@ -52,7 +53,8 @@ class RayWeights:
     Attributes:
         mask: m_k, (B, V, K, R); sums to 1 over K.
         uv: mean lifting coordinates at which a ray meets each lifted part, (B, V, K - 1, R, 2).
-        depth: mean planar depth of what a ray meets, (B, V, R); meaningless where the background is 1.
+        depth: mean planar depth of what a ray meets, (B, V, R); meaningless where the background
+        is 1.
     """
 
     mask: Tensor

@@ -194,17 +194,17 @@ def _rendered(result: set[str], written: Path) -> None:
 
 
 def _mesh(options: argparse.Namespace) -> None:
-    from . import meshes
+    from ..core.meshing import export_meshes, extract_meshes
 
     portrait = _portrait(options)
     with runtime.session(preferences.model_choice()) as engine:
-        extracted = meshes.extract(
+        extracted = extract_meshes(
             engine,
-            portraits.recipe(portrait),
+            portraits.recipe(portrait).resolve(engine),
             parts=options.parts,
             resolution=options.resolution,
         )
-    meshes.export(extracted, options.output)
+    export_meshes(extracted, options.output)
     print(options.output)
 
 

@@ -2,59 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
-from ..core.errors import PortraitError
 from ..core.parts import PARTS, part_index
 from .camera_bridge import model_to_object
 
 if TYPE_CHECKING:
     import trimesh
 
-    from ..core.engine import PortraitEngine
-    from ..core.latents import PortraitRecipe
-
 COLOR_ATTRIBUTE = "Portrait Colour"
 MATERIAL = "Portrait Part"
 PART_KEY = "ssgan3d_part"
-
-
-def extract(
-    engine: PortraitEngine, recipe: PortraitRecipe, **options: Any
-) -> dict[str, trimesh.Trimesh]:
-    """Core's part meshes, in model units.
-
-    Raises:
-        PortraitError: a library that meshing needs is not there.
-    """
-    return _meshing().extract_meshes(engine, recipe.resolve(engine), **options)
-
-
-def export(extracted: dict[str, trimesh.Trimesh], path: Path) -> None:
-    """Write part meshes to one file, whole or not at all.
-
-    Raises:
-        PortraitError: a library that meshing needs is not there, or the format is not known.
-        OSError: the file cannot be written.
-    """
-    _meshing().export_meshes(extracted, path)
-
-
-def _meshing() -> ModuleType:
-    try:
-        from ..core import meshing
-    except ImportError as error:
-        raise PortraitError(
-            f"Part meshes need the Python package {error.name!r}, which is not in Blender's Python "
-            f"{sys.version_info.major}.{sys.version_info.minor}. Pictures and masks work without."
-        ) from error
-    return meshing
 
 
 def store(
@@ -62,10 +23,15 @@ def store(
     portrait: bpy.types.Object,
     extracted: dict[str, trimesh.Trimesh],
     unit: float,
+    max_faces: int | None = None,
 ) -> list[bpy.types.Object]:
     """One object a part, hung on the portrait, in a collection of their own.
 
     Objects that an earlier call made for the same parts are replaced once all new ones are there.
+
+    Args:
+        unit: length of a model unit in metres.
+        max_faces: parts with more triangles get a Decimate modifier, which loses nothing.
     """
     collection = _collection(scene, f"{portrait.name} Parts")
     material = _material()
@@ -77,6 +43,8 @@ def store(
         item = bpy.data.objects.new(mesh.name, mesh)
         item.parent = portrait
         item[PART_KEY] = name
+        if max_faces is not None and len(source.faces) > max_faces:
+            item.modifiers.new("Face Limit", "DECIMATE").ratio = max_faces / len(source.faces)
         made.append(item)
     for older in list(portrait.children):
         if older.get(PART_KEY) in extracted and older not in made:
@@ -118,7 +86,8 @@ def _material() -> bpy.types.Material:
     if material is not None:
         return material
     material = bpy.data.materials.new(MATERIAL)
-    material.use_nodes = True
+    if material.node_tree is None:  # Blender 5.0 and later give every material its nodes
+        material.use_nodes = True
     nodes = material.node_tree.nodes
     surface = nodes.get("Principled BSDF") or nodes.new("ShaderNodeBsdfPrincipled")
     surface.inputs["Roughness"].default_value = 0.7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import sys
 import traceback
 from collections.abc import Callable
 
@@ -18,6 +19,13 @@ def describe(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "There is not enough memory: choose a lower resolution or another device."
+    if isinstance(error, ImportError) and error.name:
+        package = {"torch": "PyTorch"}.get(error.name, f"the package {error.name!r}")
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return (
+            f"Blender's Python {version} ({sys.prefix}) has not got {package}, which portraits "
+            "need: install it there, or install the extension's zip that bundles it."
+        )
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         if error.errno == errno.ENOSPC:

@@ -29,10 +29,12 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
 
     seed: IntProperty(
         name="Seed",
-        description="Which person this is: every number is another one",
-        default=0,
-        min=0,
+        description="Which person this is: every number is another one. "
+        "-1: the first that no portrait of the scene has",
+        default=-1,
+        min=-1,
         max=properties.MAX_SEED,
+        options={"SKIP_SAVE"},
     )
     truncation: FloatProperty(
         name="Variety",
@@ -51,15 +53,12 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
             return False
         return context.collection is not None and context.collection.is_editable
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """From the menu: the first seed that no portrait of the scene has."""
-        taken = {portrait.ssgan3d.seed for portrait in portraits.in_scene(context.scene)}
-        self.seed = next(seed for seed in range(len(taken) + 1) if seed not in taken)
-        return self.execute(context)
-
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add it."""
+        if self.seed < 0:
+            taken = {portrait.ssgan3d.seed for portrait in portraits.in_scene(context.scene)}
+            self.seed = next(seed for seed in range(len(taken) + 1) if seed not in taken)
         settings = portraits.create(context).ssgan3d
         settings.seed, settings.truncation = self.seed, self.truncation
         return {"FINISHED"}
@@ -145,7 +144,7 @@ class SSGAN3D_OT_reset_part(bpy.types.Operator):
         settings = portraits.active(context).ssgan3d
         properties.fill_parts(settings)
         part = settings.parts[self.part]
-        for name in part.bl_rna.properties.keys() - {"rna_type", "name"}:
+        for name in set(part.bl_rna.properties.keys()) - {"rna_type", "name"}:
             part.property_unset(name)
         portraits.active(context).update_tag()
         return {"FINISHED"}
@@ -317,7 +316,8 @@ class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
     )
     max_faces: IntProperty(
         name="Face Limit",
-        description="Most triangles that one part may have. 0: no limit",
+        description="Parts with more triangles get a Decimate modifier that brings them down to "
+        "this number. 0: no limit",
         default=0,
         min=0,
         soft_max=100_000,
@@ -336,29 +336,24 @@ class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
         """Extract, then replace what an earlier call made."""
         if not self.parts:
             raise PortraitError("No part is chosen: choose at least one.")
+        from ..core.meshing import extract_meshes
         from . import meshes
 
         portrait = portraits.active(context)
-        recipe = portraits.recipe(portrait)
-        context.window_manager.progress_begin(0, 1)
-        try:
-            with runtime.session(preferences.model_choice()) as engine:
-                extracted = meshes.extract(
-                    engine,
-                    recipe,
-                    parts=[name for name, *_ in MESH_PARTS if name in self.parts],
-                    resolution=self.resolution,
-                    smoothing=self.smoothing,
-                    max_faces=self.max_faces or None,
+        with runtime.session(preferences.model_choice()) as engine:
+            latents = portraits.recipe(portrait).resolve(engine)
+            there = [name for name in latents.visible_names if name in self.parts]
+            if not there:
+                raise PortraitError(
+                    "None of these parts is there in this portrait: show them, or choose others."
                 )
-                unit = engine.config.unit_metres
-        finally:
-            context.window_manager.progress_end()
-        if not extracted:
-            raise PortraitError(
-                "None of these parts is there in this portrait: show them, or choose others."
+            extracted = extract_meshes(
+                engine, latents, parts=there, resolution=self.resolution, smoothing=self.smoothing
             )
-        made = meshes.store(context.scene, portrait, extracted, unit)
+            unit = engine.config.unit_metres
+        if not extracted:
+            raise PortraitError("These parts have no surface in this portrait: choose others.")
+        made = meshes.store(context.scene, portrait, extracted, unit, self.max_faces or None)
         faces = sum(len(item.data.polygons) for item in made)
         self.report({"INFO"}, f"{len(made)} parts, {faces:,} triangles")
         return {"FINISHED"}

@@ -103,13 +103,13 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Render one view layer of one frame.
 
-        Blender swallows exceptions from here and writes a blank picture, so every error is handed
-        to ``error_set``, which makes the render fail.
+        Blender swallows exceptions from here and writes a blank picture. An error report makes the
+        render fail; ``error_set`` does so only once there is a result that can hold its message.
         """
         try:
             self._render(depsgraph)
         except Exception as error:
-            self.error_set(describe(error))
+            self.report({"ERROR"}, describe(error))
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         scene, render = depsgraph.scene, depsgraph.scene.render

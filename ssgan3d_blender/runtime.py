@@ -6,7 +6,6 @@ calls render engines from a worker thread; a lock keeps one picture at a time in
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,31 +55,24 @@ def _stamp(path: Path | None) -> tuple[int, int]:
     return (facts.st_size, facts.st_mtime_ns)
 
 
-def _load(choice: ModelChoice) -> PortraitEngine:
-    try:
-        from ..core.engine import PortraitEngine
-    except ImportError as error:
-        missing = "PyTorch" if error.name == "torch" else f"the Python package {error.name!r}"
-        version = ".".join(map(str, sys.version_info[:2]))
-        raise PortraitError(
-            f"Blender's Python {version} at {sys.prefix} has not got {missing}, which portraits "
-            "need. Install the extension's zip with bundled PyTorch, or install the package there."
-        ) from error
-    return PortraitEngine.load(choice.path, device=choice.device, precision=choice.precision)
-
-
 def engine(choice: ModelChoice) -> PortraitEngine:
     """The engine for ``choice``, loaded if it is not there yet.
 
     Raises:
-        PortraitError: the model or PyTorch cannot be had; the message says what to do.
+        PortraitError: the model cannot be had; the message says what to do.
+        ImportError: PyTorch, or what else core needs, is not installed.
     """
     global _loaded
     with _lock:
         stamp = _stamp(choice.path)
         if _loaded is None or (_loaded.choice, _loaded.stamp) != (choice, stamp):
             release()
-            _loaded = _Loaded(choice, stamp, _load(choice))
+            from ..core.engine import PortraitEngine
+
+            model = PortraitEngine.load(
+                choice.path, device=choice.device, precision=choice.precision
+            )
+            _loaded = _Loaded(choice, stamp, model)
         return _loaded.engine
 
 

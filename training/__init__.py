@@ -1,0 +1,1 @@
+"""The standalone trainer: data, warm start, adversarial training, evaluation, export."""

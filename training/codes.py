@@ -1,11 +1,11 @@
 """Warm start: codes of training portraits, found without training.
 
 Rendered views come with depth, labels and camera, so every pixel can be carried into the map of its
-part. What a part looks like over all views of a portrait is then a vector (where it is, how deep, in
-which colour), and principal components of those vectors are good first codes: the generator has
-only to learn to decode them. Colours of the head and its coarse form go into w_base, and the parts'
-codes hold what w_base does not explain, so that a nose keeps its form and takes the skin that it is
-put on.
+part. What a part looks like over all views of a portrait is then a vector (where it is, how deep,
+in which colour), and principal components of those vectors are good first codes: the generator has
+only to learn to decode them. Colours of the head and its coarse form go into w_base, and the
+parts' codes hold what w_base does not explain, so that a nose keeps its form and takes the skin
+that it is put on.
 
 The auto-decoder (:class:`CodeBook`) goes on from there: codes are parameters, one row for each
 distinct part of the data, so that siblings, which share all parts but one, share all codes but one.

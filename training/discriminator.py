@@ -84,6 +84,6 @@ def _blocks(widths: tuple[int, ...]) -> nn.ModuleList:
 
 
 def batch_deviation(x: Tensor) -> Tensor:
-    """Mean standard deviation over the batch, as one more channel: sees a generator that repeats."""
+    """Mean standard deviation over the batch, as one more channel: sees repetition."""
     deviation = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
     return deviation.expand(x.shape[0], 1, *x.shape[2:])

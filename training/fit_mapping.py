@@ -15,8 +15,8 @@ from training.codes import Codes
 def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -> None:
     """Make z ~ N(0, 1) give the joint Gaussian of the codes, and parts as often as in the data.
 
-    Codes of all parts are drawn together, so that hair goes with brows and a nose with its face. The
-    last K entries of z decide presence, together with what the codes say about it (women wear
+    Codes of all parts are drawn together, so that hair goes with brows and a nose with its face.
+    The last K entries of z decide presence, together with what the codes say about it (women wear
     earrings more often): a liability model, thresholded so that the prevalence is the data's.
 
     Args:

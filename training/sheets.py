@@ -20,7 +20,7 @@ def to_uint8(image: Tensor) -> Tensor:
 
 
 def color_labels(mask: Tensor, size: int) -> Tensor:
-    """Colours of the winning parts: logits or masks (N, K, h, w) → (N, 3, size, size) in [-1, 1]."""
+    """Colours of the winning parts: logits or masks (N, K, h, w) → (N, 3, size, size)."""
     palette = torch.tensor([part.color for part in PARTS]).float() / 127.5 - 1
     fine = F.interpolate(mask.float(), size=(size, size), mode="bilinear", align_corners=False)
     return palette[fine.argmax(1).cpu()].movedim(-1, 1)

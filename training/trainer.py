@@ -158,7 +158,7 @@ class Trainer:
         return codes[0].cpu(), codes[1].cpu(), codes[2].cpu()
 
     def run(self) -> None:
-        """Train until ``minutes`` of this call have passed; checkpoint on the way and at the end."""
+        """Train until ``minutes`` of this call have passed; checkpoint on the way."""
         started = saved = drawn = reported = time.monotonic()
         sums: dict[str, float] = defaultdict(float)
         steps = 0

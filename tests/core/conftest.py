@@ -1,6 +1,7 @@
 """What the tests render: models with random weights, and a head made of smooth formulas."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from core.checkpoint import save_checkpoint
 from core.config import ModelConfig
-from core.engine import PortraitEngine
+from core.engine import PartResult, PortraitEngine
 from core.generators import PartMap
+from core.latents import PortraitLatents
 from core.lifting import LIFTED
 from core.model import SSGAN3D
 from core.parts import FACE_BASE, PART_COUNT, PART_NAMES
@@ -101,3 +103,17 @@ def make_smooth_maps(config: ModelConfig, *, peak: float = 2.0) -> dict[int, Par
 @pytest.fixture
 def smooth_maps() -> Callable[..., dict[int, PartMap]]:
     return make_smooth_maps
+
+
+@pytest.fixture
+def head_engine(monkeypatch: pytest.MonkeyPatch) -> PortraitEngine:
+    """An engine whose part maps are the smooth head, and whose render net adds nothing."""
+    config = dataclasses.replace(ModelConfig.tiny(), geometry_size=96, ray_size=32, image_size=128)
+    engine = PortraitEngine(SSGAN3D(config), device="cpu", precision="float32")
+    maps = make_smooth_maps(config)
+
+    def compute(latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
+        return {k: PartResult.of(k, maps[k], config) for k in parts}
+
+    monkeypatch.setattr(engine._parts, "compute", compute)
+    return engine
