@@ -1,0 +1,124 @@
+"""The command line, called as Blender calls it: with the arguments after the command's name."""
+
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.blender.helpers import Addon
+
+
+@pytest.fixture
+def run(bpy: Any, addon: Addon) -> Callable[..., int]:
+    command = addon("ssgan3d_blender.cli").run
+    return lambda *arguments: command([str(argument) for argument in arguments])
+
+
+def read(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def test_render_writes_the_models_picture(
+    run: Callable[..., int], bpy: Any, core_rendering: Callable[..., Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "a.png"
+    assert (
+        run("render", "--seed", 3, "--size", "64x48", "--set", "hair.shape_seed=7", "-o", out) == 0
+    )
+    assert read(out).shape == (48, 64, 3)
+    assert run("render", "--seed", 3, "--size", "64", "--set", "hair.shape_seed=7", "-o", out) == 0
+    portrait = bpy.context.view_layer.objects.active
+    assert portrait.ssgan3d.parts["hair"].shape_seed == 7
+    expected = core_rendering(portrait, size=(64, 64)).image[0].permute(1, 2, 0).numpy()
+    assert np.abs(read(out) - (expected + 1) / 2 * 255).max() <= 1.5
+    assert [path.name for path in out.parent.iterdir()] == ["a.png"]
+
+
+def test_render_from_the_side_differs(run: Callable[..., int], tmp_path: Path) -> None:
+    for yaw in (0, 30):
+        assert run("render", "--size", 32, "--yaw", yaw, "-o", tmp_path / f"{yaw}.png") == 0
+    assert np.abs(read(tmp_path / "0.png") - read(tmp_path / "30.png")).max() > 3
+
+
+def test_turntable_frames(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("turntable", "--frames", 3, "--size", 32, "-o", tmp_path / "turn") == 0
+    names = sorted(path.name for path in (tmp_path / "turn").iterdir())
+    assert names == ["frame_0001.png", "frame_0002.png", "frame_0003.png"]
+
+
+def test_turntable_film(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("turntable", "--frames", 3, "--size", 64, "-o", tmp_path / "turn.mp4") == 0
+    assert (tmp_path / "turn.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_mesh_file(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("mesh", "--variety", 1, "--resolution", 24, "-o", tmp_path / "a.glb") == 0
+    assert (tmp_path / "a.glb").read_bytes()[:4] == b"glTF"
+
+
+def test_info_is_json(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["image_size"] == 64 and facts["device"] == "cpu" and "hair" in facts["parts"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["paint"],
+        ["render"],
+        ["render", "--size", "big", "-o", "a.png"],
+        ["mesh", "--parts", "x"],
+    ],
+)
+def test_wrong_command_lines_exit_with_2(run: Callable[..., int], arguments: list[str]) -> None:
+    assert run(*arguments) == 2
+
+
+def test_failures_exit_with_1_and_one_sentence(
+    run: Callable[..., int], preferences: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    for said, arguments in {
+        "written as .png or .exr": ["render", "-o", tmp_path / "a.bmp"],
+        "PART.FIELD=VALUE": ["render", "--set", "beak.shape_seed=1", "-o", tmp_path / "a.png"],
+        "--set hair.shape_mix=much": [
+            *("render", "--set", "hair.shape_mix=much", "-o", tmp_path / "a.png")
+        ],
+        "is empty": ["render", "--size", "0x4", "-o", tmp_path / "a.png"],
+        "too large": ["render", "--size", "99999", "-o", tmp_path / "a.png"],
+        str(tmp_path / "file"): ["render", "-o", tmp_path / "file" / "a.png"],
+        "an .mp4 file or a folder": ["turntable", "-o", tmp_path / "a.avi"],
+    }.items():
+        assert run(*arguments) == 1, arguments
+        assert said in capsys.readouterr().err
+    preferences.model_path = str(tmp_path / "none.safetensors")
+    assert run("render", "-o", tmp_path / "a.png") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_full_disk_keeps_the_old_file(
+    run: Callable[..., int],
+    addon: Addon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "a.glb"
+    out.write_text("kept")
+
+    def full(self: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert run("mesh", "--variety", 1, "--resolution", 16, "-o", out) == 1
+    assert "disk is full" in capsys.readouterr().err
+    assert out.read_text() == "kept" and len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,269 @@
+"""F12: what is in the file, and what happens when it cannot be made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.blender.helpers import Addon, render_exr, render_png
+
+
+def linear(srgb: np.ndarray) -> np.ndarray:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def as_bytes(image: Any) -> np.ndarray:
+    """(3, H, W) in [-1, 1] as the PNG that core writes, (H, W, 3) uint8."""
+    pixels = (image.permute(1, 2, 0).numpy() + 1) / 2 * 255
+    return np.clip(pixels.round(), 0, 255).astype(np.uint8)
+
+
+def test_saved_png_has_the_models_colours(
+    bpy: Any, portrait: Any, core_rendering: Callable[..., Any], tmp_path: Path
+) -> None:
+    expected = as_bytes(core_rendering(portrait, size=(64, 64)).image[0])
+    assert expected.std() > 5  # a flat picture would prove nothing
+    saved = render_png(bpy, tmp_path / "a.png")[..., :3]
+    assert np.abs(saved.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_passes_of_the_multilayer_file(
+    bpy: Any, addon: Addon, portrait: Any, core_rendering: Callable[..., Any], tmp_path: Path
+) -> None:
+    portrait.scale = (2.0, 2.0, 2.0)
+    bpy.ops.ssgan3d.setup_scene()
+    bpy.context.view_layer.use_pass_z = True
+    expected = core_rendering(portrait, size=(64, 64))
+    passes = render_exr(bpy, tmp_path / "a.exr")
+    parts = addon("core.parts").PARTS
+    masks = np.stack([passes[f"Part {part.label}.X"] for part in parts])
+    np.testing.assert_allclose(masks, expected.mask[0].numpy(), atol=1e-4)
+    np.testing.assert_allclose(masks.sum(0), 1, atol=1e-5)
+    np.testing.assert_array_equal(passes["Part Index.X"], expected.labels[0].numpy())
+    depth = expected.depth[0].numpy() * 0.155 * 2  # in Blender units, at twice the size
+    depth = np.where(np.isfinite(depth), depth, 1e10)
+    assert 0.05 < (depth < 1e10).mean() < 1
+    np.testing.assert_allclose(passes["Depth.Z"], depth, rtol=1e-4)
+    color = np.stack([passes[f"Combined.{channel}"] for channel in "RGB"])
+    shown = linear((expected.image[0].numpy() + 1) / 2)
+    np.testing.assert_allclose(color, shown, atol=2e-4)
+    assert (passes["Combined.A"] == 1).all()
+
+
+def test_passes_can_be_switched_off(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    bpy.context.view_layer.ssgan3d.use_pass_part_index = False
+    bpy.context.view_layer.ssgan3d.use_pass_part_masks = False
+    bpy.context.view_layer.use_pass_z = False
+    passes = render_exr(bpy, tmp_path / "a.exr")
+    assert {name.split(".")[0] for name in passes} == {"Combined"}
+
+
+def test_transparent_film_gives_premultiplied_alpha(
+    bpy: Any, portrait: Any, core_rendering: Callable[..., Any], tmp_path: Path
+) -> None:
+    bpy.context.scene.render.film_transparent = True
+    expected = core_rendering(portrait, size=(64, 64))
+    passes = render_exr(bpy, tmp_path / "a.exr")
+    alpha = expected.alpha[0].numpy()
+    np.testing.assert_allclose(passes["Combined.A"], alpha, atol=1e-4)
+    red = linear((expected.image[0, 0].numpy() + 1) / 2) * alpha
+    np.testing.assert_allclose(passes["Combined.R"], red, atol=2e-4)
+
+
+@pytest.mark.parametrize("crop", [False, True])
+def test_render_border_is_a_cut_out(bpy: Any, portrait: Any, tmp_path: Path, crop: bool) -> None:
+    whole = render_png(bpy, tmp_path / "whole.png")
+    render = bpy.context.scene.render
+    render.use_border, render.use_crop_to_border = True, crop
+    render.border_min_x, render.border_max_x = 0.3, 0.8
+    render.border_min_y, render.border_max_y = 0.11, 0.52
+    part = render_png(bpy, tmp_path / "part.png")
+    left, right = int(0.3 * 64), int(0.8 * 64)
+    top, bottom = 64 - int(0.52 * 64), 64 - int(0.11 * 64)
+    if not crop:
+        assert part.shape[:2] == (64, 64)
+        part = part[top:bottom, left:right]
+    expected = whole[top:bottom, left:right, :3].astype(int)
+    assert part.shape[:2] == expected.shape[:2]
+    assert np.abs(part[..., :3].astype(int) - expected).max() <= 2
+
+
+def test_animation_follows_camera_and_keyframed_codes(
+    bpy: Any, portrait: Any, tmp_path: Path
+) -> None:
+    scene = bpy.context.scene
+    bpy.ops.ssgan3d.turntable(frames=4)
+    scene.frame_end = 3
+    for frame, mix in ((1, 0.0), (3, 1.0)):
+        portrait.ssgan3d.parts["skin"].mix_seed = 5
+        portrait.ssgan3d.parts["skin"].texture_mix = mix
+        portrait.keyframe_insert('ssgan3d.parts["skin"].texture_mix', frame=frame)
+    animated = animation_frames(bpy, tmp_path / "a")
+    assert [np.abs(animated[0] - other).max() > 3 for other in animated] == [False, True, True]
+    scene.camera.parent.animation_data_clear()
+    scene.camera.parent.rotation_euler = (0.0, 0.0, 0.0)
+    still = animation_frames(bpy, tmp_path / "b")
+    assert np.abs(still[0] - still[2]).max() > 3  # the mix alone changes the picture
+
+
+def animation_frames(bpy: Any, stem: Path) -> list[np.ndarray]:
+    from PIL import Image
+
+    bpy.context.scene.render.filepath = f"{stem}_"
+    bpy.ops.render.render(animation=True)
+    return [np.asarray(Image.open(f"{stem}_{n:04d}.png")).astype(int) for n in (1, 2, 3)]
+
+
+def test_nearer_of_two_portraits_covers_the_other(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    bpy.context.view_layer.use_pass_z = True
+    alone = render_exr(bpy, tmp_path / "alone.exr")
+    bpy.ops.ssgan3d.add_portrait(seed=2)
+    other = bpy.context.object
+    other.location = (0.02, 0.6, 0.0)  # behind the first
+    both = render_exr(bpy, tmp_path / "both.exr")
+    solid = alone["Part Background.X"] < 0.02
+    assert solid.sum() > 20
+    np.testing.assert_allclose(both["Combined.G"][solid], alone["Combined.G"][solid], atol=0.02)
+    np.testing.assert_allclose(both["Depth.Z"][solid], alone["Depth.Z"][solid], atol=1e-3)
+    hole = alone["Part Background.X"] > 0.9
+    assert np.abs(both["Combined.G"][hole] - alone["Combined.G"][hole]).max() > 0.01
+    masks = [
+        pixels for name, pixels in both.items() if name.startswith("Part ") and "Index" not in name
+    ]
+    np.testing.assert_allclose(np.sum(masks, 0), 1, atol=1e-4)
+
+
+def test_portrait_behind_the_camera_is_not_drawn(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    alone = render_png(bpy, tmp_path / "a.png")
+    bpy.ops.ssgan3d.add_portrait(seed=2)
+    bpy.context.object.location = (0.0, -3.0, 0.0)
+    np.testing.assert_array_equal(render_png(bpy, tmp_path / "b.png"), alone)
+
+
+def test_hidden_portraits_and_collection_instances(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    seen = render_png(bpy, tmp_path / "a.png")
+    collection = bpy.data.collections.new("People")
+    collection.objects.link(portrait)
+    bpy.context.scene.collection.objects.unlink(portrait)
+    instance = bpy.data.objects.new("Instance", None)
+    instance.instance_type, instance.instance_collection = "COLLECTION", collection
+    bpy.context.scene.collection.objects.link(instance)
+    np.testing.assert_array_equal(render_png(bpy, tmp_path / "b.png"), seen)
+    instance.hide_render = True
+    with pytest.raises(RuntimeError, match="No portrait"):
+        render_png(bpy, tmp_path / "c.png")
+
+
+def failing_render(bpy: Any, path: Path, said: str) -> None:
+    """A render must fail with a message, write nothing, and leave Blender able to render."""
+    with pytest.raises(RuntimeError, match=said):
+        render_png(bpy, path)
+    assert not path.exists()
+
+
+def test_no_camera(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    bpy.context.scene.camera = None
+    failing_render(bpy, tmp_path / "a.png", "no camera")
+
+
+@pytest.mark.parametrize("name", ["truncation", "shape_mix"])
+def test_value_that_is_not_a_number(bpy: Any, portrait: Any, tmp_path: Path, name: str) -> None:
+    owner = portrait.ssgan3d if name == "truncation" else portrait.ssgan3d.parts["hair"]
+    setattr(owner, name, float("nan"))
+    failing_render(bpy, tmp_path / "a.png", "'Portrait' is nan")
+    setattr(owner, name, 0.5)
+    assert render_png(bpy, tmp_path / "a.png").shape[:2] == (64, 64)
+
+
+def test_huge_and_empty_resolutions(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    render = bpy.context.scene.render
+    render.resolution_x = render.resolution_y = 65536
+    failing_render(bpy, tmp_path / "a.png", "65536 × 65536 pixels is too large")
+    render.resolution_x, render.resolution_y, render.resolution_percentage = 4, 64, 1
+    failing_render(bpy, tmp_path / "a.png", "too small")
+
+
+def test_missing_and_broken_model_files(
+    bpy: Any, preferences: Any, portrait: Any, model_file: Path, tmp_path: Path
+) -> None:
+    preferences.model_path = str(tmp_path / "none.safetensors")
+    failing_render(bpy, tmp_path / "a.png", "no model file at .*none.safetensors")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(model_file.read_bytes()[:5000])
+    preferences.model_path = str(cut)
+    failing_render(bpy, tmp_path / "a.png", "cut.safetensors")
+    newer = tmp_path / "newer.safetensors"
+    newer.write_bytes(model_file.read_bytes().replace(b'"version":"1"', b'"version":"9"'))
+    preferences.model_path = str(newer)
+    failing_render(bpy, tmp_path / "a.png", "model format 9")
+
+
+def test_camera_outside_the_trained_range(
+    bpy: Any, addon: Addon, preferences: Any, portrait: Any, tmp_path: Path
+) -> None:
+    addon("ssgan3d_blender.cameras").orbit(bpy.context.scene.camera, portrait, 1.5, 0.0)
+    preferences.outside = "refuse"
+    failing_render(bpy, tmp_path / "a.png", "86° to the side")
+    preferences.outside = "clamp"
+    assert render_png(bpy, tmp_path / "a.png").std() > 1
+
+
+def test_stereo_is_refused_in_words(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    bpy.context.scene.render.use_multiview = True
+    with pytest.raises(RuntimeError, match="no stereo view"):
+        bpy.ops.render.render()
+
+
+def test_portrait_deleted_during_its_render(
+    bpy: Any, addon: Addon, portrait: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_class = addon("core.engine").PortraitEngine
+    render = engine_class.render
+
+    def delete_then_render(*args: Any, **options: Any) -> Any:
+        bpy.data.objects.remove(portrait)
+        return render(*args, **options)
+
+    expected = render_png(bpy, tmp_path / "a.png")
+    monkeypatch.setattr(engine_class, "render", delete_then_render)
+    np.testing.assert_array_equal(render_png(bpy, tmp_path / "b.png"), expected)
+    assert "Portrait" not in bpy.data.objects
+
+
+def test_escape_ends_a_render_before_the_next_portrait(
+    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blender's test_break cannot be replaced, so the method runs on a stand-in for the engine."""
+
+    def unwanted(*_args: Any, **_options: Any) -> None:
+        raise AssertionError("rendered after Esc")
+
+    monkeypatch.setattr(addon("core.engine").PortraitEngine, "render", unwanted)
+    module, bridge = addon("ssgan3d_blender.render_engine"), addon("ssgan3d_blender.camera_bridge")
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    engine = SimpleNamespace(
+        test_break=lambda: True, update_stats=lambda *_: None, update_progress=lambda _: None
+    )
+    view = bridge.view_of_camera(bpy.context.scene.camera, depsgraph, (64, 64))
+    people = module.sitters(depsgraph)
+    assert len(people) == 1
+    assert module.SSGAN3D_RE_engine._picture(engine, people, view, (64, 64), False) is None
+
+
+def test_out_of_memory_is_said(
+    bpy: Any, addon: Addon, portrait: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(*_args: Any, **_options: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(addon("core.engine").PortraitEngine, "render", starve)
+    failing_render(bpy, tmp_path / "a.png", "not enough memory")
+
+
+def test_folder_that_cannot_be_written(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError, match="cannot save"):
+        render_png(bpy, tmp_path / "file" / "a.png")
