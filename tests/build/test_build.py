@@ -272,7 +272,7 @@ def test_test_command_runs_every_check_and_fails_with_the_first_failure(monkeypa
     monkeypatch.setattr(build, "setup", lambda: None)
     monkeypatch.setattr(build.subprocess, "run", fake_run)
     assert build.main(["test"]) == 2
-    assert ran == ["ruff", "ruff", "mypy", "mypy", "pytest"]
+    assert ran == ["ruff", "ruff", "mypy", "pytest"]
     said = capfd.readouterr().err
     assert "types failed (exit status 2)" in said
     assert "tests failed (exit status 1)" in said
