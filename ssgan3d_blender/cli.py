@@ -150,6 +150,7 @@ def _format(scene: bpy.types.Scene, media: str, file_format: str) -> None:
 
 def _render(options: argparse.Namespace) -> None:
     from ..core.files import replacing
+    from .images import check_space
 
     formats = {".png": ("IMAGE", "PNG"), ".exr": ("MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")}
     if options.output.suffix not in formats:
@@ -159,6 +160,7 @@ def _render(options: argparse.Namespace) -> None:
     scene.view_layers[0].use_pass_z = True
     cameras.orbit(scene.camera, portrait, math.radians(options.yaw), math.radians(options.pitch))
     _format(scene, *formats[options.output.suffix])
+    check_space(options.output, options.size, 6 + len(PARTS))
     with replacing(options.output.resolve()) as temporary:
         scene.render.filepath = str(temporary)
         _rendered(bpy.ops.render.render(write_still=True), temporary)

@@ -6,12 +6,15 @@ Buffers are written with ``foreach_set``, which is a hundred times faster than a
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
 from ..core.compositing import Picture, display_picture, grey_picture, label_picture
+from ..core.errors import PortraitError
 from ..core.parts import PARTS
 
 if TYPE_CHECKING:
@@ -25,6 +28,29 @@ OWNER_KEY = "ssgan3d_portrait"
 def flat(pixels: Tensor) -> np.ndarray:
     """(H, W) or (H, W, C), row 0 at the top, as Blender's flat run of floats from the bottom up."""
     return np.ascontiguousarray(pixels.numpy()[::-1], np.float32).ravel()
+
+
+def check_space(path: Path, size: tuple[int, int], channels: int) -> None:
+    """Refuse to begin a picture that the disk has no room for.
+
+    Blender does not notice a disk that fills up while it writes: it says "saved" and leaves a file
+    that is cut off.
+
+    Args:
+        path: of the file to write; its folder need not be there yet.
+        size: (width, height) in pixels.
+        channels: 32 bit values a pixel, as if nothing could be compressed.
+
+    Raises:
+        PortraitError: there is too little room.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    free, needed = shutil.disk_usage(folder).free, size[0] * size[1] * channels * 4
+    if free < needed:
+        raise PortraitError(
+            f"The disk of {folder} is full: {free / 1e6:.1f} MB are free, and a picture may take "
+            f"{needed / 1e6:.1f} MB. Make room or choose another folder."
+        )
 
 
 def store(

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..core.errors import PortraitError
-from ..core.parts import BACKGROUND, PARTS
+from ..core.parts import BACKGROUND, PARTS, part_index
 from . import cameras, portraits, preferences, properties, runtime
 from .messages import cancels_on_error
 
@@ -147,6 +147,36 @@ class SSGAN3D_OT_reset_part(bpy.types.Operator):
         for name in set(part.bl_rna.properties.keys()) - {"rna_type", "name"}:
             part.property_unset(name)
         portraits.active(context).update_tag()
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_toggle_part(bpy.types.Operator):
+    """Show or hide one part."""
+
+    bl_idname = "ssgan3d.toggle_part"
+    bl_label = "Show or Hide Part"
+    bl_description = (
+        "Hide this part or show it again. Parts that not everybody has, such as glasses, go from "
+        "as the seed has it (dot) to always there to hidden"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    part: EnumProperty(name="Part", items=PART_ITEMS)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait to change."""
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Go to the next state."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        optional = PARTS[part_index(self.part)].optional
+        following = {"AUTO": "SHOW" if optional else "HIDE", "SHOW": "HIDE", "HIDE": "AUTO"}
+        part = settings.parts[self.part]
+        part.visibility = following[part.visibility]
         return {"FINISHED"}
 
 
@@ -401,6 +431,7 @@ CLASSES = (
     SSGAN3D_OT_add_portrait,
     SSGAN3D_OT_randomise,
     SSGAN3D_OT_reset_part,
+    SSGAN3D_OT_toggle_part,
     SSGAN3D_OT_setup_scene,
     SSGAN3D_OT_render_images,
     SSGAN3D_OT_extract_meshes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..core.parts import PARTS, part_index
+from ..core.parts import PARTS
 from . import portraits
 from .operators import ENGINE_ID, STANDARD
 
@@ -64,12 +64,14 @@ class SSGAN3D_UL_parts(bpy.types.UIList):
         if known is None:
             return
         if max(item.shape_seed, item.texture_seed, item.mix_seed) >= 0:
-            row.operator(
-                "ssgan3d.reset_part", text="", icon="LOOP_BACK", emboss=False
-            ).part = item.name
+            reset = row.operator("ssgan3d.reset_part", text="", icon="LOOP_BACK", emboss=False)
+            reset.part = item.name
         dice = row.operator("ssgan3d.randomise", text="", icon="FILE_REFRESH", emboss=False)
         dice.part, dice.aspect = item.name, "BOTH"
-        row.prop(item, "visibility", text="", icon_only=True, emboss=False)
+        eye = {"SHOW": "HIDE_OFF", "HIDE": "HIDE_ON"}.get(item.visibility)
+        if eye is None:  # the seed decides about parts that a portrait may lack
+            eye = "DOT" if known.optional else "HIDE_OFF"
+        row.operator("ssgan3d.toggle_part", text="", icon=eye, emboss=False).part = item.name
 
 
 class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
@@ -97,13 +99,15 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
         part = settings.parts[settings.active_part]
         layout.use_property_split = True
         layout.use_property_decorate = True
-        column = layout.column(heading=PARTS[part_index(part.name)].label)
+        column = layout.column()
+        column.prop(part, "visibility")
+        column.separator()
         for name in ("shape_seed", "texture_seed"):
-            row = column.row(align=True)
+            row = column.row()
             row.active = getattr(part, name) >= 0
             row.prop(part, name)
         column.separator()
-        row = column.row(align=True)
+        row = column.row()
         row.active = part.mix_seed >= 0
         row.prop(part, "mix_seed")
         sliders = column.column()
@@ -130,25 +134,25 @@ class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
 
 
 def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
-    """Say what a render would trip over, each with the button that mends it."""
-    problems = []
+    """Say what a render would trip over, with one button that mends it all."""
+    problems = {}
     if scene.render.engine != ENGINE_ID:
-        problems.append(("F12 uses another engine", "Use Portrait Engine", "use_engine"))
+        problems["use_engine"] = "F12 renders with another engine"
     if scene.camera is None:
-        problems.append(("The scene has no camera", "Add Camera", "use_camera"))
+        problems["use_camera"] = "The scene has no camera"
     if colours_differ(scene):
-        transform = scene.view_settings.view_transform
-        problems.append((f"{transform} changes the colours", "Use True Colours", "use_colours"))
-    for text, label, choice in problems:
+        problems["use_colours"] = "Colour management changes the colours"
+    if problems:
         box = layout.box().column(align=True)
-        box.label(text=text, icon="ERROR")
-        button = box.operator("ssgan3d.setup_scene", text=label)
-        for name in ("use_engine", "use_camera", "use_colours"):
-            setattr(button, name, name == choice)
-    if not problems:
+        for text in problems.values():
+            box.label(text=text, icon="ERROR")
+        box.separator()
+        button = box.operator("ssgan3d.setup_scene")
+    else:
         button = layout.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
-        button.use_engine = button.use_colours = False
-        button.use_camera = True
+        problems["use_camera"] = ""
+    for name in ("use_engine", "use_camera", "use_colours"):
+        setattr(button, name, name in problems)
 
 
 def colours_differ(scene: bpy.types.Scene) -> bool:

@@ -5,6 +5,7 @@ It draws portraits and nothing else. Passes: Combined, Depth, Part Index, and on
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
@@ -140,6 +141,8 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         )
         layer = depsgraph.view_layer
         passes = list(own_passes(layer))
+        if self.is_animation:
+            images.check_space(Path(bpy.path.abspath(render.filepath)), size, 5 + len(passes))
         picture = self._picture(people, view, size, render.film_transparent)
         if picture is None:
             return

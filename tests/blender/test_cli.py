@@ -4,6 +4,7 @@ import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -121,4 +122,7 @@ def test_full_disk_keeps_the_old_file(
     monkeypatch.setattr(Path, "write_bytes", full)
     assert run("mesh", "--variety", 1, "--resolution", 16, "-o", out) == 1
     assert "disk is full" in capsys.readouterr().err
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=20_000))
+    assert run("render", "--size", 64, "-o", tmp_path / "a.png") == 1
+    assert "is full: 0.0 MB are free" in capsys.readouterr().err
     assert out.read_text() == "kept" and len(list(tmp_path.iterdir())) == 1

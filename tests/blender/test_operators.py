@@ -36,7 +36,7 @@ def test_guide_lines_face_blenders_front_view_and_are_never_rendered(
     lines = np.array([vertex.co for vertex in portrait.data.vertices])
     assert len(portrait.data.polygons) == 0
     nose = lines[lines[:, 1].argmin()]
-    assert nose[1] == pytest.approx(-0.54 * 0.155, rel=1e-3)  # the way -Y looks
+    assert nose[1] == pytest.approx(-0.51 * 0.155, rel=1e-3)  # the way -Y looks
     assert nose[0] == 0.0
 
 
@@ -59,6 +59,15 @@ def test_randomise_one_part_leaves_the_others(bpy: Any, portrait: Any) -> None:
     assert state()["hair"] == (7, 7)
     bpy.ops.ssgan3d.reset_part(part="hair")
     assert state() == before
+
+
+def test_eye_of_a_part_hides_and_shows(bpy: Any, portrait: Any) -> None:
+    def states(part: str) -> str:
+        bpy.ops.ssgan3d.toggle_part(part=part)
+        return portrait.ssgan3d.parts[part].visibility
+
+    assert [states("nose") for _ in range(3)] == ["HIDE", "AUTO", "HIDE"]
+    assert [states("glasses") for _ in range(4)] == ["SHOW", "HIDE", "AUTO", "SHOW"]
 
 
 def test_randomise_all_is_another_person(bpy: Any, portrait: Any) -> None:

@@ -267,3 +267,13 @@ def test_folder_that_cannot_be_written(bpy: Any, portrait: Any, tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match="cannot save"):
         render_png(bpy, tmp_path / "file" / "a.png")
+
+
+def test_animation_stops_before_the_disk_is_full(
+    bpy: Any, portrait: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=20_000))
+    bpy.context.scene.render.filepath = str(tmp_path / "new" / "a_")
+    with pytest.raises(RuntimeError, match="is full: 0.0 MB are free, and a picture may take 0.3"):
+        bpy.ops.render.render(animation=True)
+    assert not list(tmp_path.iterdir())
