@@ -22,6 +22,8 @@ R1_IMAGE, R1_MASK = 10.0, 100.0
 R1_EVERY = 16
 MASK_TIE = 10.0
 """Weight of the regulariser that ties the final mask to the geometry's."""
+RANDOM_SAMPLES = 20
+"""Samples a ray for random portraits, where no rendered depth guides them."""
 MIXING = 0.5
 """Share of portraits whose parts come from two random vectors."""
 
@@ -75,10 +77,10 @@ def data_rays(views: Views, count: int, generator: torch.Generator) -> RayBatch:
     cameras = [canonical_camera(views.data.views[row].camera, config) for row in rows]
     origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, side))
     jitter = torch.rand(count, 1, side * side, 1, generator=generator) - 0.5
-    put = lambda t: t.to(views.device)  # noqa: E731
-    return sample_rays(
-        put(origins), put(directions), put(centre), config, samples=24, jitter=put(jitter)
+    origins, directions, centre, jitter = (
+        tensor.to(views.device) for tensor in (origins, directions, centre, jitter)
     )
+    return sample_rays(origins, directions, centre, config, samples=RANDOM_SAMPLES, jitter=jitter)
 
 
 def random_portraits(

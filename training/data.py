@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.camera import Camera
 from core.errors import PortraitError
-from core.parts import PART_COUNT, PART_NAMES
+from core.parts import BACKGROUND, PART_COUNT, PART_NAMES
 
 DEPTH_SCALE = 8000.0
 """Stored depth is planar depth in model units times this."""
@@ -42,6 +42,7 @@ class View:
         light: number of the light's random stream.
         factors: number of the random stream behind each part, and behind "global".
         present: names of the parts that the portrait has.
+        generator: version of the generator that rendered it.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class View:
     light: int
     factors: dict[str, int]
     present: frozenset[str]
+    generator: str = ""
 
     @property
     def camera(self) -> Camera:
@@ -87,11 +89,16 @@ def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]
         if header.get("format") != 1 or header.get("labels") != list(PART_NAMES):
             raise DatasetError(f"{header_path} is of another format or has other parts.")
         for table in sorted(folder.glob("views*.jsonl")):
-            for number, line in enumerate(table.read_text().splitlines(), 1):
+            rows = {}  # of two rows of one picture the later counts
+            for number, line in enumerate(table.read_text().splitlines(keepends=True), 1):
+                if not line.endswith("\n"):  # being written just now
+                    continue
                 try:
-                    views.append(_view(folder, json.loads(line)))
+                    view = _view(folder, {"generator": header["generator"]} | json.loads(line))
                 except (KeyError, ValueError, TypeError) as error:
                     raise DatasetError(f"{table}, line {number}: {error!r}.") from error
+                rows[view.name] = view
+            views += rows.values()
     views = [view for view in views if (view.identity >= HELD_OUT) == held_out]
     if not views:
         kind = "held-out" if held_out else "training"
@@ -111,7 +118,15 @@ def _view(folder: Path, row: dict) -> View:
         int(row["light"]),
         {str(k): int(v) for k, v in row["factors"].items()},
         frozenset(row["present"]),
+        str(row["generator"]),
     )
+
+
+def presence_of(views: Sequence[View]) -> Tensor:
+    """Which parts the portraits of ``views`` have, (N, K) bool; all have a background."""
+    presence = torch.tensor([[name in view.present for name in PART_NAMES] for view in views])
+    presence[:, BACKGROUND] = True
+    return presence
 
 
 class PortraitSet:
@@ -167,10 +182,7 @@ class PortraitSet:
 
     def presence(self, index: Tensor | Sequence[int]) -> Tensor:
         """Which parts the portraits have, (N, K) bool."""
-        rows = [[name in self.views[int(i)].present for name in PART_NAMES] for i in index]
-        presence = torch.tensor(rows)
-        presence[:, 0] = True
-        return presence
+        return presence_of([self.views[int(i)] for i in index])
 
 
 def _load(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

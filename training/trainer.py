@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import signal
+import threading
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -107,6 +109,7 @@ class Trainer:
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
         self.step, self.seconds = 0, 0.0
+        self.mapping_fitted = False
         self.model.to(self.device)
         self.model.render_net.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
@@ -122,9 +125,10 @@ class Trainer:
         self.augmentation = AdaptiveAugmentation()
         if self.state_path.exists():
             self._resume()
-        if options.mode == "hybrid" and not float(self.model.mapping.head.weight.abs().sum()):
+        if options.mode == "hybrid" and not self.mapping_fitted:
             for model in (self.model, self.ema):
                 fit_mapping(model, self.portrait_codes(), self.views.presence)
+            self.mapping_fitted = True
 
     @property
     def state_path(self) -> Path:
@@ -158,7 +162,7 @@ class Trainer:
         return codes[0].cpu(), codes[1].cpu(), codes[2].cpu()
 
     def run(self) -> None:
-        """Train until ``minutes`` of this call have passed; checkpoint on the way."""
+        """Train until ``minutes`` have passed or a signal asks to stop; checkpoint on the way."""
         started = saved = drawn = reported = time.monotonic()
         sums: dict[str, float] = defaultdict(float)
         steps = 0
@@ -167,7 +171,10 @@ class Trainer:
             f"{len(self.data)} pictures of {len(self.data.identities)} portraits, step {self.step}",
             flush=True,
         )
-        while time.monotonic() - started < self.options.minutes * 60:
+        stopping = threading.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: stopping.set())
+        while time.monotonic() - started < self.options.minutes * 60 and not stopping.is_set():
             before = time.monotonic()
             for name, value in self.train_step().items():
                 sums[name] += value
@@ -284,6 +291,7 @@ class Trainer:
             "portraits": len(self.data.identities),
             "pictures": len(self.data),
             "augmentation": self.augmentation.strength,
+            "mapping_fitted": self.mapping_fitted,
         }
         write_state(self.state_path, tensors, facts)
 
@@ -304,6 +312,7 @@ class Trainer:
         self.discriminator.load_state_dict(unprefixed("discriminator", tensors))
         restore_optimizer("discriminator_optimizer", self.discriminator_optimizer, tensors)
         self.augmentation.strength = float(facts["augmentation"])
+        self.mapping_fitted = bool(facts.get("mapping_fitted", False))
         self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
 
     @staticmethod
@@ -334,7 +343,7 @@ class Trainer:
 
     def _random_rows(self, count: int) -> list[list[Tensor]]:
         mapped = copy.deepcopy(self.ema)
-        if not float(mapped.mapping.head.weight.abs().sum()):
+        if self.options.mode != "adversarial" and not self.mapping_fitted:
             fit_mapping(mapped, self.portrait_codes(), self.views.presence)
         z = torch.randn(count, self.config.z_dim, generator=torch.Generator().manual_seed(7))
         base, shape, texture, presence = mapped.mapping(z.to(self.device) * 0.8)

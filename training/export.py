@@ -1,0 +1,168 @@
+"""``python -m training export``: a run's averaged generator as a model file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.checkpoint import save_checkpoint
+from core.config import ModelConfig
+from core.engine import WEIGHTS_FOLDER
+from core.errors import PortraitError
+from core.model import SSGAN3D
+from training.codes import CodeBook, Codes, FactorIndex
+from training.data import presence_of, read_views
+from training.fit_mapping import fit_mapping
+from training.state import read_state, unprefixed
+
+LICENCE = "CC0-1.0"
+
+
+@dataclass
+class PortraitRows:
+    """Which rows of the code book the run's portraits have.
+
+    Attributes:
+        base: (P,) rows of w_base.
+        parts: (P, K) rows of the part codes.
+        presence: (P, K) bool, which parts a portrait has.
+        generators: versions of the generators that rendered the data.
+    """
+
+    base: Tensor
+    parts: Tensor
+    presence: Tensor
+    generators: list[str]
+
+    def codes(self, book: CodeBook) -> Codes:
+        """Codes of all portraits."""
+        with torch.no_grad():
+            base, shape, texture = book(self.base, self.parts)
+        return base, shape, texture
+
+
+def stored_rows(tensors: dict[str, Tensor], facts: dict[str, Any]) -> PortraitRows | None:
+    """The rows as the trainer stores them; None in states of trainers that did not."""
+    stored = unprefixed("index", tensors)
+    if not stored:
+        return None
+    return PortraitRows(
+        stored["base_rows"],
+        stored["part_rows"],
+        stored["presence"].bool(),
+        list(facts["generators"]),
+    )
+
+
+def rows_from_data(facts: dict[str, Any], folders: Sequence[Path]) -> PortraitRows:
+    """The rows of those portraits in ``folders`` that the run knows.
+
+    Raises:
+        PortraitError: the run knows none of them.
+    """
+    views = read_views(folders)
+    firsts = list({view.identity: view for view in reversed(views)}.values())[::-1]
+    index = FactorIndex.build(firsts)
+    known = [{name: row for row, name in enumerate(facts[key])} for key in _NAMES]
+    base, parts, presence = [], [], presence_of(firsts)
+    keep = []
+    for portrait, (base_row, part_rows) in enumerate(
+        zip(index.base_rows.tolist(), index.part_rows.tolist(), strict=True)
+    ):
+        names = [index.names[1][row] for row in part_rows]
+        if index.names[0][base_row] in known[0] and all(name in known[1] for name in names):
+            keep.append(portrait)
+            base.append(known[0][index.names[0][base_row]])
+            parts.append([known[1][name] for name in names])
+    if not keep:
+        raise PortraitError(
+            f"The run was not trained on {', '.join(map(str, folders))}: it knows none of the "
+            "portraits there. Give its data sets with --data."
+        )
+    generators = sorted({view.generator for view in views})
+    return PortraitRows(torch.tensor(base), torch.tensor(parts), presence[keep], generators)
+
+
+_NAMES = ("base_names", "part_names")
+
+
+def averaged_model(
+    run: Path, data: Sequence[Path] = (), name: str = "portrait256"
+) -> tuple[SSGAN3D, dict[str, Any]]:
+    """The averaged generator of a run, with a mapping network that fits it, and facts about it.
+
+    A mapping network that was never trained is fitted to the codes of the run's portraits.
+
+    Args:
+        run: folder of the run.
+        data: the run's data sets; only for states that do not hold the rows of their portraits.
+
+    Raises:
+        CheckpointError: the run has no state, or a broken one.
+        PortraitError: the data is needed and not given, or another run's.
+    """
+    tensors, facts = read_state(run / "state.safetensors")
+    model = SSGAN3D(ModelConfig.from_dict(facts["config"]))
+    model.load_state_dict(unprefixed("ema", tensors))
+    rows = stored_rows(tensors, facts)
+    if rows is None and data:
+        rows = rows_from_data(facts, data)
+    mode = facts["options"]["mode"]
+    trained = mode == "adversarial" or facts.get("mapping_fitted", False)
+    if not trained:
+        if rows is None:
+            raise PortraitError(
+                f"The state of {run} does not say which portraits have which codes. Give the run's "
+                "data sets: --data " + " ".join(facts["options"]["data"])
+            )
+        book = unprefixed("book", tensors)
+        codes = rows.codes(CodeBook(book["base"], book["shape"], book["texture"]))
+        fit_mapping(model, codes, rows.presence)
+    info = {
+        "name": name,
+        "mode": mode,
+        "mapping": "trained" if trained else "fitted to the codes of the training portraits",
+        "steps": int(facts["step"]),
+        "minutes": round(float(facts["seconds"]) / 60, 1),
+        "portraits": int(facts["portraits"]),
+        "pictures": int(facts["pictures"]),
+        "generators": rows.generators if rows else [],
+    }
+    return model, info
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training export``."""
+    parser.add_argument("--run", type=Path, required=True, dest="folder", help="folder of the run")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=WEIGHTS_FOLDER / "portrait256.safetensors",
+        help="model file to write (default: the one that the extension embeds)",
+    )
+    parser.add_argument("--name", help="name of the model (default: that of the file)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="the run's data sets; only for states that do not describe their portraits",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training export``."""
+    torch.manual_seed(0)
+    model, info = averaged_model(
+        arguments.folder, arguments.data, arguments.name or arguments.out.stem
+    )
+    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    size = arguments.out.stat().st_size / 2**20
+    print(f"{arguments.out}: {size:.1f} MiB, " + ", ".join(f"{k} {v}" for k, v in info.items()))
+    return 0
