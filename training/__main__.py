@@ -6,10 +6,11 @@ import argparse
 import importlib
 import sys
 
+from core.errors import PortraitError
+
 _COMMANDS = {
     "synthesize": ("training.synthetic.synthesize", "render a labelled data set"),
     "train": ("training.trainer", "train a model on data sets"),
-    "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),
     "export": ("training.export", "write a run's generator as a model file"),
 }
 
@@ -26,7 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
             room.add_arguments(command)
             command.set_defaults(run=room.run)
     args = parser.parse_args(arguments)
-    return args.run(args)
+    try:
+        return args.run(args)
+    except PortraitError as error:
+        print(f"python -m training {args.command}: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

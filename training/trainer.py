@@ -62,6 +62,7 @@ class TrainOptions:
     data: list[str]
     out: str
     mode: str = "fit"
+    preset: str = "shipped"
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
@@ -88,6 +89,7 @@ MODES = {
     "hybrid": "reconstruction, and adversarial training of reconstructions and random portraits",
     "adversarial": "the paper's: adversarial only",
 }
+PRESETS = ("shipped", "paper", "tiny")
 
 
 class Trainer:
@@ -101,7 +103,7 @@ class Trainer:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
         torch.manual_seed(options.seed)
-        self.config = ModelConfig.shipped()
+        self.config: ModelConfig = getattr(ModelConfig, options.preset)()
         self.data = PortraitSet(read_views([Path(folder) for folder in options.data]))
         self.views = Views(self.data, self.config, self.device, options.samples)
         self.index = FactorIndex.build([self.data.views[g[0]] for g in self.data.identities])
@@ -278,6 +280,8 @@ class Trainer:
         tensors = prefixed("model", self.model.state_dict().items())
         tensors |= prefixed("ema", self.ema.state_dict().items())
         tensors |= prefixed("book", self.book.state_dict().items())
+        rows = {"base_rows": self.index.base_rows, "part_rows": self.index.part_rows}
+        tensors |= prefixed("index", (rows | {"presence": self.views.presence}).items())
         tensors |= optimizer_tensors("optimizer", self.optimizer)
         tensors |= prefixed("discriminator", self.discriminator.state_dict().items())
         tensors |= optimizer_tensors("discriminator_optimizer", self.discriminator_optimizer)
@@ -288,6 +292,7 @@ class Trainer:
             "config": self.config.to_dict(),
             "base_names": self.index.names[0],
             "part_names": self.index.names[1],
+            "generators": sorted({view.generator for view in self.data.views}),
             "portraits": len(self.data.identities),
             "pictures": len(self.data),
             "augmentation": self.augmentation.strength,
@@ -374,6 +379,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=list(MODES),
         default=defaults.mode,
         help="; ".join(f"{name}: {text}" for name, text in MODES.items()),
+    )
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default=defaults.preset,
+        help="the model's configuration (default shipped); a resumed run must be given its own",
     )
     for name, help_text in {
         "minutes": "how long to train in this call",
