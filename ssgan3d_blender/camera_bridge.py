@@ -53,7 +53,7 @@ def view_of_camera(
         PortraitError: the camera is of a kind that has no flat picture (panoramic, custom).
     """
     camera = camera.evaluated_get(depsgraph)
-    kind = camera.data.type
+    kind = camera.data.type if camera.type == "CAMERA" else "object"
     if kind not in {"PERSP", "ORTHO"}:
         raise PortraitError(
             f"Camera {camera.name!r} is of type {kind.title()}: portraits need a perspective or an "

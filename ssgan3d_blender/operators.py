@@ -100,7 +100,7 @@ class SSGAN3D_OT_randomise(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to change."""
-        return portraits.needed(cls, context)
+        return portraits.editable(cls, context)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -136,7 +136,7 @@ class SSGAN3D_OT_reset_part(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to change."""
-        return portraits.needed(cls, context)
+        return portraits.editable(cls, context)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -166,7 +166,7 @@ class SSGAN3D_OT_toggle_part(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to change."""
-        return portraits.needed(cls, context)
+        return portraits.editable(cls, context)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:

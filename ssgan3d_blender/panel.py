@@ -190,9 +190,8 @@ class SSGAN3D_PT_render(EnginePanel, bpy.types.Panel):
         """Warnings, transparency, and what the engine leaves out."""
         layout = self.layout
         draw_warnings(layout, context.scene)
-        layout.use_property_split = True
         layout.prop(context.scene.render, "film_transparent", text="Transparent Background")
-        layout.label(text="Only portraits are drawn, no other objects", icon="INFO")
+        layout.label(text="Draws portraits only", icon="INFO")
 
 
 class SSGAN3D_PT_passes(EnginePanel, bpy.types.Panel):

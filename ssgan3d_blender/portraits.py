@@ -90,3 +90,13 @@ def needed(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bo
         return True
     operator.poll_message_set("Select a portrait first (Add > Portrait makes one)")
     return False
+
+
+def editable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For an operator's ``poll``: whether a portrait is active that this file may change."""
+    if not needed(operator, context):
+        return False
+    if active(context).is_editable:
+        return True
+    operator.poll_message_set("This portrait is linked from another file: make an override first")
+    return False

@@ -212,6 +212,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         try:
             self._draw_into_texture(depsgraph, view, (region.width, region.height))
         except Exception as error:
+            self._drawn = None  # so that the message goes once the cause has gone
             self.update_stats("Portrait", describe(error))
         if self._texture is not None:
             gpu.state.blend_set("ALPHA_PREMULT")
@@ -232,18 +233,18 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         wanted = (people, view, region, transparent, preferences.get().outside)
         if wanted == self._drawn:
             return
-        self._drawn, self._texture = wanted, None
         picture = None
         if people:
             shrink = min(1.0, VIEWPORT_SIDE / max(region))
             size = tuple(max(1, round(side * shrink)) for side in region)
             picture = self._picture(people, view, size, transparent)
-        self.update_stats("", "")
+        self._drawn, self._texture = wanted, None
         if picture is not None:
             pixels = images.flat(picture.color)
             self._texture = gpu.types.GPUTexture(
                 size, format="RGBA16F", data=gpu.types.Buffer("FLOAT", len(pixels), pixels)
             )
+        self.update_stats("", "")
 
 
 def _border(

@@ -147,3 +147,8 @@ def test_portraits_that_cannot_be_shown_are_refused(
 def test_panoramic_camera_is_refused(bpy: Any, addon: Addon, portrait: Any) -> None:
     with pytest.raises(addon("core.errors").PortraitError, match="perspective or an orthographic"):
         core_projection(bpy, addon, make_camera(bpy, type="PANO"), portrait)
+
+
+def test_object_that_is_no_camera_is_refused(bpy: Any, addon: Addon, portrait: Any) -> None:
+    with pytest.raises(addon("core.errors").PortraitError, match="perspective or an orthographic"):
+        core_projection(bpy, addon, portrait, portrait)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.blender.helpers import Addon, render_png
 
@@ -45,6 +46,20 @@ def test_portrait_can_be_appended_from_another_file(
     with bpy.data.libraries.load(str(tmp_path / "file.blend")) as (_, wanted):
         wanted.objects = ["Portrait"]
     assert bpy.data.objects["Portrait"].ssgan3d.parts["hair"].shape_seed == 5
+
+
+def test_linked_portrait_renders_and_is_not_changed(
+    bpy: Any, portrait: Any, tmp_path: Path
+) -> None:
+    seen = render_png(bpy, tmp_path / "a.png")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(str(tmp_path / "file.blend"), link=True) as (_, wanted):
+        wanted.scenes = ["Scene"]
+    bpy.context.window.scene = bpy.data.scenes["Scene", str(tmp_path / "file.blend")]
+    with pytest.raises(RuntimeError, match="linked from another file"):
+        bpy.ops.ssgan3d.randomise()
+    np.testing.assert_array_equal(render_png(bpy, tmp_path / "b.png"), seen)
 
 
 def test_parts_of_another_version_do_no_harm(bpy: Any, addon: Addon, portrait: Any) -> None:
