@@ -21,17 +21,18 @@ from .camera import Camera, canonical_camera, fit_camera
 from .checkpoint import SUFFIX, load_checkpoint
 from .config import ModelConfig
 from .errors import CheckpointError, PortraitError
-from .generators import PartMap
+from .generators import PartGroup, PartMap
 from .latents import DEFAULT_TRUNCATION, PortraitLatents, seed_noise
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo
 from .model import SSGAN3D
+from .part_runner import PartRunner
 from .parts import BACKGROUND, PART_COUNT
 from .picture import Rendering, View
+from .raymarch import RaySamples, ShellTable, join_views, march
 from .render_net import RenderNet
 from .volume import (
     FeatureTable,
-    RayBatch,
     RayWeights,
     camera_tensors,
     ray_weights,
@@ -85,8 +86,13 @@ class PartStage:
     """Codes → part maps, one cached result a part."""
 
     def __init__(self, model: SSGAN3D, precision: torch.dtype, portraits: int = 4) -> None:
-        self.model, self.precision = model, precision
+        self.config = model.config
         self.device = next(model.parameters()).device
+        self.runners: dict[int, PartRunner] = {}
+        for group in model.generators.groups:
+            assert isinstance(group, PartGroup)
+            for part in group.parts:
+                self.runners[part] = PartRunner(group, part, precision)
         self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
 
     def __call__(self, latents: PortraitLatents, keys: _PartKeys) -> dict[int, PartResult]:
@@ -100,16 +106,12 @@ class PartStage:
     def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         """The parts asked for, computed."""
         base, shape, texture = (
-            codes[None].to(self.device) for codes in (latents.base, latents.shape, latents.texture)
+            codes.to(self.device) for codes in (latents.base, latents.shape, latents.texture)
         )
-        with torch.autocast(
-            self.device.type, self.precision, enabled=self.precision != torch.float32
-        ):
-            maps = self.model.part_maps(base, shape, texture, parts)
         results = {}
         for k in parts:
-            part = PartMap(maps[k].features.to(self.precision), maps[k].depth, maps[k].density)
-            results[k] = PartResult.of(k, part, self.model.config)
+            part = self.runners[k](base, shape[k], texture[k])
+            results[k] = PartResult.of(k, part, self.config)
         return results
 
 
@@ -117,18 +119,82 @@ def _never() -> Any:
     raise AssertionError("a result that was just computed is not in its cache")
 
 
-class ViewStage:
-    """Part maps and canonical cameras → views, with the ray weights cached on the way."""
+class WeightStage:
+    """Lifted parts and canonical cameras → ray weights, one cached result a geometry and camera.
 
-    def __init__(self, net: RenderNet, config: ModelConfig, precision: torch.dtype) -> None:
-        self.config, self.precision = config, precision
-        self.net = net
-        self.device = next(net.parameters()).device
-        self.rays: Memo[RayBatch] = Memo(16)
-        self.weights: Memo[RayWeights] = Memo(16)
+    On a CPU only the samples that matter are computed (``raymarch``); a GPU computes all of them
+    faster than it could pick them out.
+    """
+
+    def __init__(self, config: ModelConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.samples: Memo[RaySamples] = Memo(8)
+        self.tables: Memo[ShellTable] = Memo(2)
         self.geometry: Memo[Geometry] = Memo(2)
+        self.memo: Memo[RayWeights] = Memo(8)
+
+    def __call__(
+        self,
+        parts: dict[int, PartResult],
+        keys: _PartKeys,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+    ) -> RayWeights:
+        """Weights of one portrait for V cameras; only those that are not cached are computed."""
+        geometry = _geometry_key(keys, visible)
+        wanted = [(geometry, _camera_key(camera)) for camera in cameras]
+        missing = {
+            key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in self.memo
+        }
+        found = {key: self.memo.get(key, _never) for key in wanted if key not in missing}
+        if missing:
+            new = self.compute(parts, geometry, visible, list(missing.values()))
+            for row, key in enumerate(missing):
+                found[key] = _view(new, row) if len(missing) > 1 else new
+                self.memo.put(key, found[key])
+        return join_views([found[key] for key in wanted])
+
+    def compute(
+        self,
+        parts: dict[int, PartResult],
+        geometry_key: Hashable,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+    ) -> RayWeights:
+        """The weights for all cameras, computed."""
+        geometry = self.geometry.get(geometry_key, lambda: self.gather(parts, visible))
+        if self.device.type == "cpu":
+            table = self.tables.get(geometry_key, lambda: ShellTable.of(geometry, self.config))
+            return march(table, [self._samples(camera) for camera in cameras], self.config)
+        origins, directions, centre = (
+            tensor[None].to(self.device) for tensor in camera_tensors(cameras, self.config.ray_size)
+        )
+        rays = sample_rays(origins, directions, centre, self.config)
+        return ray_weights(geometry, rays, self.config)
+
+    def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
+        """All lifted parts on the common grid; hidden ones have no density."""
+        known = {k: part.geometry for k, part in parts.items() if part.geometry is not None}
+        return gather_geometry(known, visible[None].to(self.device))
+
+    def _samples(self, camera: Camera) -> RaySamples:
+        return self.samples.get(_camera_key(camera), lambda: RaySamples.of(camera, self.config))
+
+    def clear(self) -> None:
+        """Forget all results."""
+        for memo in (self.samples, self.tables, self.geometry, self.memo):
+            memo.clear()
+
+
+class ViewStage:
+    """Part maps, ray weights and canonical cameras → views, one cached result a view."""
+
+    def __init__(self, net: RenderNet, config: ModelConfig) -> None:
+        self.net, self.config = net, config
+        self.device = next(net.parameters()).device
+        self.weights = WeightStage(config, self.device)
         self.tables: Memo[FeatureTable] = Memo(2)
-        self.views: Memo[View] = Memo(8)
+        self.memo: Memo[View] = Memo(8)
 
     def __call__(
         self,
@@ -138,78 +204,34 @@ class ViewStage:
         cameras: Sequence[Camera],
     ) -> list[View]:
         """One view a camera; only those that are not cached are computed."""
-        shown = visible.numpy().tobytes()
-        geometry_key = (*(keys.geometry[k] for k in LIFTED), shown)
-        view_keys = [(keys.features, shown, _camera_key(camera)) for camera in cameras]
-        views = {key: self.views.get(key, _never) for key in view_keys if key in self.views}
+        geometry = _geometry_key(keys, visible)
+        wanted = [(keys.features, geometry, _camera_key(camera)) for camera in cameras]
+        views = {key: self.memo.get(key, _never) for key in wanted if key in self.memo}
         missing = {
-            key: camera for key, camera in zip(view_keys, cameras, strict=True) if key not in views
+            key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in views
         }
         limit = _VIEWS_AT_ONCE.get(self.device.type, _VIEWS_AT_ONCE_GPU)
         todo = list(missing.items())
         for start in range(0, len(todo), limit):
-            chunk = todo[start : start + limit]
-            geometry = self.geometry.get(geometry_key, lambda: self.gather(parts, visible))
-            weights = self._weights(geometry, geometry_key, [camera for _, camera in chunk])
-            table = self.tables.get(
-                keys.features,
-                lambda: FeatureTable({k: p.map for k, p in parts.items()}, self.config),
-            )
-            new = self._render(table, weights, parts, [camera for _, camera in chunk])
-            for (key, _), view in zip(chunk, new, strict=True):
+            chunk = dict(todo[start : start + limit])
+            weights = self.weights(parts, keys, visible, list(chunk.values()))
+            new = self.compute(parts, keys, weights, list(chunk.values()))
+            for key, view in zip(chunk, new, strict=True):
                 views[key] = view
-                self.views.put(key, view)
-        return [views[key] for key in view_keys]
+                self.memo.put(key, view)
+        return [views[key] for key in wanted]
 
-    def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
-        """All lifted parts on the common grid; hidden ones have no density."""
-        known = {k: part.geometry for k, part in parts.items() if part.geometry is not None}
-        return gather_geometry(known, visible[None].to(self.device))
-
-    def _weights(
-        self, geometry: Geometry, geometry_key: Hashable, cameras: Sequence[Camera]
-    ) -> RayWeights:
-        keys = [(geometry_key, _camera_key(camera)) for camera in cameras]
-        missing = [i for i, key in enumerate(keys) if key not in self.weights]
-        found: dict[int, RayWeights] = {
-            i: self.weights.get(key, _never) for i, key in enumerate(keys) if i not in missing
-        }
-        if missing:
-            rays = [self._rays(cameras[i]) for i in missing]
-            new = ray_weights(geometry, _join_rays(rays), self.config)
-            if len(missing) == len(cameras) == 1:
-                self.weights.put(keys[0], new)
-                return new
-            for row, i in enumerate(missing):
-                found[i] = RayWeights(
-                    new.mask[:, row : row + 1],
-                    new.uv[:, row : row + 1],
-                    new.depth[:, row : row + 1],
-                )
-                self.weights.put(keys[i], found[i])
-        ordered = [found[i] for i in range(len(cameras))]
-        if len(ordered) == 1:
-            return ordered[0]
-        return RayWeights(
-            *(torch.cat([getattr(w, name) for w in ordered], 1) for name in ("mask", "uv", "depth"))
-        )
-
-    def _rays(self, camera: Camera) -> RayBatch:
-        def make() -> RayBatch:
-            origins, directions, centre = (
-                t[None].to(self.device) for t in camera_tensors([camera], self.config.ray_size)
-            )
-            return sample_rays(origins, directions, centre, self.config)
-
-        return self.rays.get(_camera_key(camera), make)
-
-    def _render(
+    def compute(
         self,
-        table: FeatureTable,
-        weights: RayWeights,
         parts: dict[int, PartResult],
+        keys: _PartKeys,
+        weights: RayWeights,
         cameras: Sequence[Camera],
     ) -> list[View]:
+        """The views of all cameras, computed."""
+        table = self.tables.get(
+            keys.features, lambda: FeatureTable({k: p.map for k, p in parts.items()}, self.config)
+        )
         side = self.config.ray_size
         features = table.composite(weights, self.config)[0]  # (V, C, r, r), channels last
         mask = weights.mask[0].unflatten(-1, (side, side))  # (V, K, r, r)
@@ -231,16 +253,19 @@ class ViewStage:
 
     def clear(self) -> None:
         """Forget all results."""
-        for memo in (self.rays, self.weights, self.geometry, self.tables, self.views):
-            memo.clear()
+        self.weights.clear()
+        self.tables.clear()
+        self.memo.clear()
 
 
-def _join_rays(rays: Sequence[RayBatch]) -> RayBatch:
-    if len(rays) == 1:
-        return rays[0]
-    return RayBatch(
-        *(torch.cat([getattr(r, name) for r in rays], 1) for name in ("uv", "z", "depth", "step"))
-    )
+def _view(weights: RayWeights, row: int) -> RayWeights:
+    """One view of several."""
+    rows = slice(row, row + 1)
+    return RayWeights(weights.mask[:, rows], weights.uv[:, rows], weights.depth[:, rows])
+
+
+def _geometry_key(keys: _PartKeys, visible: Tensor) -> Hashable:
+    return (*(keys.geometry[k] for k in LIFTED), visible.numpy().tobytes())
 
 
 def _camera_key(camera: Camera) -> Hashable:
@@ -289,7 +314,7 @@ class PortraitEngine:
         net.load_state_dict(model.render_net.state_dict())
         net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._parts = PartStage(self._model, dtype)
-        self._views = ViewStage(net.eval().requires_grad_(False), self.config, dtype)
+        self._views = ViewStage(net.eval().requires_grad_(False), self.config)
         self._means: PortraitLatents | None = None
 
     @classmethod
@@ -399,7 +424,7 @@ class PortraitEngine:
         keys = _PartKeys.of(latents)
         with torch.inference_mode():
             parts = self._parts(latents, keys)
-            geometry = self._views.gather(parts, latents.visible)
+            geometry = self._views.weights.gather(parts, latents.visible)
         colors = {
             k: part.map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
             for k, part in parts.items()

@@ -108,10 +108,15 @@ def gather_geometry(
 
 def model_to_map(points: Tensor, config: ModelConfig) -> Tensor:
     """(u, v) of model points (..., 3) → (..., 2)."""
+    factor = model_to_map_factor(points[..., 2:], config)
+    return points[..., :2] if factor is None else points[..., :2] * factor
+
+
+def model_to_map_factor(z: Tensor, config: ModelConfig) -> Tensor | None:
+    """(u, v) over (x, y) at model z, in the shape of ``z``; None where they are the same."""
     if math.isinf(config.lift_origin):
-        return points[..., :2]
-    reach = (points[..., 2:] + config.lift_origin).clamp_min(_MIN_REACH)
-    return points[..., :2] * (config.lift_origin / reach)
+        return None
+    return config.lift_origin / (z + config.lift_origin).clamp_min(_MIN_REACH)
 
 
 def map_to_model(uv: Tensor, z: Tensor, config: ModelConfig) -> Tensor:

@@ -76,6 +76,13 @@ def camera_tensors(cameras: Sequence[Camera], size: int) -> tuple[Tensor, Tensor
     return origins, directions, torch.tensor(centre)
 
 
+def sample_offsets(config: ModelConfig, samples: int | None = None) -> tuple[Tensor, float]:
+    """Planar depth of a ray's samples behind the plane through the origin, (N,); their spacing."""
+    count = samples or config.samples
+    spacing = (config.far - config.near) / count
+    return config.near + spacing * (torch.arange(count) + 0.5), spacing
+
+
 def sample_rays(
     origins: Tensor,
     directions: Tensor,
@@ -93,9 +100,8 @@ def sample_rays(
         samples: N; the configuration's by default.
         jitter: (B, V, R, 1) offsets in [-0.5, 0.5] of a step, for training.
     """
-    count = samples or config.samples
-    spacing = (config.far - config.near) / count
-    offsets = config.near + spacing * (torch.arange(count, device=origins.device) + 0.5)
+    offsets, spacing = sample_offsets(config, samples)
+    offsets = offsets.to(origins.device)
     depth = centre[..., None, None] + offsets  # (B, V, 1, N)
     if jitter is not None:
         depth = depth + jitter * spacing  # (B, V, R, N)

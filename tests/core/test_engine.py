@@ -87,19 +87,19 @@ def test_an_edit_recomputes_one_part(engine, monkeypatch):
 def test_an_edited_texture_keeps_the_ray_weights(engine):
     a, b = engine.sample(1), engine.sample(2)
     engine.render(a, Camera.orbit(0))
-    before = engine._views.weights.made
+    before = engine._views.weights.memo.made
     engine.render(a.replace("hair", b, shape=False), Camera.orbit(0))
-    assert engine._views.weights.made == before
+    assert engine._views.weights.memo.made == before
     engine.render(a.replace("hair", b, texture=False), Camera.orbit(0))
-    assert engine._views.weights.made == before + 1
+    assert engine._views.weights.memo.made == before + 1
 
 
 def test_lens_and_size_only_warp(engine):
     a = engine.sample(1)
     engine.render(a, Camera.orbit(0.1))
-    before = engine._views.views.made
+    before = engine._views.memo.made
     engine.render(a, Camera.orbit(0.1, side=1.0), size=(30, 50))
-    assert engine._views.views.made == before
+    assert engine._views.memo.made == before
 
 
 def test_batches_equal_single_views(engine):
@@ -200,7 +200,7 @@ def test_camera_outside_is_clamped_or_refused(engine):
 def test_hidden_parts_have_no_mask_but_what_the_net_adds(engine):
     hidden = engine.sample(1).with_visible(PART_NAMES, hidden=["hair"])
     engine.render(hidden, Camera.orbit(0))
-    ((_, weights),) = engine._views.weights._values.items()
+    ((_, weights),) = engine._views.weights.memo._values.items()
     assert (weights.mask[:, :, part_index("hair")] == 0).all()
 
 

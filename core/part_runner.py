@@ -1,0 +1,72 @@
+"""One part generator as plain matrix products: what ``PartGroup`` computes, part by part.
+
+Training wants all parts of a batch in few large products. A picture wants one portrait's parts, and
+after an edit just one of them: then products that fit a cache, each with its activation in place,
+are fastest, and the result of a part does not depend on which others were asked for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .generators import PartGroup, PartMap
+
+
+class PartRunner:
+    """The generator of one part for one portrait at a time.
+
+    Products of texels and weights run in ``precision``; styles, their weights' normalisation, the
+    geometry's head and the linear model are float32.
+    """
+
+    def __init__(self, group: PartGroup, part: int, precision: torch.dtype) -> None:
+        config, row = group.config, group.parts.index(part)
+        self.part, self.precision = part, precision
+        self.size = (group.height, group.width)
+        self.geometry_layer = config.base_layers + config.shape_layers - 1
+        self.position = group.position[row].detach().to(precision)  # (H W, C)
+        self.weight = group.weight[:, row].detach() * math.sqrt(2)  # (L, C in, C out)
+        self.bias = group.bias[:, row].detach().to(precision)
+        self.style_bias = group.style_bias[:, row].detach()
+        self.base_style = group.base_style[:, row].detach()  # (layers, Zb, C)
+        self.shape_style, self.texture_style = (
+            group.code_style[:, row].detach().split([config.shape_layers, config.texture_layers])
+        )
+        self.geometry_weight = group.geometry_weight[row].detach()
+        self.geometry_bias = group.geometry_bias[row].detach()
+        self.feature_weight = group.feature_weight[row].detach().to(precision)
+        self.feature_bias = group.feature_bias[row].detach().to(precision)
+        self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
+        self.color_basis = group.color_basis[row].detach()
+
+    def __call__(self, base: Tensor, shape: Tensor, texture: Tensor) -> PartMap:
+        """The part's maps from w_base (Zb,) and its own w^s and w^t (Z,); one portrait."""
+        styles = torch.cat(
+            [base @ self.base_style, shape @ self.shape_style, texture @ self.texture_style]
+        )
+        weight = self.weight * (styles + self.style_bias)[..., None]  # (L, C in, C out)
+        norm = weight.square().sum(1, keepdim=True)
+        weight = (weight * torch.rsqrt(norm / 2 + 1e-8)).to(self.precision)
+        x = self.position
+        geometry = x
+        for layer, (matrix, bias) in enumerate(zip(weight, self.bias, strict=True)):
+            x = F.leaky_relu(torch.addmm(bias, x, matrix), 0.2, inplace=True)
+            if layer == self.geometry_layer:
+                geometry = torch.addmm(self.geometry_bias, x.float(), self.geometry_weight)
+        features = torch.addmm(self.feature_bias, x, self.feature_weight)
+        features = features.unflatten(0, self.size)  # (H, W, F)
+        geometry = geometry.T.unflatten(1, self.size)  # (2, H, W)
+        if self.form_basis.shape[-1]:
+            geometry = geometry + self._linear(self.form_basis, base, shape)
+            features[..., :3] += self._linear(self.color_basis, base, texture).permute(1, 2, 0)
+        return PartMap(features[None], geometry[:1], F.softplus(geometry[1:]))
+
+    def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
+        """The linear model's share: (channels, H, W)."""
+        codes = torch.cat([base, code, code.new_ones(1)])
+        coarse = (codes @ basis.flatten(1)).unflatten(0, basis.shape[1:])
+        return F.interpolate(coarse[None], self.size, mode="bilinear", align_corners=False)[0]
