@@ -21,7 +21,6 @@ def create(context: bpy.types.Context, name: str = "Portrait") -> bpy.types.Obje
     portrait.ssgan3d.is_portrait = True
     properties.fill_parts(portrait.ssgan3d)
     portrait.location = context.scene.cursor.location
-    portrait.show_in_front = False
     context.collection.objects.link(portrait)
     for other in context.selected_objects:
         other.select_set(False)

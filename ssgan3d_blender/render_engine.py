@@ -191,7 +191,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             return None if self.test_break() else Picture(layers, transparent=transparent)
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Blender calls this after changes; ``view_draw`` compares what it would draw by itself."""
+        """Called after changes, and must be there; ``view_draw`` sees by itself what changed."""
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Draw the rendered 3D view; the picture is computed again when something in it changed."""
