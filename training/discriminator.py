@@ -11,6 +11,7 @@ from core.parts import PART_COUNT
 IMAGE_WIDTHS = (32, 64, 96)
 MASK_WIDTHS = (32, 96)
 JOINT_WIDTHS = (128, 128, 128)
+DETAIL_GAIN = 4.0
 
 
 class DownBlock(nn.Module):
@@ -30,30 +31,37 @@ class DownBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Scores pairs of picture and mask.
+    """Scores pairs of picture and mask, place by place and as a whole.
 
-    The picture enters through a pixel unshuffle, so that no convolution runs at full size. Both
-    branches meet at a quarter of the mask's side.
+    The picture enters through a pixel unshuffle, so that no convolution runs at full size, and with
+    it its fine detail (what a blur takes away), amplified: a warm-started generator lacks nothing
+    but detail, and the discriminator should see that in its first steps. Both branches meet at an
+    eighth of the picture's side, where every place is scored; the joint blocks add one score for
+    the whole.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.image_entry = nn.Conv2d(3 * 4, IMAGE_WIDTHS[0], 3, padding=1)
+        self.image_entry = nn.Conv2d(2 * 3 * 4, IMAGE_WIDTHS[0], 3, padding=1)
         self.image_blocks = _blocks(IMAGE_WIDTHS)
         self.mask_entry = nn.Conv2d(PART_COUNT, MASK_WIDTHS[0], 3, stride=2, padding=1)
         self.mask_blocks = _blocks(MASK_WIDTHS)
         self.joint_blocks = _blocks((IMAGE_WIDTHS[-1], *JOINT_WIDTHS))
         self.last = nn.Conv2d(JOINT_WIDTHS[-1] + 1, JOINT_WIDTHS[-1], 3, padding=1)
         self.score = nn.Linear(JOINT_WIDTHS[-1], 1)
+        self.place_score = nn.Conv2d(IMAGE_WIDTHS[-1], 1, 1)
+        self.apply(_keep_variance)
 
     def features(self, image: Tensor, mask: Tensor) -> list[Tensor]:
-        """Activations from fine to coarse; the last is what the score is made from.
+        """Activations from fine to coarse.
 
         Args:
             image: (B, 3, S, S) in [-1, 1].
             mask: (B, K, S / 2, S / 2), sums to 1.
         """
-        x = F.leaky_relu(self.image_entry(F.pixel_unshuffle(image, 2)), 0.2)  # (B, ·, S/2, S/2)
+        detail = image - F.avg_pool2d(image, 5, 1, 2, count_include_pad=False)
+        x = F.pixel_unshuffle(torch.cat([image, detail * DETAIL_GAIN], 1), 2)
+        x = F.leaky_relu(self.image_entry(x), 0.2)  # (B, ·, S/2, S/2)
         seen = [x]
         for block in self.image_blocks:
             x = block(x)
@@ -61,22 +69,32 @@ class Discriminator(nn.Module):
         y = F.leaky_relu(self.mask_entry(mask), 0.2)
         for block in self.mask_blocks:
             y = block(y)
-        x = x + y  # (B, ·, S/8, S/8)
+        x = F.leaky_relu(x + y, 0.2)  # (B, ·, S/8, S/8)
+        seen[-1] = x
         for block in self.joint_blocks:
             x = block(x)
             seen.append(x)
         return seen
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Scores (B,): positive means real."""
+        """Scores (B, S / 8, S / 8): positive means real."""
         return self.score_of(self.features(image, mask))
 
     def score_of(self, features: list[Tensor]) -> Tensor:
-        """Scores (B,) from :meth:`features`."""
+        """Scores (B, S / 8, S / 8) from :meth:`features`."""
+        places = self.place_score(features[len(self.image_blocks)])[:, 0]
         x = features[-1]
         x = torch.cat([x, batch_deviation(x)], 1)
         x = F.leaky_relu(self.last(x), 0.2).mean((2, 3))
-        return self.score(x)[:, 0]
+        return places + self.score(x)[:, :, None]
+
+
+def _keep_variance(module: nn.Module) -> None:
+    """He initialisation: with PyTorch's default, seven halvings leave nothing to tell apart."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=0.2)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _blocks(widths: tuple[int, ...]) -> nn.ModuleList:

@@ -71,8 +71,8 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 def gradient_penalty(
     scores: Tensor, inputs: tuple[Tensor, Tensor], weights: tuple[float, float]
 ) -> Tensor:
-    """R1: Σ weight/2 · E‖∂ score / ∂ input‖² over real pictures and masks."""
-    gradients = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
+    """R1: Σ weight/2 · E‖∂ mean score / ∂ input‖² over real pictures and masks."""
+    gradients = torch.autograd.grad(scores.flatten(1).mean(1).sum(), inputs, create_graph=True)
     terms = [
         weight / 2 * gradient.float().square().sum((1, 2, 3)).mean()
         for gradient, weight in zip(gradients, weights, strict=True)
