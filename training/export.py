@@ -114,7 +114,7 @@ def averaged_model(
     if rows is None and data:
         rows = rows_from_data(facts, data)
     mode = facts["options"]["mode"]
-    trained = mode == "adversarial" or facts.get("mapping_fitted", False)
+    trained = mode == "adversarial"
     if not trained:
         if rows is None:
             raise PortraitError(

@@ -82,6 +82,7 @@ class TrainOptions:
     seed: int = 0
 
 
+FIT_MAPPING_EVERY = 100
 MAX_GRADIENT = 2.0
 """Norm to which a step's gradient is clipped."""
 MODES = {
@@ -111,7 +112,6 @@ class Trainer:
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
         self.step, self.seconds = 0, 0.0
-        self.mapping_fitted = False
         self.model.to(self.device)
         self.model.render_net.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
@@ -127,10 +127,7 @@ class Trainer:
         self.augmentation = AdaptiveAugmentation()
         if self.state_path.exists():
             self._resume()
-        if options.mode == "hybrid" and not self.mapping_fitted:
-            for model in (self.model, self.ema):
-                fit_mapping(model, self.portrait_codes(), self.views.presence)
-            self.mapping_fitted = True
+        self.model.mapping.requires_grad_(options.mode == "adversarial")
 
     @property
     def state_path(self) -> Path:
@@ -162,6 +159,16 @@ class Trainer:
                 self.index.base_rows.to(self.device), self.index.part_rows.to(self.device)
             )
         return codes[0].cpu(), codes[1].cpu(), codes[2].cpu()
+
+    def fit_mapping(self) -> None:
+        """Fit the mapping network to the present codes, unless adversarial training owns it.
+
+        Trained beside the reconstruction it drifted from the codes within 300 steps: random
+        portraits lost their eyes and came to look alike while the fitted ones got better.
+        """
+        if self.options.mode != "adversarial":
+            for model in (self.model, self.ema):
+                fit_mapping(model, self.portrait_codes(), self.views.presence)
 
     def run(self) -> None:
         """Train until ``minutes`` have passed or a signal asks to stop; checkpoint on the way."""
@@ -198,6 +205,8 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """One step; what happens depends on the seed and the step's number alone."""
         options = self.options
+        if self.step % FIT_MAPPING_EVERY == 0:
+            self.fit_mapping()
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
         batch = self.views.batch(options.portraits, options.views, generator)
         terms: dict[str, Tensor] = {}
@@ -296,7 +305,6 @@ class Trainer:
             "portraits": len(self.data.identities),
             "pictures": len(self.data),
             "augmentation": self.augmentation.strength,
-            "mapping_fitted": self.mapping_fitted,
         }
         write_state(self.state_path, tensors, facts)
 
@@ -317,7 +325,6 @@ class Trainer:
         self.discriminator.load_state_dict(unprefixed("discriminator", tensors))
         restore_optimizer("discriminator_optimizer", self.discriminator_optimizer, tensors)
         self.augmentation.strength = float(facts["augmentation"])
-        self.mapping_fitted = bool(facts.get("mapping_fitted", False))
         self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
 
     @staticmethod
@@ -348,8 +355,6 @@ class Trainer:
 
     def _random_rows(self, count: int) -> list[list[Tensor]]:
         mapped = copy.deepcopy(self.ema)
-        if self.options.mode != "adversarial" and not self.mapping_fitted:
-            fit_mapping(mapped, self.portrait_codes(), self.views.presence)
         z = torch.randn(count, self.config.z_dim, generator=torch.Generator().manual_seed(7))
         base, shape, texture, presence = mapped.mapping(z.to(self.device) * 0.8)
         yaws = (-0.6, -0.3, 0.0, 0.3, 0.6)
