@@ -75,6 +75,7 @@ def test_demo_writes_everything_it_promises(tmp_path: Path, demo: ModuleType):
     archive = build.build_zip(tmp_path, wheels=False)
     out = tmp_path / "demo"
     environment = {
+        **build.PATIENT,
         **os.environ,
         "BLENDER_USER_RESOURCES": str(tmp_path / "user"),
         "SSGAN3D_MODEL": str(model),
