@@ -139,13 +139,16 @@ def _average_depth(depth: Tensor, foreground: Tensor, side: int) -> tuple[Tensor
     return mean, covered > 0.99
 
 
-def code_noise(codes: Tensor, amount: float, generator: torch.Generator) -> Tensor:
+def code_noise(codes: Tensor, book: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     """Codes with Gaussian noise: neighbours of a training portrait must be portraits too.
 
-    Codes have a standard deviation of about 1 (``training.codes``).
+    Args:
+        codes: rows of the code book, (B, ..., Z).
+        book: all its rows, (R, Z).
+        amount: of the noise, in standard deviations of each of the Z entries.
     """
     noise = torch.randn(codes.shape, generator=generator).to(codes.device)
-    return codes + amount * noise
+    return codes + amount * noise * book.detach().std(0, correction=0)
 
 
 def reconstruction_losses(output: GeneratorOutput, batch: Batch) -> dict[str, Tensor]:
@@ -206,9 +209,9 @@ def batch_codes(
         index.base_rows[batch.portraits].to(device), index.part_rows[batch.portraits].to(device)
     )
     return FittedCodes(
-        code_noise(base, noise, generator),
-        code_noise(shape, noise, generator),
-        code_noise(texture, noise, generator),
+        code_noise(base, book.base, noise, generator),
+        code_noise(shape, book.shape, noise, generator),
+        code_noise(texture, book.texture, noise, generator),
         batch.visible,
     )
 
