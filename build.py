@@ -340,12 +340,15 @@ def fetch_wheels(folder: Path) -> dict[str, Path]:
             print(f"  fetching {name}")
             package, version, _, _, platforms = name.removesuffix(".whl").split("-")
             # pip keeps the file's name, so it comes for exactly this platform.
-            run_pip(
-                *("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)),
-                *("--python-version", "3.11", "--platform", platforms.split(".")[0]),
-                f"{package}=={version}",
-                python=python,
-            )
+            try:
+                run_pip(
+                    *("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)),
+                    *("--python-version", "3.11", "--platform", platforms.split(".")[0]),
+                    f"{package}=={version}",
+                    python=python,
+                )
+            except BuildError as error:
+                raise BuildError(f"{error}\n  `build.py zip --no-wheels` builds without.") from None
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             path.unlink(missing_ok=True)
             raise BuildError(

@@ -152,6 +152,13 @@ def test_a_wheel_other_than_the_pinned_one_is_refused(tmp_path: Path):
     assert not (tmp_path / name).exists()
 
 
+def test_a_wheel_that_cannot_be_had_is_named_with_the_way_round(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(build.BuildError, match=r"safetensors==[\s\S]*zip --no-wheels"):
+        build.fetch_wheels(tmp_path)
+
+
 def test_manifest_keeps_blenders_rules(manifest: dict):
     assert manifest["schema_version"] == "1.0.0"
     assert manifest["id"] == "ssgan3d_blender"
