@@ -30,7 +30,7 @@ from .part_runner import PartRunner
 from .parts import BACKGROUND, PART_COUNT
 from .picture import Rendering, View
 from .raymarch import RaySamples, ShellTable, join_views, march
-from .render_net import RenderNet
+from .render_net import RenderNet, enlarge_to, log_mask
 from .volume import (
     FeatureTable,
     RayWeights,
@@ -49,7 +49,7 @@ _VIEWS_AT_ONCE_GPU = 64
 
 
 @dataclass(frozen=True)
-class _PartKeys:
+class PartKeys:
     """What the parts of a portrait depend on.
 
     Attributes:
@@ -61,7 +61,8 @@ class _PartKeys:
     features: tuple[Hashable, ...]
 
     @classmethod
-    def of(cls, latents: PortraitLatents) -> _PartKeys:
+    def of(cls, latents: PortraitLatents) -> PartKeys:
+        """The keys of a portrait's parts."""
         base = latents.base.numpy().tobytes()
         shape, texture = latents.shape.numpy(), latents.texture.numpy()
         geometry = tuple((base, k, shape[k].tobytes()) for k in range(PART_COUNT))
@@ -95,7 +96,7 @@ class PartStage:
                 self.runners[part] = PartRunner(group, part, precision)
         self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
 
-    def __call__(self, latents: PortraitLatents, keys: _PartKeys) -> dict[int, PartResult]:
+    def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
         """All parts of a portrait; only those that are not cached are computed."""
         missing = [k for k in range(PART_COUNT) if keys.features[k] not in self.memo]
         if missing:
@@ -136,7 +137,7 @@ class WeightStage:
     def __call__(
         self,
         parts: dict[int, PartResult],
-        keys: _PartKeys,
+        keys: PartKeys,
         visible: Tensor,
         cameras: Sequence[Camera],
     ) -> RayWeights:
@@ -148,7 +149,7 @@ class WeightStage:
         }
         found = {key: self.memo.get(key, _never) for key in wanted if key not in missing}
         if missing:
-            new = self.compute(parts, geometry, visible, list(missing.values()))
+            new = self.compute(parts, keys, visible, list(missing.values()))
             for row, key in enumerate(missing):
                 found[key] = _view(new, row) if len(missing) > 1 else new
                 self.memo.put(key, found[key])
@@ -157,11 +158,12 @@ class WeightStage:
     def compute(
         self,
         parts: dict[int, PartResult],
-        geometry_key: Hashable,
+        keys: PartKeys,
         visible: Tensor,
         cameras: Sequence[Camera],
     ) -> RayWeights:
         """The weights for all cameras, computed."""
+        geometry_key = _geometry_key(keys, visible)
         geometry = self.geometry.get(geometry_key, lambda: self.gather(parts, visible))
         if self.device.type == "cpu":
             table = self.tables.get(geometry_key, lambda: ShellTable.of(geometry, self.config))
@@ -199,13 +201,19 @@ class ViewStage:
     def __call__(
         self,
         parts: dict[int, PartResult],
-        keys: _PartKeys,
+        keys: PartKeys,
         visible: Tensor,
         cameras: Sequence[Camera],
+        *,
+        draft: bool = False,
     ) -> list[View]:
-        """One view a camera; only those that are not cached are computed."""
+        """One view a camera; only those that are not cached are computed.
+
+        Args:
+            draft: leave the render net out.
+        """
         geometry = _geometry_key(keys, visible)
-        wanted = [(keys.features, geometry, _camera_key(camera)) for camera in cameras]
+        wanted = [(keys.features, geometry, _camera_key(camera), draft) for camera in cameras]
         views = {key: self.memo.get(key, _never) for key in wanted if key in self.memo}
         missing = {
             key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in views
@@ -215,7 +223,7 @@ class ViewStage:
         for start in range(0, len(todo), limit):
             chunk = dict(todo[start : start + limit])
             weights = self.weights(parts, keys, visible, list(chunk.values()))
-            new = self.compute(parts, keys, weights, list(chunk.values()))
+            new = self.compute(parts, keys, weights, list(chunk.values()), draft=draft)
             for key, view in zip(chunk, new, strict=True):
                 views[key] = view
                 self.memo.put(key, view)
@@ -224,9 +232,11 @@ class ViewStage:
     def compute(
         self,
         parts: dict[int, PartResult],
-        keys: _PartKeys,
+        keys: PartKeys,
         weights: RayWeights,
         cameras: Sequence[Camera],
+        *,
+        draft: bool = False,
     ) -> list[View]:
         """The views of all cameras, computed."""
         table = self.tables.get(
@@ -235,7 +245,11 @@ class ViewStage:
         side = self.config.ray_size
         features = table.composite(weights, self.config)[0]  # (V, C, r, r), channels last
         mask = weights.mask[0].unflatten(-1, (side, side))  # (V, K, r, r)
-        image, logits = self.net(features, mask)
+        if draft:
+            image = enlarge_to(features[:, :3].float(), 2 * side)
+            logits = log_mask(mask)
+        else:
+            image, logits = self.net(features, mask)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
@@ -264,7 +278,7 @@ def _view(weights: RayWeights, row: int) -> RayWeights:
     return RayWeights(weights.mask[:, rows], weights.uv[:, rows], weights.depth[:, rows])
 
 
-def _geometry_key(keys: _PartKeys, visible: Tensor) -> Hashable:
+def _geometry_key(keys: PartKeys, visible: Tensor) -> Hashable:
     return (*(keys.geometry[k] for k in LIFTED), visible.numpy().tobytes())
 
 
@@ -294,6 +308,7 @@ class PortraitEngine:
         device: where the network runs.
         precision: "float32", "bfloat16" or "float16": of features and render net. Geometry is
             float32 always, because a shell is thin against the volume.
+        mapping, part_stage, view_stage: the stages, each with its caches.
     """
 
     def __init__(
@@ -309,12 +324,13 @@ class PortraitEngine:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         dtype = PRECISIONS[self.precision]
-        self._model = model.eval().requires_grad_(False).to(self.device)
+        model = model.eval().requires_grad_(False).to(self.device)
+        self.mapping = model.mapping
         net = RenderNet(self.config)
         net.load_state_dict(model.render_net.state_dict())
         net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._parts = PartStage(self._model, dtype)
-        self._views = ViewStage(net.eval().requires_grad_(False), self.config)
+        self.part_stage = PartStage(model, dtype)
+        self.view_stage = ViewStage(net.eval().requires_grad_(False), self.config)
         self._means: PortraitLatents | None = None
 
     @classmethod
@@ -362,7 +378,7 @@ class PortraitEngine:
     def _map(self, z: Tensor) -> PortraitLatents:
         """The mean of the portraits of z (B, z_dim)."""
         base, shape, texture, presence = (
-            codes.mean(0).cpu() for codes in self._model.mapping(z.to(self.device))
+            codes.mean(0).cpu() for codes in self.mapping(z.to(self.device))
         )
         with torch.inference_mode(False):  # results are the caller's to use as any tensor
             return PortraitLatents(base.clone(), shape.clone(), texture.clone(), presence > 0)
@@ -374,6 +390,7 @@ class PortraitEngine:
         *,
         size: tuple[int, int] | None = None,
         outside: str = "clamp",
+        draft: bool = False,
     ) -> Rendering:
         """Render a portrait from one or several cameras.
 
@@ -382,6 +399,8 @@ class PortraitEngine:
                 that the first camera's window asks for.
             outside: "clamp" moves cameras from outside the trained range to the nearest pose
                 inside, "refuse" raises.
+            draft: leave the render net out, for pictures that must follow a hand. They show the
+                coarse colours and masks that the geometry gives, at half the model's resolution.
 
         Raises:
             LatentsError: the portrait was made with another model.
@@ -394,11 +413,11 @@ class PortraitEngine:
             raise PortraitError("There is no camera to render from.")
         cameras = [fit_camera(c, self.config, outside) for c in cameras]
         size = self._picture_size(cameras[0], size)
-        keys = _PartKeys.of(latents)
+        keys = PartKeys.of(latents)
         with torch.inference_mode():
-            parts = self._parts(latents, keys)
+            parts = self.part_stage(latents, keys)
             canonical = [canonical_camera(c, self.config) for c in cameras]
-            views = self._views(parts, keys, latents.visible, canonical)
+            views = self.view_stage(parts, keys, latents.visible, canonical, draft=draft)
         return Rendering(views, cameras, size, background_visible=bool(latents.visible[BACKGROUND]))
 
     def _picture_size(self, camera: Camera, size: tuple[int, int] | None) -> tuple[int, int]:
@@ -421,10 +440,10 @@ class PortraitEngine:
             LatentsError: the portrait was made with another model.
         """
         latents.check(self.config)
-        keys = _PartKeys.of(latents)
+        keys = PartKeys.of(latents)
         with torch.inference_mode():
-            parts = self._parts(latents, keys)
-            geometry = self._views.weights.gather(parts, latents.visible)
+            parts = self.part_stage(latents, keys)
+            geometry = self.view_stage.weights.gather(parts, latents.visible)
         colors = {
             k: part.map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
             for k, part in parts.items()
@@ -433,8 +452,8 @@ class PortraitEngine:
 
     def release(self) -> None:
         """Forget all cached results; the model stays loaded."""
-        self._parts.memo.clear()
-        self._views.clear()
+        self.part_stage.memo.clear()
+        self.view_stage.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         elif self.device.type == "mps":

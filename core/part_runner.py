@@ -62,8 +62,10 @@ class PartRunner:
         geometry = geometry.T.unflatten(1, self.size)  # (2, H, W)
         if self.form_basis.shape[-1]:
             geometry = geometry + self._linear(self.form_basis, base, shape)
-            features[..., :3] += self._linear(self.color_basis, base, texture).permute(1, 2, 0)
-        return PartMap(features[None], geometry[:1], F.softplus(geometry[1:]))
+            color = self._linear(self.color_basis, base, texture)
+            features[..., :3] += color.permute(1, 2, 0).to(self.precision)
+        depth, density = geometry.contiguous().unbind(0)
+        return PartMap(features[None], depth[None], F.softplus(density)[None])
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

@@ -74,13 +74,17 @@ class RenderNet(nn.Module):
 
     def mask_logits(self, x: Tensor, mask: Tensor) -> Tensor:
         """Log masks up to a constant at half the picture's size, (B, K, S / 2, S / 2)."""
-        coarse = mask.clamp_min(MASK_FLOOR).log().to(x.dtype)
-        return enlarge_to(coarse, x.shape[-1]) + self.to_mask(x)
+        return enlarge_to(log_mask(mask).to(x.dtype), x.shape[-1]) + self.to_mask(x)
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2)."""
         x = self.trunk(features, mask)
         return self.picture(x, features), self.mask_logits(x, mask)
+
+
+def log_mask(mask: Tensor) -> Tensor:
+    """Logits of a coarse mask."""
+    return mask.clamp_min(MASK_FLOOR).log()
 
 
 def enlarge_to(x: Tensor, size: int) -> Tensor:

@@ -117,5 +117,5 @@ def head_engine(monkeypatch: pytest.MonkeyPatch) -> PortraitEngine:
     def compute(latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         return {k: PartResult.of(k, maps[k], config) for k in parts}
 
-    monkeypatch.setattr(engine._parts, "compute", compute)
+    monkeypatch.setattr(engine.part_stage, "compute", compute)
     return engine

@@ -68,7 +68,7 @@ def test_caches_do_not_change_pictures(engine, checkpoint):
 
 def test_an_edit_recomputes_one_part(engine, monkeypatch):
     made = []
-    stage = engine._parts
+    stage = engine.part_stage
     compute = stage.compute
     monkeypatch.setattr(
         stage, "compute", lambda latents, parts: made.append(list(parts)) or compute(latents, parts)
@@ -87,19 +87,19 @@ def test_an_edit_recomputes_one_part(engine, monkeypatch):
 def test_an_edited_texture_keeps_the_ray_weights(engine):
     a, b = engine.sample(1), engine.sample(2)
     engine.render(a, Camera.orbit(0))
-    before = engine._views.weights.memo.made
+    before = engine.view_stage.weights.memo.made
     engine.render(a.replace("hair", b, shape=False), Camera.orbit(0))
-    assert engine._views.weights.memo.made == before
+    assert engine.view_stage.weights.memo.made == before
     engine.render(a.replace("hair", b, texture=False), Camera.orbit(0))
-    assert engine._views.weights.memo.made == before + 1
+    assert engine.view_stage.weights.memo.made == before + 1
 
 
 def test_lens_and_size_only_warp(engine):
     a = engine.sample(1)
     engine.render(a, Camera.orbit(0.1))
-    before = engine._views.memo.made
+    before = engine.view_stage.memo.made
     engine.render(a, Camera.orbit(0.1, side=1.0), size=(30, 50))
-    assert engine._views.memo.made == before
+    assert engine.view_stage.memo.made == before
 
 
 def test_batches_equal_single_views(engine):
@@ -200,7 +200,7 @@ def test_camera_outside_is_clamped_or_refused(engine):
 def test_hidden_parts_have_no_mask_but_what_the_net_adds(engine):
     hidden = engine.sample(1).with_visible(PART_NAMES, hidden=["hair"])
     engine.render(hidden, Camera.orbit(0))
-    ((_, weights),) = engine._views.weights.memo._values.items()
+    ((_, weights),) = engine.view_stage.weights.memo._values.items()
     assert (weights.mask[:, :, part_index("hair")] == 0).all()
 
 
@@ -212,6 +212,17 @@ def test_without_background_the_picture_is_white_behind(engine):
     shown = engine.render(engine.sample(1).with_visible(["skin", "background"]), Camera.orbit(0))
     expected = shown.image * shown.alpha[:, None] + 1 - shown.alpha[:, None]
     assert torch.allclose(result.image, expected, atol=1e-6)
+
+
+def test_a_draft_shows_what_the_geometry_gives(head_engine):
+    """The head's render net adds nothing, so its drafts differ from pictures by size alone."""
+    a = head_engine.sample(0)
+    camera = Camera.orbit(0.2)
+    draft = head_engine.render(a, camera, draft=True)
+    full = head_engine.render(a, camera)
+    assert draft.image.shape == full.image.shape
+    assert (draft.image - full.image).abs().mean() < 0.01
+    assert (draft.labels == full.labels).float().mean() > 0.97
 
 
 def test_bfloat16_gives_the_same_picture(engine, checkpoint):
