@@ -98,11 +98,16 @@ class PartStage:
 
     def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
         """All parts of a portrait; only those that are not cached are computed."""
-        missing = [k for k in range(PART_COUNT) if keys.features[k] not in self.memo]
+        # the cached ones are taken out first: new ones may push them out of the cache
+        found = {
+            k: self.memo.get(key, _never) for k, key in enumerate(keys.features) if key in self.memo
+        }
+        missing = [k for k in range(PART_COUNT) if k not in found]
         if missing:
             for k, result in self.compute(latents, missing).items():
                 self.memo.put(keys.features[k], result)
-        return {k: self.memo.get(keys.features[k], _never) for k in range(PART_COUNT)}
+                found[k] = result
+        return {k: found[k] for k in range(PART_COUNT)}
 
     def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         """The parts asked for, computed."""

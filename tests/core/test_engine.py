@@ -84,6 +84,19 @@ def test_an_edit_recomputes_one_part(engine, monkeypatch):
     assert made == []
 
 
+def test_an_edit_that_fills_the_cache_pushes_no_needed_part_out(engine, checkpoint):
+    engine._parts.memo.capacity = PART_COUNT  # one portrait
+    own, other = engine.sample(1), engine.sample(2)
+    camera = Camera.orbit(0.1)
+    engine.render(own, camera)
+    edited = own.replace("hair", other)
+    fresh = PortraitEngine.load(checkpoint, device="cpu", precision="float32")
+    assert torch.equal(
+        engine.render(edited, camera).image,
+        fresh.render(edited, camera).image,
+    )
+
+
 def test_an_edited_texture_keeps_the_ray_weights(engine):
     a, b = engine.sample(1), engine.sample(2)
     engine.render(a, Camera.orbit(0))
