@@ -85,15 +85,14 @@ def test_an_edit_recomputes_one_part(engine, monkeypatch):
 
 
 def test_an_edit_that_fills_the_cache_pushes_no_needed_part_out(engine, checkpoint):
-    engine._parts.memo.capacity = PART_COUNT  # one portrait
+    engine.part_stage.memo.capacity = PART_COUNT  # one portrait
     own, other = engine.sample(1), engine.sample(2)
-    camera = Camera.orbit(0.1)
-    engine.render(own, camera)
     edited = own.replace("hair", other)
+    engine.render(own, Camera.orbit(0.1))
     fresh = PortraitEngine.load(checkpoint, device="cpu", precision="float32")
-    assert torch.equal(
-        engine.render(edited, camera).image,
-        fresh.render(edited, camera).image,
+    assert_same(
+        engine.render(edited, Camera.orbit(0.1)),
+        fresh.render(edited, Camera.orbit(0.1)),
     )
 
 
