@@ -20,8 +20,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        start_at_zero(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → the same."""
@@ -55,8 +54,7 @@ class RenderNet(nn.Module):
         self.to_picture = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
         self.to_mask = nn.Conv2d(widths[-1], PART_COUNT, 1)
         for head in (self.to_picture, self.to_mask):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+            start_at_zero(head)
 
     def trunk(self, features: Tensor, mask: Tensor) -> Tensor:
         """f_render (B, C, r, r) and m (B, K, r, r) → features at half the picture's size."""
@@ -85,6 +83,13 @@ class RenderNet(nn.Module):
 def log_mask(mask: Tensor) -> Tensor:
     """Logits of a coarse mask."""
     return mask.clamp_min(MASK_FLOOR).log()
+
+
+def start_at_zero(convolution: nn.Conv2d) -> None:
+    """Make a residual's last convolution give nothing at first."""
+    nn.init.zeros_(convolution.weight)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
 
 
 def enlarge_to(x: Tensor, size: int) -> Tensor:

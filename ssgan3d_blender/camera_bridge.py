@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
+import numpy as np
 from mathutils import Matrix
 
 from ..core.errors import CameraRangeError, PortraitError
@@ -131,7 +132,7 @@ def to_core(view: View, portrait_matrix: Matrix, unit: float) -> Camera:
         bottom + height * view.border[2],
         bottom + height * view.border[3],
     )
-    return Camera([list(row) for row in pose], window, orthographic)
+    return Camera(np.array([list(row) for row in pose]), window, orthographic)
 
 
 def depth_of(view: View, portrait_matrix: Matrix) -> float:

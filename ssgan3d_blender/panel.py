@@ -55,7 +55,9 @@ class SSGAN3D_PT_portrait(SidebarPanel, bpy.types.Panel):
 class SSGAN3D_UL_parts(bpy.types.UIList):
     """The parts of a portrait, each with its visibility and a button that draws it anew."""
 
-    def draw_item(self, _context, layout, _data, item, _icon, _active, _property, index) -> None:  # noqa: ANN001
+    def draw_item(  # type: ignore[no-untyped-def]
+        self, _context, layout, _data, item, _icon, _active, _property, index
+    ) -> None:
         """Draw one part."""
         known = next((part for part in PARTS if part.name == item.name), None)
         row = layout.row(align=True)

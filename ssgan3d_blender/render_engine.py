@@ -236,7 +236,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         picture = None
         if people:
             shrink = min(1.0, VIEWPORT_SIDE / max(region))
-            size = tuple(max(1, round(side * shrink)) for side in region)
+            size = (max(1, round(region[0] * shrink)), max(1, round(region[1] * shrink)))
             picture = self._picture(people, view, size, transparent)
         self._drawn, self._texture = wanted, None
         if picture is not None:

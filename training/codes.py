@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import ModelConfig
+from core.generators import PartGroup
 from core.lifting import model_to_map, window_coordinates
 from core.model import SSGAN3D
 from core.parts import BACKGROUND, FACE_BASE, PART_COUNT, PART_NAMES
@@ -209,7 +210,8 @@ class CodeBasis:
         """Colour of the head's parts, coarse light on the face, coarse form of the head."""
         head = [PART_NAMES.index(name) for name in HEAD_PARTS]
         tone = descriptors.color[:, head].nanmean(2)  # (P, parts, 3)
-        tone = torch.where(tone.isnan(), tone.nanmean(0), tone).flatten(1)
+        # a part that no view shows has the data's mean colour
+        tone = torch.where(tone.isnan(), self.fill["color"][head].mean(1), tone).flatten(1)
         light = self._coarse(self._filled(descriptors.color, "color", FACE_BASE), 4)
         depth = self._coarse(self._filled(descriptors.depth, "depth", FACE_BASE)[..., None], 8)
         where = self._coarse(self._filled(descriptors.where, "where", FACE_BASE)[..., None], 8)
@@ -251,6 +253,7 @@ class CodeBasis:
         skin_depth = _predict(skin, base, shape[:, FACE_BASE])  # (P, M)
         config = model.config
         for group in model.generators.groups:
+            assert isinstance(group, PartGroup)
             for row, part in enumerate(group.parts):
                 has = presence[:, part] if presence[:, part].sum() > 1 else everyone
                 where, depth = (

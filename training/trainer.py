@@ -113,14 +113,16 @@ class Trainer:
         self.book = self.index.average(*codes).to(self.device)
         self.step, self.seconds = 0, 0.0
         self.model.to(self.device)
-        self.model.render_net.to(memory_format=torch.channels_last)
+        # torch's own types do not know this overload
+        self.model.render_net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             parameter_groups(self.model, self.book, options.rate, options.code_rate),
             betas=(0.9, 0.99),
         )
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.discriminator = Discriminator().to(self.device, memory_format=torch.channels_last)
+        self.discriminator = Discriminator().to(self.device)
+        self.discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
         )
@@ -181,8 +183,8 @@ class Trainer:
             flush=True,
         )
         stopping = threading.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: stopping.set())
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, lambda *_: stopping.set())
         while time.monotonic() - started < self.options.minutes * 60 and not stopping.is_set():
             before = time.monotonic()
             for name, value in self.train_step().items():
@@ -267,8 +269,8 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
-        averages, values = list(self.ema.parameters()), list(self.model.parameters())
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        for average, value in zip(self.ema.parameters(), self.model.parameters(), strict=True):
+            average.lerp_(value, 1 - decay)
 
     def _report(self, sums: dict[str, float], steps: int, seconds: float) -> None:
         means = {name: round(value / steps, 4) for name, value in sums.items()}
