@@ -378,12 +378,10 @@ class FactorIndex:
         parts: dict[str, int] = {}
         base_rows, part_rows = [], []
         for view in portraits:
-            key = f"{view.factors['global']}/{view.light}"
-            base_rows.append(base.setdefault(key, len(base)))
+            base_rows.append(base.setdefault(view.base_key, len(base)))
             rows = []
             for name in PART_NAMES:
-                whole, part = view.factor_key(name)
-                rows.append(parts.setdefault(f"{name}/{whole}/{part}/{view.light}", len(parts)))
+                rows.append(parts.setdefault(view.part_key(name), len(parts)))
             part_rows.append(rows)
         return cls(torch.tensor(base_rows), torch.tensor(part_rows), (list(base), list(parts)))
 

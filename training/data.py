@@ -62,9 +62,20 @@ class View:
         """The camera that rendered the picture."""
         return Camera.orbit(self.yaw, self.pitch, distance=self.distance, side=self.side)
 
-    def factor_key(self, part: str) -> tuple[int, int]:
+    @property
+    def person(self) -> tuple[str, int]:
+        """Who is seen: numbers of identities mean something within one set only."""
+        return self.folder.name, self.identity
+
+    @property
+    def base_key(self) -> str:
+        """What decides the whole portrait's tone, light and build."""
+        return f"{self.folder.name}/{self.factors['global']}/{self.light}"
+
+    def part_key(self, part: str) -> str:
         """What decides how ``part`` looks: equal keys mean the very same part."""
-        return self.factors["global"], self.factors[part]
+        whole, own = self.factors["global"], self.factors[part]
+        return f"{self.folder.name}/{part}/{whole}/{own}/{self.light}"
 
 
 def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]:
@@ -103,7 +114,7 @@ def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]
     if not views:
         kind = "held-out" if held_out else "training"
         raise DatasetError(f"No {kind} identity in {', '.join(map(str, folders))}.")
-    return sorted(views, key=lambda view: (view.identity, view.name))
+    return sorted(views, key=lambda view: (*view.person, view.name))
 
 
 def _view(folder: Path, row: dict) -> View:
@@ -152,9 +163,9 @@ class PortraitSet:
         distance = torch.tensor([view.distance for view in self.views])[:, None, None]
         self.foreground = depth > 0
         self.depth = torch.where(self.foreground, depth - distance, 0).half()
-        groups: dict[int, list[int]] = {}
+        groups: dict[tuple[str, int], list[int]] = {}
         for index, view in enumerate(self.views):
-            groups.setdefault(view.identity, []).append(index)
+            groups.setdefault(view.person, []).append(index)
         self.identities = list(groups.values())
 
     def __len__(self) -> int:

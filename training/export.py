@@ -67,7 +67,7 @@ def rows_from_data(facts: dict[str, Any], folders: Sequence[Path]) -> PortraitRo
         PortraitError: the run knows none of them.
     """
     views = read_views(folders)
-    firsts = list({view.identity: view for view in reversed(views)}.values())[::-1]
+    firsts = list({view.person: view for view in reversed(views)}.values())[::-1]
     index = FactorIndex.build(firsts)
     known = [{name: row for row, name in enumerate(facts[key])} for key in _NAMES]
     base, parts, presence = [], [], presence_of(firsts)

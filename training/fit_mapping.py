@@ -18,9 +18,10 @@ MAX_STRETCH = 2.0
 def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -> None:
     """Make z ~ N(0, 1) give the joint Gaussian of the codes, and parts as often as in the data.
 
-    Each entry has the data's variance. Codes of all parts are drawn together, so that hair goes with brows and a nose with its face.
-    The last K entries of z decide presence, together with what the codes say about it (women wear
-    earrings more often): a liability model, thresholded so that the prevalence is the data's.
+    Each entry has the data's variance. Codes of all parts are drawn together, so that hair goes
+    with brows and a nose with its face. The last K entries of z decide presence, together with what
+    the codes say about it (women wear earrings more often): a liability model, thresholded so that
+    the prevalence is the data's.
 
     Args:
         codes: base (P, base_dim), shape and texture (P, K, code_dim).
@@ -44,7 +45,7 @@ def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -
     linear = torch.zeros_like(model.mapping.linear.weight, device="cpu")
     bias = torch.zeros_like(model.mapping.head.bias, device="cpu")
     codes_end = rows.shape[1]
-    # the components that do not fit into z would be missing from every portrait: grey hair, grey shirts
+    # the components that do not fit into z would be missing from every portrait: all in grey
     kept = factors.square().sum(0).sqrt().clamp_min(1e-6)
     stretch = (rows.std(0) / kept).clamp(1.0, MAX_STRETCH)
     linear[:codes_end, :rank], bias[:codes_end] = (factors * stretch).T, mean
