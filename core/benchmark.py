@@ -59,8 +59,10 @@ _MEMORY_PROBE = """
 import resource, sys
 import torch
 def peak():
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    if sys.platform == "linux":  # ru_maxrss would count the parent's memory before exec
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if "VmHWM" in line) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 bare = peak()
 from {package}.engine import PortraitEngine
 from {package}.camera import Camera
