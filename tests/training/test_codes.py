@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.config import ModelConfig
+from core.model import SSGAN3D
+from core.parts import BACKGROUND, PART_COUNT, part_index
+from training.codes import CodeBasis, Descriptors, FactorIndex, PrincipalComponents, describe
+from training.data import PortraitSet, read_views
+from training.fit_mapping import fit_mapping
+
+CONFIG = ModelConfig.tiny()
+
+
+@pytest.fixture(scope="module")
+def data(balls: Path) -> PortraitSet:
+    return PortraitSet(read_views([balls]))
+
+
+@pytest.fixture(scope="module")
+def descriptors(data: PortraitSet) -> Descriptors:
+    return describe(data, data.identities, CONFIG)
+
+
+@pytest.fixture(scope="module")
+def presence(data: PortraitSet) -> torch.Tensor:
+    return data.presence([group[0] for group in data.identities])
+
+
+def test_siblings_share_all_rows_but_that_of_the_resampled_part(data: PortraitSet) -> None:
+    index = FactorIndex.build([data.views[group[0]] for group in data.identities])
+    first, sibling = 0, 5
+    assert index.base_rows[first] == index.base_rows[sibling]
+    differ = (index.part_rows[first] != index.part_rows[sibling]).nonzero().flatten().tolist()
+    assert differ == [part_index("hair")]
+    assert len(set(index.base_rows.tolist())) == 5
+    # no row serves two parts
+    assert len(index.names[1]) == 5 * PART_COUNT + 1
+
+
+def test_a_shared_row_starts_at_the_mean(data: PortraitSet) -> None:
+    index = FactorIndex.build([data.views[group[0]] for group in data.identities])
+    base = torch.arange(6.0)[:, None].expand(-1, CONFIG.base_dim)
+    codes = torch.arange(6.0)[:, None, None].expand(-1, PART_COUNT, CONFIG.code_dim)
+    book = index.average(base, codes, codes * 2)
+    own = book(index.base_rows, index.part_rows)
+    assert own[0][:, 0].tolist() == [2.5, 1, 2, 3, 4, 2.5]  # 0 and 5 share it
+    hair, eyes = part_index("hair"), part_index("eyes")
+    assert own[1][:, hair, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert own[2][:, eyes, 0].tolist() == [5, 2, 4, 6, 8, 5]
+
+
+def test_components_have_the_promised_spectrum() -> None:
+    # two orthogonal directions with standard deviations 4 and 1
+    signs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    rows = signs * torch.tensor([4.0, 1.0]) + torch.tensor([10.0, -3.0])
+    pca = PrincipalComponents.fit(rows, size=3)
+    codes = pca.encode(rows)
+    deviation = codes.std(0)
+    assert float(deviation[0]) == pytest.approx(1.0, rel=1e-4)
+    assert float(deviation[1]) == pytest.approx((1 / 16) ** 0.35, rel=1e-4)
+    assert codes[:, 2].abs().max() == 0  # the data has two dimensions
+    torch.testing.assert_close(pca.encode(rows.mean(0, keepdim=True)), torch.zeros(1, 3))
+
+
+def test_describes_where_parts_are(descriptors: Descriptors) -> None:
+    hair, mouth = part_index("hair"), part_index("mouth")
+    grid = descriptors.where[0, hair].unflatten(0, (16, 16))
+    assert grid[:7].nanmean() > grid[9:].nanmean()  # hair is above, and row 0 is the top
+    assert 0 < float(descriptors.where[0, mouth].nanmean()) < 1
+    known = descriptors.depth[0, mouth]
+    # the mouth lies on the ball's front, z between 0.5 and 0.7
+    assert 0.5 < float(known.nanmean()) < 0.7
+
+
+def test_codes_are_centred_tell_people_apart_and_survive_the_file(
+    descriptors: Descriptors, presence: torch.Tensor, tmp_path: Path
+) -> None:
+    basis = CodeBasis.fit(descriptors, presence, CONFIG)
+    base, shape, texture = basis.encode(descriptors)
+    assert base.shape == (6, CONFIG.base_dim)
+    assert shape.shape == texture.shape == (6, PART_COUNT, CONFIG.code_dim)
+    torch.testing.assert_close(base.mean(0), torch.zeros(CONFIG.base_dim), atol=1e-4, rtol=0)
+    assert float(base.std(0)[0]) == pytest.approx(1.0, rel=1e-3)
+    # the sibling has the same face below its hair
+    assert (base[0] - base[5]).norm() < 0.5 * (base[0] - base[1]).norm()
+    basis.save(tmp_path / "basis.safetensors")
+    again = CodeBasis.load(tmp_path / "basis.safetensors").encode(descriptors)
+    for before, after in zip((base, shape, texture), again, strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+def test_linear_models_start_at_the_described_parts(
+    descriptors: Descriptors, presence: torch.Tensor
+) -> None:
+    basis = CodeBasis.fit(descriptors, presence, CONFIG)
+    codes = basis.encode(descriptors)
+    model = SSGAN3D(CONFIG)
+    basis.initialise(model, descriptors, presence, codes)
+    with torch.no_grad():
+        maps = model.part_maps(*codes)
+    mouth = maps[part_index("mouth")]
+    grid = descriptors.where[0, part_index("mouth")].unflatten(0, (16, 16))
+    there = torch.nn.functional.adaptive_avg_pool2d(grid.nan_to_num()[None], 4)[0]
+    dense = torch.nn.functional.adaptive_avg_pool2d(mouth.density[:1], 4)[0]
+    assert dense.flatten()[there.argmax()] > 3 * dense.flatten()[there.argmin()]
+
+
+def test_mapping_gives_the_codes_mean_spread_and_prevalence() -> None:
+    generator = torch.Generator().manual_seed(0)
+    count = 400
+    hidden = torch.randn(count, 2, generator=generator)
+    base = hidden @ torch.randn(2, CONFIG.base_dim, generator=generator) + 0.5
+    mixing = torch.randn(2, PART_COUNT * CONFIG.code_dim, generator=generator)
+    shape = (hidden @ mixing).unflatten(1, (PART_COUNT, -1))
+    presence = torch.ones(count, PART_COUNT).bool()
+    glasses = part_index("glasses")
+    presence[:, glasses] = torch.arange(count) % 10 < 3
+    model = SSGAN3D(CONFIG)
+    fit_mapping(model, (base, shape, -shape), presence)
+    with torch.no_grad():
+        z = torch.randn(4000, CONFIG.z_dim, generator=generator)
+        own_base, own_shape, own_texture, score = model.mapping(z)
+    torch.testing.assert_close(own_base.mean(0), base.mean(0), atol=0.12, rtol=0)
+    torch.testing.assert_close(own_base.std(0), base.std(0), atol=0.05, rtol=0.1)
+    skin = part_index("skin")
+    torch.testing.assert_close(own_shape[:, skin], -own_texture[:, skin], atol=1e-3, rtol=0)
+    there = (score > 0).float().mean(0)
+    assert float(there[glasses]) == pytest.approx(0.3, abs=0.05)
+    assert float(there[BACKGROUND]) == float(there[skin]) == 1.0

@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.parts import BACKGROUND, part_index
+from training.data import DatasetError, PortraitSet, presence_of, read_views
+
+
+def test_reads_people_with_their_views(balls: Path) -> None:
+    data = PortraitSet(read_views([balls]))
+    assert len(data) == 18
+    assert [len(group) for group in data.identities] == [3] * 6
+    assert {view.generator for view in data.views} == {"ball"}
+    centre = data.size // 4
+    front = data.identities[0][1]
+    # planar depth of the ball's front relative to the origin
+    assert float(data.depth[front, centre, centre]) == pytest.approx(-0.7, abs=0.01)
+    assert not bool(data.foreground[front, 0, 0])
+
+
+def test_soft_masks_are_shares_of_squares(balls: Path) -> None:
+    data = PortraitSet(read_views([balls])[:1])
+    mask = data.soft_mask([0], 16)
+    square = data.labels[0, 20:24, 32:36]
+    for part in (part_index("skin"), part_index("eyes"), BACKGROUND):
+        share = float((square == part).float().mean())
+        assert float(mask[0, part, 5, 8]) == pytest.approx(share)
+
+
+def test_presence_always_has_a_background(balls: Path) -> None:
+    views = read_views([balls])[:1]
+    presence = presence_of(views)[0]
+    assert presence[BACKGROUND] and presence[part_index("hair")]
+    assert not presence[part_index("glasses")]
+
+
+def test_a_set_may_grow_while_it_is_read(balls: Path, tmp_path: Path) -> None:
+    text = (balls / "views.jsonl").read_text()
+    lines = text.splitlines(keepends=True)
+    (tmp_path / "dataset.json").write_text((balls / "dataset.json").read_text())
+    changed = json.loads(lines[0]) | {"yaw": 0.125}
+    torn = lines[1][: len(lines[1]) // 2]
+    (tmp_path / "views.jsonl").write_text(lines[0] + json.dumps(changed) + "\n" + torn)
+    (view,) = read_views([tmp_path])
+    assert view.yaw == 0.125  # the later row of a picture counts
+
+
+def test_a_broken_row_is_named(balls: Path, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text((balls / "dataset.json").read_text())
+    (tmp_path / "views.jsonl").write_text('{"name": "x"}\n')
+    with pytest.raises(DatasetError, match=r"views\.jsonl, line 1"):
+        read_views([tmp_path])
+    with pytest.raises(DatasetError, match="held-out"):
+        read_views([balls], held_out=True)
+    assert torch.tensor(len(read_views([balls]))) == 18

@@ -1,0 +1,63 @@
+import math
+
+import pytest
+import torch
+
+from core.parts import PART_COUNT, part_index
+from training import losses
+
+
+def test_mask_cross_entropy_by_hand() -> None:
+    target = torch.zeros(1, PART_COUNT, 1, 1)
+    log_mask = torch.full((1, PART_COUNT, 1, 1), -50.0)
+    for name, share, predicted in (("skin", 0.5, 0.25), ("eyes", 0.5, 0.5)):
+        target[0, part_index(name)] = share
+        log_mask[0, part_index(name)] = math.log(predicted)
+    # skin counts once, eyes three times: 0.5 · ln 4 + 3 · 0.5 · ln 2
+    expected = 2.5 * math.log(2)
+    assert float(losses.mask_cross_entropy(log_mask, target)) == pytest.approx(expected)
+
+
+def test_gradient_l1_by_hand() -> None:
+    prediction = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
+    # across: 1 and 3, down: 2 and 4; a constant difference costs nothing
+    assert float(losses.gradient_l1(prediction, torch.zeros(1, 1, 2, 2))) == pytest.approx(5.0)
+    assert float(losses.gradient_l1(prediction + 7, prediction)) == pytest.approx(0.0)
+
+
+def test_multiscale_l1_counts_a_common_offset_at_every_scale() -> None:
+    target = torch.zeros(1, 1, 4, 4)
+    stripes = torch.ones(1, 1, 4, 4)
+    stripes[..., ::2] = -1
+    assert float(losses.multiscale_l1(stripes, target)) == pytest.approx(1.0)
+    assert float(losses.multiscale_l1(torch.ones(1, 1, 4, 4), target)) == pytest.approx(2.0)
+
+
+def test_depth_l1_only_looks_at_the_foreground() -> None:
+    prediction = torch.tensor([[[1.0, 2.0, 9.0]]])
+    target = torch.tensor([[[0.0, 4.0, 0.0]]])
+    shown = torch.tensor([[[True, True, False]]])
+    assert float(losses.depth_l1(prediction, target, shown)) == pytest.approx(1.5)
+    assert float(losses.depth_l1(prediction, target, torch.zeros_like(shown))) == 0.0
+
+
+def test_adversarial_losses_at_undecided_scores() -> None:
+    undecided = torch.zeros(4)
+    assert float(losses.generator_loss(undecided)) == pytest.approx(math.log(2))
+    assert float(losses.discriminator_loss(undecided, undecided)) == pytest.approx(2 * math.log(2))
+    assert losses.generator_loss(undecided + 3) < losses.generator_loss(undecided)
+    assert losses.discriminator_loss(undecided + 3, undecided - 3) < 0.2
+
+
+def test_r1_of_a_linear_discriminator() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(3, 3, 4, 4, generator=generator).requires_grad_()
+    mask = torch.randn(3, PART_COUNT, 2, 2, generator=generator).requires_grad_()
+    w = torch.randn(3, 4, 4, generator=generator)
+    v = torch.randn(PART_COUNT, 2, 2, generator=generator)
+    # two places, one looks at the picture and one at the mask: the mean score's gradient is half
+    places = [(image * w).sum((1, 2, 3)), (mask * v).sum((1, 2, 3))]
+    scores = torch.stack(places, 1)[:, :, None]
+    penalty = losses.gradient_penalty(scores, (image, mask), (10.0, 100.0))
+    expected = 5 * float(w.square().sum()) / 4 + 50 * float(v.square().sum()) / 4
+    assert float(penalty.detach()) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,121 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.parts import part_index
+from training.state import read_state
+from training.trainer import Trainer, TrainOptions
+
+Options = Callable[..., TrainOptions]
+
+
+def copied(data: Path, to: Path) -> Path:
+    return Path(shutil.copytree(data, to))
+
+
+@pytest.mark.parametrize("mode", ["fit", "hybrid", "adversarial"])
+def test_every_mode_trains_what_it_should(
+    balls: Path, tmp_path: Path, options_of: Options, mode: str
+) -> None:
+    trainer = Trainer(options_of(balls, tmp_path, mode=mode))
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    judge = trainer.discriminator.score.weight.clone()
+    codes = trainer.book.base.detach().clone()
+    for _ in range(2):
+        values = trainer.train_step()
+        assert all(torch.isfinite(torch.tensor(list(values.values()))))
+    after = dict(trainer.model.named_parameters())
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert any(name.startswith("render_net.") for name in moved)
+    assert any(name.startswith("generators.") for name in moved)
+    adversarial, pure = mode != "fit", mode == "adversarial"
+    # beside reconstruction the mapping network keeps its closed form, which is linear
+    assert (after["mapping.linear.weight"].grad is not None) == pure
+    assert bool(after["mapping.head.weight"].any()) == pure
+    assert torch.equal(trainer.discriminator.score.weight, judge) != adversarial
+    assert torch.equal(trainer.book.base, codes) == pure
+    assert ("D" in values and "G" in values) == adversarial
+    assert ("image" in values) != pure
+
+
+def test_resuming_continues_bit_for_bit(balls: Path, tmp_path: Path, options_of: Options) -> None:
+    def state(trainer: Trainer) -> dict[str, torch.Tensor]:
+        trainer.save()
+        return read_state(trainer.state_path)[0]
+
+    straight = Trainer(options_of(balls, tmp_path / "straight", mode="hybrid"))
+    values = [straight.train_step() for _ in range(4)]
+    halves = options_of(balls, tmp_path / "halves", mode="hybrid")
+    first = Trainer(halves)
+    for _ in range(2):
+        first.train_step()
+    first.save()
+    second = Trainer(halves)
+    assert second.step == 2
+    assert [second.train_step() for _ in range(2)] == values[2:]
+    expected, found = state(straight), state(second)
+    assert expected.keys() == found.keys()
+    assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
+
+
+def test_losses_fall(trained) -> None:
+    losses = trained.losses
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_known_people_keep_their_codes_when_the_data_grows(
+    balls: Path, tmp_path: Path, options_of: Options, write_people, new_person
+) -> None:
+    data = copied(balls, tmp_path / "data")
+    options = options_of(data, tmp_path / "run")
+    old = Trainer(options)
+    old.train_step()
+    old.save()
+    codes = old.portrait_codes()
+    # one sorts before all others, so that every row moves; the other is a sibling of 3
+    write_people(data, [new_person(0), new_person(7, {"mouth": 99}, whole=3)])
+    new = Trainer(options)
+    assert len(new.data.identities) == 8
+    assert new.step == 1
+    grown = new.portrait_codes()
+    for before, after in zip(codes, grown, strict=True):
+        assert torch.equal(after[1:7], before)
+    mouth, nose = part_index("mouth"), part_index("nose")
+    assert torch.equal(grown[0][7], codes[0][2])
+    assert torch.equal(grown[1][7, nose], codes[1][2, nose])
+    assert not torch.equal(grown[1][7, mouth], codes[1][2, mouth])
+    new.train_step()
+
+
+def test_held_out_people_are_never_trained_on(
+    balls: Path, tmp_path: Path, options_of: Options, write_people, new_person
+) -> None:
+    data = copied(balls, tmp_path / "data")
+    write_people(data, [new_person(900_000), new_person(912_345)])
+    trainer = Trainer(options_of(data, tmp_path / "run"))
+    assert {view.identity for view in trainer.data.views} == set(range(1, 7))
+
+
+def test_average_follows_the_generator(trained) -> None:
+    trainer = trained.trainer
+    ema = dict(trainer.ema.named_parameters())
+    distances = [float((ema[n] - p.detach()).norm()) for n, p in trainer.model.named_parameters()]
+    assert max(distances) > 0
+    assert not any(p.requires_grad for p in ema.values())
+    # the decay starts short, so that the first weights are forgotten
+    before = ema["render_net.to_picture.weight"].clone()
+    step, trainer.step = trainer.step, 1
+    trainer._average()
+    trainer.step = step
+    expected = before.lerp(trainer.model.render_net.to_picture.weight, 1 - 2 / 11)
+    torch.testing.assert_close(ema["render_net.to_picture.weight"], expected)
+
+
+def test_a_run_leaves_a_state_and_a_sheet(balls: Path, tmp_path: Path, options_of: Options) -> None:
+    Trainer(options_of(balls, tmp_path, minutes=1e-4)).run()
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"state.safetensors", "basis.safetensors", "sheets"} <= written
+    assert list((tmp_path / "sheets").glob("*.png"))
