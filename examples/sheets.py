@@ -1,0 +1,98 @@
+"""The documentation's pictures of the embedded model.
+
+    .venv/bin/python examples/sheets.py docs/images
+
+``seeds.jpg``: random portraits from five sides with their part masks. ``edits.jpg``: one part of a
+portrait after another taken from another portrait; interpolation of shape and of texture apart;
+a portrait put together part by part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.camera import Camera
+from core.engine import PortraitEngine
+from core.latents import PortraitLatents
+from core.parts import PART_NAMES, PARTS
+
+YAWS = (-40, -20, 0, 20, 40)
+SEEDS = (4, 7, 11, 18, 21, 25, 32, 40)
+OWN, OTHER = 7, 21
+TILE = 192
+EDITED = ("hair", "brows", "eyes", "nose", "mouth", "skin", "clothes", "glasses", "hat")
+ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")
+
+
+def pictures(engine: PortraitEngine, latents: PortraitLatents, *yaws: float) -> list[Tensor]:
+    """A portrait from each side (degrees): (3, TILE, TILE) in [-1, 1] each."""
+    cameras = [Camera.orbit(math.radians(yaw), 0.05) for yaw in yaws]
+    return list(engine.render(latents, cameras, size=(TILE, TILE)).image)
+
+
+def masks(engine: PortraitEngine, latents: PortraitLatents, *yaws: float) -> list[Tensor]:
+    """The colours of its parts, likewise."""
+    palette = torch.tensor([part.color for part in PARTS]).float() / 127.5 - 1
+    cameras = [Camera.orbit(math.radians(yaw), 0.05) for yaw in yaws]
+    labels = engine.render(latents, cameras, size=(TILE, TILE)).labels.long()
+    return list(palette[labels].movedim(-1, 1))
+
+
+def seeds(engine: PortraitEngine) -> list[list[Tensor]]:
+    """Two portraits a row: five views, and the masks of the outer ones and the middle one."""
+    strips = []
+    for seed in SEEDS:
+        latents = engine.sample(seed)
+        strips.append(pictures(engine, latents, *YAWS) + masks(engine, latents, -40, 0, 40))
+    return [left + right for left, right in zip(strips[::2], strips[1::2], strict=True)]
+
+
+def edits(engine: PortraitEngine) -> list[list[Tensor]]:
+    """Rows of ten: part swaps from two sides, interpolations, composition."""
+    own, other = engine.sample(OWN), engine.sample(OTHER)
+    everything = own.with_visible({*own.visible_names, "hair"})
+    swapped = [own]
+    for part in EDITED:
+        donor = other.with_visible({*other.visible_names, part})
+        swapped.append(own.replace(part, donor))
+    rows = [[pictures(engine, latents, yaw)[0] for latents in swapped] for yaw in (0, 30)]
+    for kind in ("shape", "texture"):
+        steps = [
+            everything.lerp(
+                other, step / 9, parts=PART_NAMES, shape=kind == "shape", texture=kind == "texture"
+            )
+            for step in range(10)
+        ]
+        rows.append([pictures(engine, latents, 10)[0] for latents in steps])
+    shown = [ORDER[: count + 1] for count in range(len(ORDER))]
+    rows.append([pictures(engine, own.with_visible({"background", *s}), 10)[0] for s in shown])
+    return rows
+
+
+def save(path: Path, rows: list[list[Tensor]]) -> None:
+    """Write rows of tiles as one JPEG."""
+    sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
+    pixels = ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(path, quality=88)
+
+
+def main() -> None:
+    """Write both sheets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--model", type=Path, help="model file (the embedded one)")
+    options = parser.parse_args()
+    engine = PortraitEngine.load(options.model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    save(options.out / "seeds.jpg", seeds(engine))
+    save(options.out / "edits.jpg", edits(engine))
+
+
+if __name__ == "__main__":
+    main()
