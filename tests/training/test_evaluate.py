@@ -261,7 +261,7 @@ def test_padding_is_tensorflows() -> None:
 
 
 @pytest.mark.skipif(not faces.importlib.util.find_spec("mediapipe"), reason="needs mediapipe")
-def test_our_reading_of_the_landmark_network_gives_its_landmarks() -> None:
+def test_features_are_read_from_the_landmark_network_in_the_wheel() -> None:
     features = faces.FaceFeatures()
     image = torch.zeros(2, 3, 256, 256)
     image[1] += torch.linspace(-1, 1, 256)
