@@ -114,7 +114,8 @@ def guided_samples(
     """
     front = samples // 3
     start = (depth - SURFACE_MARGIN[0]).clamp(config.near + 1e-3, config.far - 1e-3)
-    stop = (depth + SURFACE_MARGIN[1]).clamp(max=config.far)
+    # a surface outside of the volume must not turn the intervals round
+    stop = torch.maximum((depth + SURFACE_MARGIN[1]).clamp(max=config.far), start + 0.05)
     ahead = (start - config.near) / front
     around = (stop - start) / (samples - front)
     guided = torch.cat(
