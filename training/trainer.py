@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from core.camera import Camera
 from core.config import ModelConfig
@@ -177,6 +176,9 @@ class Trainer:
         started = saved = drawn = reported = time.monotonic()
         sums: dict[str, float] = defaultdict(float)
         steps = 0
+        # imported late: the environment of the evaluation has no tensorboard
+        from torch.utils.tensorboard import SummaryWriter
+
         self.board = SummaryWriter(str(self.out / "tensorboard"))
         print(
             f"{len(self.data)} pictures of {len(self.data.identities)} portraits, step {self.step}",

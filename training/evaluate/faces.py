@@ -19,7 +19,7 @@ from training.evaluate.pictures import Pictures, resized
 from training.evaluate.tflite import TFLiteNetwork
 from training.sheets import to_uint8
 
-HOW_TO_GET = "pip install -r requirements/evaluate.txt"
+HOW_TO_GET = "run in the environment that docs/evaluation.md describes"
 # Pairs of landmarks left and right in the picture of a frontal face: corners of eyes and mouth,
 # cheeks, brows, jaw.
 LEFT = (33, 133, 61, 234, 127, 70, 50, 93)
