@@ -30,8 +30,8 @@ from tqdm import tqdm
 MODULE = "bl_ext.user_default.ssgan3d_blender"
 SIZE = 256
 FRAMES = 48
-SEED = 7
-HAIR_SEED = 21
+SEED = 12
+HAIR_SEED = 22
 # Part meshes are shown as Cycles sees them from these angles.
 MESH_YAWS = (-60, 0, 60)
 MESH_SAMPLES = 24

@@ -23,8 +23,8 @@ from core.latents import PortraitLatents
 from core.parts import PART_NAMES, PARTS
 
 YAWS = (-40, -20, 0, 20, 40)
-SEEDS = (4, 7, 11, 18, 21, 25, 32, 40)
-OWN, OTHER = 7, 21
+SEEDS = (1, 10, 14, 22, 25, 35, 39, 51)
+OWN, OTHER = 12, 22
 TILE = 192
 EDITED = ("hair", "brows", "eyes", "nose", "mouth", "skin", "clothes", "glasses", "hat")
 ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")
