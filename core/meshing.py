@@ -57,6 +57,10 @@ _LEAST_THICKNESS = 0.75
 _BLOCK = 4
 _NEAR = 0.16
 """Distance from a shell beyond which nothing of it is above the threshold (τ would exceed 100)."""
+_OVERLAP = 0.8
+"""How far parts reach under their neighbours, in log share. Marching cubes cuts corners, and two
+cut corners side by side are a groove that renders as a dark line; much more, and the colours of
+what lies below show through."""
 _OUTSIDE = -4.0
 _CHUNK = 1 << 17
 _LEAST_COMPONENT = 0.05
@@ -185,7 +189,7 @@ def surface_field(passed: Tensor, together: Tensor) -> Tensor:
     """A function that is positive inside each part, from :func:`part_optics`: (N, K - 1).
 
     It is the smaller of log(A / T), the body of all parts, and log(A_k / largest other A), a part's
-    share of it.
+    share of it, with a little overlap.
     """
     half, rim = math.log(2), math.log(2) / GRAZING
     dense = 1 - rim / together.sum(1).clamp_min(rim)  # 0 at a border, 1 inside
@@ -194,7 +198,7 @@ def surface_field(passed: Tensor, together: Tensor) -> Tensor:
     own = passed.clamp_min(1e-9).log_()
     first, second = own.topk(2, 1).values.unbind(1)
     rival = torch.where(own == first[:, None], second[:, None], first[:, None])
-    return torch.minimum(own - rival, body[:, None]).clamp_(_OUTSIDE, -_OUTSIDE)
+    return torch.minimum(own - rival + _OVERLAP, body[:, None]).clamp_(_OUTSIDE, -_OUTSIDE)
 
 
 def _surfaces(

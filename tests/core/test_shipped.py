@@ -80,13 +80,17 @@ def test_bfloat16_gives_the_same_pictures(shipped, weights):
 @pytest.mark.slow
 @pytest.mark.parametrize("degrees", [-45, 0, 45])
 def test_the_fast_path_gives_the_equations_pictures(shipped, weights, degrees):
-    """A trained portrait has fine shapes that the dense grid blurs, so the bound is 36 dB."""
+    """A trained portrait has fine shapes that the dense grid blurs, so the bound is 36 dB.
+
+    What differs is the grid's blur: seed 1 from the front has 31, 35 and 37 dB with 32, 64 and 128
+    layers.
+    """
     model, _ = load_checkpoint(weights)
     latents, camera = shipped.sample(SEEDS[0]), Camera.orbit(math.radians(degrees))
     origins, directions, centre = camera_tensors([camera], model.config.ray_size)
     rays = sample_rays(origins[None], directions[None], centre[None], model.config)
     codes = (latents.base, latents.shape, latents.texture, latents.visible)
     with torch.no_grad():
-        plain = reference.render(model, *(code[None] for code in codes), rays, levels=64)
+        plain = reference.render(model, *(code[None] for code in codes), rays, levels=128)
     fast = shipped.render(latents, camera)
     assert psnr(fast.image[0], plain.image[0, 0].clamp(-1, 1)) > 36
