@@ -60,8 +60,8 @@ def random_codes(model: SSGAN3D, count: int, generator: torch.Generator) -> Fitt
     z = torch.randn(2 * count, model.config.z_dim, generator=generator).to(device)
     base, shape, texture, presence = model.mapping(z)
     mixes = torch.rand(count, 1, generator=generator) < MIXING
-    swaps = lambda: (mixes & (torch.rand(count, PART_COUNT, generator=generator) < 0.5)).to(device)  # noqa: E731
-    swap = swaps()[..., None]
+    swap = mixes & (torch.rand(count, PART_COUNT, generator=generator) < 0.5)
+    swap = swap[..., None].to(device)  # (B, K, 1)
     return FittedCodes(
         base[:count],
         torch.where(swap, shape[count:], shape[:count]),

@@ -351,7 +351,7 @@ class Trainer:
             batch = self.views.of(torch.tensor([portrait]), chosen, generator)
             codes = batch_codes(self.book, self.index, batch, 0.0, generator)
             output = render_codes(self.ema, codes, batch.rays)
-            colors = color_rows(output.mask_logits[0], size)
+            colors = sheets.color_labels(output.mask_logits[0], size)
             tiles = zip(batch.image, output.image[0], colors, strict=True)
             rows.append([tile for tiles_of_view in tiles for tile in tiles_of_view])
         rows += self._random_rows(8)
@@ -368,14 +368,9 @@ class Trainer:
         output = render_codes(mapped, FittedCodes(base, shape, texture, presence > 0), rays)
         rows = []
         for pictures, logits in zip(output.image, output.mask_logits, strict=True):
-            colors = color_rows(logits, self.config.image_size)
+            colors = sheets.color_labels(logits, self.config.image_size)
             rows.append([*pictures, *colors[[0, 1, 2, 4]]])
         return rows
-
-
-def color_rows(logits: Tensor, size: int) -> Tensor:
-    """Coloured labels of (V, K, h, w)."""
-    return sheets.color_labels(logits, size)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -83,15 +83,14 @@ class Views:
         image = self.data.picture(chosen)
         if image.shape[-1] != size:
             image = F.interpolate(image, size=(size, size), mode="area")
-        put = lambda t: t.to(self.device)  # noqa: E731
         return Batch(
             rows,
-            put(image),
-            put(mask),
-            put(F.avg_pool2d(mask, size // 2 // side)),
-            put(depth),
-            put(shown),
-            put(self.presence[rows]),
+            image.to(self.device),
+            mask.to(self.device),
+            F.avg_pool2d(mask, size // 2 // side).to(self.device),
+            depth.to(self.device),
+            shown.to(self.device),
+            self.presence[rows].to(self.device),
             rays,
             centre,
         )
