@@ -1,10 +1,12 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from core.parts import BACKGROUND, part_index
+from training.codes import FactorIndex
 from training.data import DatasetError, PortraitSet, presence_of, read_views
 
 
@@ -34,6 +36,18 @@ def test_presence_always_has_a_background(balls: Path) -> None:
     presence = presence_of(views)[0]
     assert presence[BACKGROUND] and presence[part_index("hair")]
     assert not presence[part_index("glasses")]
+
+
+def test_people_of_different_sets_stay_apart(balls: Path, tmp_path: Path) -> None:
+    """Numbers of identities mean something within one set only: equal ones share no codes."""
+    other = tmp_path / "other"
+    shutil.copytree(balls, other)
+    data = PortraitSet(read_views([balls, other]))
+    assert [len(group) for group in data.identities] == [3] * 12
+    index = FactorIndex.build([data.views[group[0]] for group in data.identities])
+    own, others = index.part_rows[:6], index.part_rows[6:]
+    assert not set(own.flatten().tolist()) & set(others.flatten().tolist())
+    assert len(set(index.base_rows.tolist())) == 2 * len(set(index.base_rows[:6].tolist()))
 
 
 def test_a_set_may_grow_while_it_is_read(balls: Path, tmp_path: Path) -> None:
