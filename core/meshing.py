@@ -104,6 +104,8 @@ def extract_meshes(
     if parts is not None:
         chosen = {_lifted_part(name) for name in parts}
         wanted = [k for k in wanted if k in chosen]
+    if not wanted:  # nothing that was asked for is visible
+        return {}
     fields = engine.part_fields(latents)
     meshes = {}
     for part, (vertices, faces) in _surfaces(

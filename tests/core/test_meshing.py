@@ -133,6 +133,14 @@ def test_two_half_transparent_parts_close_the_gap(head_engine):
     assert field[0, 2] > 0 > field[0, 5]
 
 
+def test_a_hidden_part_has_no_mesh(head_engine, head, tmp_path):
+    bald = head.with_visible(hidden=["hair"])
+    meshes = extract_meshes(head_engine, bald, parts=["hair"], resolution=32)
+    assert meshes == {}
+    with pytest.raises(PortraitError, match="no mesh"):
+        export_meshes(meshes, tmp_path / "head.glb")
+
+
 def test_smoothing_and_decimation(head_engine, head):
     plain = extract_meshes(head_engine, head, parts=["hair"], resolution=48)["hair"]
     smooth = extract_meshes(head_engine, head, parts=["hair"], resolution=48, smoothing=5)["hair"]
