@@ -28,10 +28,6 @@ class PartMap:
     depth: Tensor
     density: Tensor
 
-    def detach_to(self, dtype: torch.dtype) -> PartMap:
-        """The features in ``dtype``, nothing attached to a graph."""
-        return PartMap(self.features.detach().to(dtype), self.depth.detach(), self.density.detach())
-
 
 def fourier_embedding(height: int, width: int, channels: int, scale: float) -> Tensor:
     """Random Fourier features of the texel positions, (H W, channels), channels even.

@@ -99,17 +99,18 @@ def mask_tie(output: GeneratorOutput) -> Tensor:
     return (final - coarse).square().sum(1).mean()
 
 
-def feature_matching(discriminator: Discriminator, fake: Pairs, real: Pairs) -> Tensor:
+def feature_matching(mine: list[Tensor], wanted: list[Tensor]) -> Tensor:
     """L1 between the discriminator's activations of reconstructions and of their targets.
 
     A perceptual distance that needs no network trained elsewhere; activations are put on one scale.
+
+    Args:
+        mine, wanted: activations as from :meth:`~.discriminator.Discriminator.features`.
     """
-    with torch.no_grad():
-        target = discriminator.features(real.image, real.mask)
     terms = []
-    for mine, wanted in zip(discriminator.features(fake.image, fake.mask), target, strict=True):
-        scale = wanted.float().abs().mean().clamp_min(1e-3)
-        terms.append((mine.float() - wanted.float()).abs().mean() / scale)
+    for got, target in zip(mine, wanted, strict=True):
+        scale = target.float().abs().mean().clamp_min(1e-3)
+        terms.append((got.float() - target.float()).abs().mean() / scale)
     return torch.stack(terms).mean()
 
 

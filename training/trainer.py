@@ -168,8 +168,8 @@ class Trainer:
         portraits lost their eyes and came to look alike while the fitted ones got better.
         """
         if self.options.mode != "adversarial":
-            for model in (self.model, self.ema):
-                fit_mapping(model, self.portrait_codes(), self.views.presence)
+            fit_mapping(self.model, self.portrait_codes(), self.views.presence)
+            self.ema.mapping.load_state_dict(self.model.mapping.state_dict())
 
     def run(self) -> None:
         """Train until ``minutes`` have passed or a signal asks to stop; checkpoint on the way."""
@@ -260,9 +260,12 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         terms: dict[str, Tensor] = {}
         with torch.autocast(self.device.type, torch.bfloat16):
-            scores = [self.discriminator(fake.image, fake.mask) for fake in fakes]
+            features = [self.discriminator.features(fake.image, fake.mask) for fake in fakes]
+            scores = [self.discriminator.score_of(seen) for seen in features]
             if len(fakes) > 1:
-                terms["matching"] = feature_matching(self.discriminator, fakes[0], real)
+                with torch.no_grad():
+                    wanted = self.discriminator.features(real.image, real.mask)
+                terms["matching"] = feature_matching(features[0], wanted)
         self.discriminator.requires_grad_(True)
         terms["G"] = torch.stack([losses.generator_loss(s.float()) for s in scores]).mean()
         weight = self.options.adversarial_weight if len(fakes) > 1 else 1.0
