@@ -6,7 +6,7 @@ The rooms, from the outside in:
   calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
-* ``runtime``: the one place that loads the model.
+* ``runtime``: the one place that loads the model. ``jobs``: long work off the main thread.
 
 Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
 them, so that enabling the extension takes milliseconds.
@@ -16,9 +16,19 @@ from __future__ import annotations
 
 import bpy
 
-from . import cli, operators, panel, preferences, properties, render_engine, runtime, turntable
+from . import (
+    cli,
+    jobs,
+    operators,
+    panel,
+    preferences,
+    properties,
+    render_engine,
+    runtime,
+    turntable,
+)
 
-MODULES = (properties, preferences, operators, turntable, render_engine, panel)
+MODULES = (properties, preferences, jobs, operators, turntable, render_engine, panel)
 
 
 def register() -> None:
@@ -27,6 +37,7 @@ def register() -> None:
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     properties.attach()
+    jobs.attach()
     render_engine.join_stock_panels()
     panel.join_menus()
     cli.register()
@@ -37,6 +48,7 @@ def unregister() -> None:
     cli.unregister()
     panel.leave_menus()
     render_engine.leave_stock_panels()
+    jobs.detach()
     runtime.shut_down()
     properties.detach()
     for module in reversed(MODULES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 
@@ -40,6 +40,28 @@ def active(context: bpy.types.Context) -> bpy.types.Object | None:
 def in_scene(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """All portraits of a scene."""
     return [candidate for candidate in scene.objects if candidate.ssgan3d.is_portrait]
+
+
+class Handle(NamedTuple):
+    """Finds a portrait again later, by its identity, which renaming leaves alone."""
+
+    session_uid: int
+
+    @classmethod
+    def of(cls, portrait: bpy.types.Object) -> Handle:
+        """The handle of an original object."""
+        return cls(portrait.session_uid)
+
+    def get(self) -> bpy.types.Object:
+        """The object.
+
+        Raises:
+            PortraitError: it was deleted in the meantime.
+        """
+        for candidate in bpy.data.objects:
+            if candidate.session_uid == self.session_uid:
+                return candidate
+        raise PortraitError("The portrait was deleted in the meantime: nothing was changed.")
 
 
 def recipe(portrait: bpy.types.Object) -> PortraitRecipe:

@@ -1,0 +1,198 @@
+"""Long work off the main thread: progress in the status bar, cancel, results on the main thread.
+
+Blender's data may be touched by the main thread alone, so a job has two halves: ``work`` computes
+in a thread and sees plain values only, ``finish`` puts the result into the scene. A timer carries
+the result over. A job whose file was closed in the meantime is cancelled: what it was for is gone.
+
+Without a window (``blender -b``) no timer runs and nobody waits for a window: there the same call
+does both halves before it returns, and raises what went wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+
+from .messages import describe
+
+POLL_SECONDS = 0.1
+
+
+class JobCancelled(Exception):  # noqa: N818 - it is no error
+    """Raised in a job's thread by :meth:`Job.report` once somebody asked it to stop."""
+
+
+class Job:
+    """One piece of work. ``label``, ``progress`` (0 to 1) and ``text`` are for display."""
+
+    def __init__(
+        self, label: str, work: Callable[[Job], Any], finish: Callable[[Any], None]
+    ) -> None:
+        self.label, self.progress, self.text = label, 0.0, ""
+        self._work, self._finish = work, finish
+        self._stop = threading.Event()
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=label, daemon=True)
+
+    def report(self, progress: float, text: str = "") -> None:
+        """Called by ``work`` every second or oftener: tells how far it is.
+
+        Raises:
+            JobCancelled: the job was cancelled. Let it pass.
+        """
+        if self._stop.is_set():
+            raise JobCancelled
+        self.progress, self.text = min(max(progress, 0.0), 1.0), text
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next report; its result is dropped in any case."""
+        self._stop.set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return self._stop.is_set()
+
+    def join(self) -> None:
+        """Wait until ``work`` has ended."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work(self)
+        except JobCancelled:
+            self._stop.set()
+        except BaseException as error:  # carried to the main thread, which reports it
+            self._error = error
+
+    def _deliver(self) -> None:
+        """On the main thread, after the work: finish, or raise what went wrong."""
+        if self._stop.is_set():
+            return
+        if self._error is not None:
+            raise self._error
+        self._finish(self._result)
+
+
+_jobs: list[Job] = []
+
+
+def start(label: str, work: Callable[[Job], Any], finish: Callable[[Any], None]) -> Job:
+    """Run ``work(job)`` in a thread and then ``finish(result)`` on the main thread.
+
+    Args:
+        label: what is being done, as the status bar shows it.
+        work: computes; must not touch ``bpy``; calls ``job.report`` often.
+        finish: puts the result into Blender's data. Objects are looked up anew in it
+            (``portraits.Handle``): they may have gone while the job ran.
+    """
+    job = Job(label, work, finish)
+    if _in_background():
+        job._run()
+        job._deliver()
+        return job
+    _jobs.append(job)
+    job._thread.start()
+    if not bpy.app.timers.is_registered(_poll):
+        bpy.app.timers.register(_poll, first_interval=POLL_SECONDS)
+    return job
+
+
+def _in_background() -> bool:
+    return bpy.app.background
+
+
+def running() -> tuple[Job, ...]:
+    """The jobs under way, oldest first."""
+    return tuple(_jobs)
+
+
+def cancel_all() -> None:
+    """Ask all jobs to stop."""
+    for job in _jobs:
+        job.cancel()
+
+
+def _poll() -> float | None:
+    """Timer: deliver what is done, show how far the others are."""
+    for job in [job for job in _jobs if not job._thread.is_alive()]:
+        _jobs.remove(job)
+        try:
+            job._deliver()
+        except Exception as error:
+            _show_error(job.label, describe(error))
+    _redraw_status_bars()
+    return POLL_SECONDS if _jobs else None
+
+
+def _show_error(label: str, message: str) -> None:
+    def draw(popup: bpy.types.UIPopupMenu, _context: bpy.types.Context) -> None:
+        for line in message.split(". "):
+            popup.layout.label(text=line)
+
+    bpy.context.window_manager.popup_menu(draw, title=label, icon="ERROR")
+
+
+def _redraw_status_bars() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()  # the panel shows running jobs as well
+        window.workspace.status_text_set(None)  # the only call that redraws the status bar
+
+
+def draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
+    """Status bar: a bar for each job, and a button that stops them all."""
+    for job in _jobs:
+        header.layout.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
+    if _jobs:
+        header.layout.operator(SSGAN3D_OT_cancel_jobs.bl_idname, text="", icon="CANCEL")
+
+
+class SSGAN3D_OT_cancel_jobs(bpy.types.Operator):
+    """Stop all that is being computed."""
+
+    bl_idname = "ssgan3d.cancel_jobs"
+    bl_label = "Cancel"
+    bl_description = "Stop what is being computed for portraits; nothing in the file changes"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """There must be something to stop."""
+        return bool(_jobs)
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Ask all jobs to stop."""
+        cancel_all()
+        return {"FINISHED"}
+
+
+@persistent
+def _file_closed(*_: object) -> None:
+    cancel_all()
+
+
+def attach() -> None:
+    """Show jobs in the status bar, and stop them when another file is opened."""
+    bpy.types.STATUSBAR_HT_header.append(draw_status)
+    bpy.app.handlers.load_pre.append(_file_closed)
+
+
+def detach() -> None:
+    """Stop all jobs, wait until their threads are done, and undo :func:`attach`."""
+    bpy.app.handlers.load_pre.remove(_file_closed)
+    bpy.types.STATUSBAR_HT_header.remove(draw_status)
+    cancel_all()
+    for job in _jobs:
+        job.join()
+    _jobs.clear()
+    if bpy.app.timers.is_registered(_poll):
+        bpy.app.timers.unregister(_poll)
+
+
+CLASSES = (SSGAN3D_OT_cancel_jobs,)
