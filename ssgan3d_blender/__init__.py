@@ -2,8 +2,8 @@
 
 The rooms, from the outside in:
 
-* ``panel``, ``operators``, ``turntable``, ``render_engine``, ``cli``, ``preferences``: what Blender
-  calls.
+* ``panel``, ``operators``, ``mesh_operators``, ``image_operators``, ``turntable``, ``render_engine``,
+  ``cli``, ``preferences``: what Blender calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
 * ``runtime``: the one place that loads the model. ``jobs``: long work off the main thread.
@@ -18,7 +18,9 @@ import bpy
 
 from . import (
     cli,
+    image_operators,
     jobs,
+    mesh_operators,
     operators,
     panel,
     preferences,
@@ -28,7 +30,17 @@ from . import (
     turntable,
 )
 
-MODULES = (properties, preferences, jobs, operators, turntable, render_engine, panel)
+MODULES = (
+    properties,
+    preferences,
+    jobs,
+    operators,
+    mesh_operators,
+    image_operators,
+    turntable,
+    render_engine,
+    panel,
+)
 
 
 def register() -> None:

@@ -8,15 +8,14 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..core.errors import PortraitError
-from ..core.parts import BACKGROUND, PARTS, part_index
-from . import cameras, portraits, preferences, properties, runtime
+from ..core.parts import PARTS, part_index
+from . import cameras, portraits, properties, runtime
 from .messages import cancels_on_error
 
 ENGINE_ID = "SSGAN3D"
 STANDARD = "Standard"
 MAX_SIDE = 8192
 PART_ITEMS = tuple((part.name, part.label, f"Only {part.label.lower()}") for part in PARTS)
-MESH_PARTS = tuple(item for index, item in enumerate(PART_ITEMS) if index != BACKGROUND)
 
 
 class SSGAN3D_OT_add_portrait(bpy.types.Operator):
@@ -229,166 +228,6 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SSGAN3D_OT_render_images(bpy.types.Operator):
-    """Render the active portrait into image datablocks."""
-
-    bl_idname = "ssgan3d.render_images"
-    bl_label = "Render to Images"
-    bl_description = (
-        "Make images of this portrait, its parts in colour and its depth, for use as textures. "
-        "They are packed into the file; rendering again replaces them wherever they are used"
-    )
-    bl_options = {"REGISTER", "UNDO"}
-
-    view: EnumProperty(
-        name="View",
-        description="From where",
-        items=(
-            ("CAMERA", "Camera", "From the scene's camera"),
-            ("FRONT", "Front", "Straight from the front, framed as the model was trained"),
-        ),
-        default="CAMERA",
-    )
-    width: IntProperty(
-        name="Width", description="In pixels", default=512, soft_min=16, soft_max=2048
-    )
-    height: IntProperty(
-        name="Height", description="In pixels", default=512, soft_min=16, soft_max=2048
-    )
-    transparent: BoolProperty(
-        name="Transparent",
-        description="Cut the portrait out of its background",
-        default=False,
-    )
-    part_masks: BoolProperty(
-        name="Part Masks",
-        description="Also make one soft mask for each part",
-        default=False,
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a portrait to render."""
-        return portraits.needed(cls, context)
-
-    @cancels_on_error
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Render and store."""
-        portrait, scene = portraits.active(context), context.scene
-        check_size(self.width, self.height)
-        if self.view == "CAMERA" and scene.camera is None:
-            raise PortraitError(
-                "This scene has no camera: add one (Set Up Scene does), or choose the view Front."
-            )
-        from ..core.camera import Camera
-        from . import camera_bridge, images
-
-        depsgraph = context.evaluated_depsgraph_get()
-        recipe = portraits.recipe(portrait.evaluated_get(depsgraph))
-        with runtime.session(preferences.model_choice()) as engine:
-            unit = engine.config.unit_metres
-            matrix = portrait.evaluated_get(depsgraph).matrix_world
-            scale = unit * camera_bridge.object_scale(matrix)
-            if self.view == "CAMERA":
-                view = camera_bridge.view_of_camera(
-                    scene.camera, depsgraph, (self.width, self.height)
-                )
-                camera = camera_bridge.to_core(view, matrix, unit)
-            else:
-                camera = Camera.orbit(0.0)
-            rendering = engine.render(
-                recipe.resolve(engine),
-                camera,
-                size=(self.height, self.width),
-                outside=preferences.get(context).outside,
-            )
-        made = images.store_rendering(
-            portrait.name, rendering, scale, self.transparent, self.part_masks
-        )
-        show_in_editor(context, made[0])
-        self.report({"INFO"}, f"{len(made)} images of {portrait.name}: {made[0].name}, …")
-        return {"FINISHED"}
-
-
-class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
-    """Extract the active portrait's parts as mesh objects."""
-
-    bl_idname = "ssgan3d.extract_meshes"
-    bl_label = "Extract Part Meshes"
-    bl_description = (
-        "Make one mesh object for each part, in the portrait's colours and in its place. "
-        "Extracting again replaces them"
-    )
-    bl_options = {"REGISTER", "UNDO"}
-
-    parts: EnumProperty(
-        name="Parts",
-        description="Which parts",
-        items=MESH_PARTS,
-        options={"ENUM_FLAG"},
-        default={name for name, *_ in MESH_PARTS},
-    )
-    resolution: IntProperty(
-        name="Resolution",
-        description="Cells of the grid along each side: higher shows finer shapes and takes longer",
-        default=128,
-        min=16,
-        max=512,
-        soft_max=256,
-    )
-    smoothing: IntProperty(
-        name="Smoothing",
-        description="Rounds of smoothing that take away the steps of the grid",
-        default=0,
-        min=0,
-        soft_max=20,
-        max=100,
-    )
-    max_faces: IntProperty(
-        name="Face Limit",
-        description="Parts with more triangles get a Decimate modifier that brings them down to "
-        "this number. 0: no limit",
-        default=0,
-        min=0,
-        soft_max=100_000,
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a portrait, and objects can only be added in object mode."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave edit mode first")
-            return False
-        return portraits.needed(cls, context)
-
-    @cancels_on_error
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Extract, then replace what an earlier call made."""
-        if not self.parts:
-            raise PortraitError("No part is chosen: choose at least one.")
-        from ..core.meshing import extract_meshes
-        from . import meshes
-
-        portrait = portraits.active(context)
-        with runtime.session(preferences.model_choice()) as engine:
-            latents = portraits.recipe(portrait).resolve(engine)
-            there = [name for name in latents.visible_names if name in self.parts]
-            if not there:
-                raise PortraitError(
-                    "None of these parts is there in this portrait: show them, or choose others."
-                )
-            extracted = extract_meshes(
-                engine, latents, parts=there, resolution=self.resolution, smoothing=self.smoothing
-            )
-            unit = engine.config.unit_metres
-        if not extracted:
-            raise PortraitError("These parts have no surface in this portrait: choose others.")
-        made = meshes.store(context.scene, portrait, extracted, unit, self.max_faces or None)
-        faces = sum(len(item.data.polygons) for item in made)
-        self.report({"INFO"}, f"{len(made)} parts, {faces:,} triangles")
-        return {"FINISHED"}
-
-
 class SSGAN3D_OT_release_memory(bpy.types.Operator):
     """Free the model's memory."""
 
@@ -419,21 +258,11 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def show_in_editor(context: bpy.types.Context, image: bpy.types.Image) -> None:
-    """Show an image in the first image editor of the window, if there is one."""
-    for area in context.screen.areas if context.screen else ():
-        if area.type == "IMAGE_EDITOR":
-            area.spaces.active.image = image
-            return
-
-
 CLASSES = (
     SSGAN3D_OT_add_portrait,
     SSGAN3D_OT_randomise,
     SSGAN3D_OT_reset_part,
     SSGAN3D_OT_toggle_part,
     SSGAN3D_OT_setup_scene,
-    SSGAN3D_OT_render_images,
-    SSGAN3D_OT_extract_meshes,
     SSGAN3D_OT_release_memory,
 )
