@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from core.camera import Camera
+from core.engine import PortraitEngine
 from core.errors import PortraitError
 from core.parts import PART_COUNT
 from training.__main__ import main
@@ -20,7 +21,17 @@ from training.evaluate import (
     locality,
     segmentation,
 )
-from training.evaluate.pictures import Pictures, detail, renders
+from training.evaluate.inception import InceptionFeatures
+from training.evaluate.neighbours import nearest
+from training.evaluate.pictures import (
+    CHUNK,
+    FIRST_SEED,
+    Pictures,
+    detail,
+    generated,
+    generated_features,
+    renders,
+)
 from training.evaluate.report import KEYS, Report
 from training.evaluate.tflite import _pad_same
 
@@ -205,10 +216,51 @@ def test_more_of_the_same_is_at_the_floor_and_a_shift_is_not() -> None:
     assert scaled.frechet == pytest.approx(near.frechet, rel=1e-4)
 
 
+def test_features_of_many_people_are_those_of_each(trained) -> None:
+    engine = PortraitEngine(trained.trainer.ema)
+    cameras = [Camera.orbit(yaw) for yaw in (-0.2, 0.2)]
+    colours = lambda image: image.mean((2, 3))  # noqa: E731
+    (all_at_once,) = generated_features(engine, cameras, CHUNK + 3, 1.0, [colours])
+    assert all_at_once.shape == (CHUNK + 3, 3)
+    last = CHUNK + 2
+    alone = generated(engine, FIRST_SEED + last, [cameras[last % 2]], 1.0)
+    assert torch.allclose(all_at_once[last], colours(alone.image)[0], atol=1e-5)
+
+
+class Means(torch.nn.Module):
+    """Called like the scripted Inception of metric scripts: uint8 pictures in, features out."""
+
+    def forward(self, pictures: torch.Tensor, return_features: bool = False) -> torch.Tensor:
+        assert return_features and pictures.dtype == torch.uint8
+        return pictures.float().mean((2, 3))
+
+
+def test_inception_sees_the_pictures_as_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "network.pt"
+    torch.jit.script(Means()).save(str(path))
+    image = torch.tensor([-1.0, 0.0, 1.0])[None, :, None, None].expand(20, 3, 8, 8)
+    rows = InceptionFeatures(path)(image)
+    assert rows.shape == (20, 3)
+    assert rows[19].tolist() == pytest.approx([0, 128, 255], abs=0.5)
+    (tmp_path / "other.pt").write_bytes(b"no archive")
+    with pytest.raises(PortraitError, match="TorchScript"):
+        InceptionFeatures(tmp_path / "other.pt")
+
+
+def test_a_copy_is_nearer_than_a_stranger() -> None:
+    generator = torch.Generator().manual_seed(0)
+    known = torch.randn(50, 40, generator=generator) * 7 + 3
+    queries = torch.cat([known[[17]] + 0.01, torch.randn(20, 40, generator=generator) * 7 + 3])
+    found = nearest(queries, known)
+    assert found.rows[0] == 17
+    assert found.distances[0] < 0.01
+    assert 0.8 < float(found.distances[1:].median()) < math.sqrt(2)
+
+
 # --- faces
 
 
-def turned_face(yaw: float) -> np.ndarray:
+def turned_face(yaw: float, pitch: float = 0.0) -> np.ndarray:
     """Landmarks of a flat face as the landmark network gives them: y down, z away."""
     points = np.zeros((468, 3))
     rng = np.random.default_rng(0)
@@ -216,7 +268,7 @@ def turned_face(yaw: float) -> np.ndarray:
         x, y = 0.1 + 0.02 * index, 0.1 * rng.standard_normal()
         points[left], points[right] = (-x, y, 0), (x, y, 0)
     points[10], points[152] = (0, 0.2, 0.02), (0, -0.25, 0)
-    camera = Camera.orbit(yaw)
+    camera = Camera.orbit(yaw, pitch)
     place, depth = camera.project(points)
     return np.column_stack([place[:, 0] / 2 + 0.5, 0.5 - place[:, 1] / 2, depth / 2])
 
@@ -225,6 +277,18 @@ def turned_face(yaw: float) -> np.ndarray:
 def test_the_heads_yaw_is_the_cameras(yaw: float) -> None:
     found = faces.head_yaw(turned_face(math.radians(yaw)))
     assert math.degrees(found) == pytest.approx(yaw, abs=1.5)  # perspective
+
+
+def test_the_heads_pitch_is_the_cameras_up_to_what_the_renders_show() -> None:
+    blank = torch.zeros(5)
+    seen = {}
+    for name, offset in (("renders", 0.0), ("model", 0.1)):
+        pitches = (-0.3, -0.1, 0.0, 0.1, 0.3)
+        cameras = [Camera.orbit(0.0, pitch) for pitch in pitches]
+        found = [faces.Face(1, turned_face(0.0, pitch + offset)) for pitch in pitches]
+        seen[name] = found, Pictures(blank, blank, blank, cameras, [1] * 5)
+    errors = faces.pitch_errors(*seen["model"], *seen["renders"])
+    assert errors == pytest.approx((math.degrees(0.1), 0.0), abs=1.5)  # perspective
 
 
 def test_errors_and_shares_of_faces() -> None:
@@ -316,7 +380,9 @@ def test_evaluates_a_model(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    few = command.Amounts(pictures=9, faces=1, edits=1, pairs=4, people=2, steps=2)
+    few = command.Amounts(
+        pictures=9, distribution=30, copies=4, faces=1, edits=1, pairs=4, people=2, steps=2
+    )
     monkeypatch.setattr(command, "QUICK", few)
 
     def missing() -> None:
@@ -325,7 +391,10 @@ def test_evaluates_a_model(
     monkeypatch.setattr(faces, "package_folder", missing)
     weights, numbers = tmp_path / "model.safetensors", tmp_path / "numbers.json"
     assert main(["export", "--run", str(trained.trainer.out), "--out", str(weights)]) == 0
+    network = tmp_path / "network.pt"
+    torch.jit.script(Means()).save(str(network))
     told = ["--weights", str(weights), "--data", str(held_out_balls), "--json", str(numbers)]
+    told += ["--inception", str(network)]
     assert main(["evaluate", *told, "--quick", "--threads", "1"]) == 0
     values = json.loads(numbers.read_text())
     assert values["face_found_30"] is values["frechet_ratio"] is values["mask_miou_ratio"] is None
@@ -337,6 +406,8 @@ def test_evaluates_a_model(
     assert values["edit_outside_ratio"] is None
     assert values["missing"]["edit_outside_ratio"].endswith(": glasses")
     assert values["inversion_fitted_l1"] > 0
+    assert values["inception_frechet_ratio"] > 0
+    assert "mediapipe" in values["missing"]["nearest_training"]
     text = capsys.readouterr().out
     assert "edits stay local" in text
     assert "null: mediapipe is not installed" in text

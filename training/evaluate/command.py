@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from core.camera import Camera
 from core.checkpoint import load_checkpoint
@@ -21,7 +22,17 @@ from core.parts import PART_NAMES
 from training.data import PortraitSet, read_views
 from training.evaluate import agreement, faces, inversion, locality, segmentation, sheet
 from training.evaluate.distribution import distances
-from training.evaluate.pictures import FIRST_SEED, detail, generated, generated_set, renders
+from training.evaluate.inception import InceptionFeatures
+from training.evaluate.neighbours import nearest
+from training.evaluate.pictures import (
+    CHUNK,
+    FIRST_SEED,
+    detail,
+    generated,
+    generated_features,
+    generated_set,
+    renders,
+)
 from training.evaluate.report import Report
 
 SEGMENTER = "segmenter.safetensors"
@@ -37,6 +48,8 @@ class Amounts:
 
     Attributes:
         pictures: random portraits at the held-out cameras, one picture each.
+        distribution: the same, for the distances between distributions.
+        copies: random portraits whose nearest training picture is looked for.
         faces: portraits rendered at all of ``FACE_YAWS``.
         edits: pairs of portraits whose parts are swapped.
         pairs: pairs of near views.
@@ -44,6 +57,8 @@ class Amounts:
     """
 
     pictures: int
+    distribution: int
+    copies: int
     faces: int
     edits: int
     pairs: int
@@ -51,8 +66,19 @@ class Amounts:
     steps: int
 
 
-FULL = Amounts(pictures=1024, faces=128, edits=16, pairs=64, people=24, steps=200)
-QUICK = Amounts(pictures=96, faces=16, edits=2, pairs=20, people=4, steps=40)
+FULL = Amounts(
+    pictures=1024,
+    distribution=5000,
+    copies=200,
+    faces=128,
+    edits=16,
+    pairs=64,
+    people=24,
+    steps=200,
+)
+QUICK = Amounts(
+    pictures=96, distribution=192, copies=48, faces=16, edits=2, pairs=20, people=4, steps=40
+)
 
 
 class Evaluation:
@@ -71,6 +97,12 @@ class Evaluation:
         cameras = [self.renders.cameras[i % len(self.renders)] for i in range(count)]
         self.sample = generated_set(self.engine, cameras, self.truncation)
         self.sheets: Path | None = arguments.sheet
+        self.face_features: faces.FaceFeatures | None = None
+        self.no_faces = ""
+        try:
+            self.face_features = faces.FaceFeatures()
+        except faces.FacesMissingError as error:
+            self.no_faces = str(error)
 
     def mask_is_true(self) -> None:
         """IoU of a network trained on renders with the model's masks."""
@@ -215,9 +247,12 @@ class Evaluation:
         text = "exactly one face at |yaw| ≤ 30°"
         self.report.add("face_found_30", text, faces.found_share(front), ceiling)
         self.report.keep("face_found_45", faces.found_share(found[45]), "")
-        own_error, own_share = faces.yaw_error(finder.find_all(self.sample), self.sample)
+        seen = finder.find_all(self.sample)
+        own_error, own_share = faces.yaw_error(seen, self.sample)
         true_error, true_share = faces.yaw_error(true, self.renders)
         self.report.add("yaw_mae_deg", "yaw error in degrees", own_error, true_error, ".2f")
+        pitches = faces.pitch_errors(seen, self.sample, true, self.renders)
+        self.report.add("pitch_mae_deg", "pitch error in degrees", *pitches, ".2f")
         self.report.add("yaw_known", "share with landmarks", own_share, true_share)
         views = len(same) // max(self.amounts.faces, 1)
         who = [i // views for i in range(len(same))]
@@ -230,24 +265,58 @@ class Evaluation:
 
     def distribution(self) -> None:
         """Detail, and Fréchet and kernel distance to the renders."""
-        self.report.heading("distribution, in activations of mediapipe's landmark network")
+        self.report.heading("distribution: distances to the renders in networks' features")
         sharpness = detail(self.sample.image), detail(self.renders.image)
         self.report.add("detail", "difference of neighbouring pixels", *sharpness, form=".4f")
-        try:
-            features = faces.FaceFeatures()
-        except faces.FacesMissingError as error:
-            self.report.without(["frechet_ratio", "kernel"], str(error))
-            return
-        own, true = features(self.sample.image), features(self.renders.image)
+        spaces: dict[str, Callable[[Tensor], Tensor]] = {}
+        if self.face_features is not None:
+            spaces[""] = self.face_features
+        else:
+            self.report.without(["frechet_ratio", "kernel"], self.no_faces)
+        if self.arguments.inception:
+            spaces["inception_"] = InceptionFeatures(self.arguments.inception)
         if len(set(self.renders.people)) < 2:
             self.report.without(["frechet_ratio"], "halves need at least two people")
             return
-        result = distances(own, true, self.renders.people)
-        text = f"{result.count} pictures on each side"
-        self.report.add("frechet", f"Fréchet, {text}", result.frechet, result.frechet_floor, ".2f")
-        self.report.add("kernel", f"kernel, {text}", result.kernel, result.kernel_floor, ".4f")
-        ratio = result.frechet / result.frechet_floor
-        self.report.keep("frechet_ratio", ratio, "")
+        count = self.amounts.distribution
+        measured = generated_features(
+            self.engine, self.renders.cameras, count, self.truncation, list(spaces.values())
+        )
+        for (key, features), own in zip(spaces.items(), measured, strict=True):
+            result = distances(own, features(self.renders.image), self.renders.people)
+            text = f"{'Inception' if key else 'landmark network'}, {result.count} a side"
+            values = result.frechet, result.frechet_floor
+            self.report.add(f"{key}frechet", f"Fréchet, {text}", *values, form=".2f")
+            values = result.kernel, result.kernel_floor
+            self.report.add(f"{key}kernel", f"kernel, {text}", *values, form=".4f")
+            self.report.keep(f"{key}frechet_ratio", result.frechet / result.frechet_floor, "")
+
+    def nobody_is_copied(self) -> None:
+        """The training picture nearest to each random portrait, beside that of held-out renders."""
+        self.report.heading("nobody is copied: distance to the nearest training picture")
+        if self.face_features is None:
+            self.report.without(["nearest_training"], self.no_faces)
+            return
+        if not self.arguments.train_data:
+            self.report.without(["nearest_training"], "no training renders: give --train-data")
+            return
+        training = PortraitSet(read_views(self.arguments.train_data))
+        rows = [
+            torch.arange(len(training))[start : start + CHUNK]
+            for start in range(0, len(training), CHUNK)
+        ]
+        known = torch.cat([self.face_features(training.picture(chunk.tolist())) for chunk in rows])
+        sample = self.sample.pick(range(min(self.amounts.copies, len(self.sample))))
+        own = nearest(self.face_features(sample.image), known)
+        true = nearest(self.face_features(self.renders.image), known)
+        for key, share in (("nearest_training", 0.5), ("nearest_training_closest", 0.05)):
+            text = "median" if share == 0.5 else "5 % of portraits are closer"
+            mine, ceiling = (float(found.distances.quantile(share)) for found in (own, true))
+            self.report.add(key, text, mine, ceiling)
+        if self.sheets:
+            order = own.distances.argsort().tolist()
+            pairs = [(sample.image[i], training.picture([int(own.rows[i])])[0]) for i in order]
+            sheet.pairs(self.sheets / "nearest.png", pairs)
 
     def samples(self) -> None:
         """The sheet of random portraits."""
@@ -264,6 +333,7 @@ class Evaluation:
             self.edits_stay_local,
             self.views_agree,
             self.people_can_be_fitted,
+            self.nobody_is_copied,
         ]
         for measure in measures:
             started = time.monotonic()
@@ -287,6 +357,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         help="renders for training, on which the segmentation network is trained",
+    )
+    parser.add_argument(
+        "--inception",
+        type=Path,
+        help="a TorchScript file of Inception-v3, for Fréchet distances that compare with papers",
     )
     parser.add_argument("--cache", type=Path, help="folder that keeps the segmentation network")
     parser.add_argument(

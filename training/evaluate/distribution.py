@@ -54,9 +54,10 @@ def distances(
 ) -> Distances:
     """Compare sets of the same size, because both distances depend on it.
 
-    The people of the renders are split into halves at random; the halves give the floor, and as
-    many generated pictures are compared with each half. Means over the splits. Features are
-    standardised by their mean and standard deviation over the renders.
+    The people of the renders are split into halves at random; the halves give the floor, and sets
+    of as many generated pictures are compared with each half: so many sets a split that all splits
+    together use as many pictures as there are. Means over the splits. Features are standardised by
+    their mean and standard deviation over the renders.
 
     Args:
         generated, renders: features (N, D) and (M, D); N ≥ M / 2.
@@ -75,11 +76,13 @@ def distances(
         halves = [renders[first], renders[~first]]
         count = min(len(half) for half in halves)
         halves = [half[torch.randperm(len(half), generator=generator)[:count]] for half in halves]
-        own = generated[torch.randperm(len(generated), generator=generator)[:count]]
+        order = torch.randperm(len(generated), generator=generator)
+        sets = max(1, len(generated) // (count * splits))
+        pairs = [(generated[chunk], half) for chunk in order.split(count)[:sets] for half in halves]
         rows.append(
             (
-                sum(frechet_distance(own, half) for half in halves) / 2,
-                sum(kernel_distance(own, half) for half in halves) / 2,
+                sum(frechet_distance(*pair) for pair in pairs) / len(pairs),
+                sum(kernel_distance(*pair) for pair in pairs) / len(pairs),
                 frechet_distance(*halves),
                 kernel_distance(*halves),
             )

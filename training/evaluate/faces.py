@@ -103,6 +103,16 @@ def head_yaw(landmarks: np.ndarray) -> float:
     return -math.atan2(across[2], across[0])
 
 
+def head_pitch(landmarks: np.ndarray) -> float:
+    """Radians by which the line from chin to forehead leans towards the viewer.
+
+    As the camera's pitch counts, up to a constant: that line of the network's own face is not
+    upright. :func:`pitch_errors` takes the constant from renders.
+    """
+    up = landmarks[10] - landmarks[152]  # forehead and chin; y down, z away
+    return math.atan2(-up[2], -up[1])
+
+
 def found_share(faces: list[Face]) -> float:
     """Share of the pictures in which the detector finds exactly one face."""
     return float(np.mean([face.count == 1 for face in faces])) if faces else math.nan
@@ -118,6 +128,31 @@ def yaw_error(faces: list[Face], pictures: Pictures) -> tuple[float, float]:
     if not errors:
         return math.nan, 0.0
     return math.degrees(float(np.mean(errors))), len(errors) / len(faces)
+
+
+def pitch_errors(
+    faces: list[Face], pictures: Pictures, true: list[Face], renders: Pictures
+) -> tuple[float, float]:
+    """Mean absolute error of the head's pitch in degrees: of ``pictures``, and of renders.
+
+    The constant of :func:`head_pitch` is the median over the renders, never over the model's own.
+    """
+
+    def leans(found: list[Face], seen: Pictures) -> np.ndarray:
+        return np.array(
+            [
+                head_pitch(face.landmarks) - camera.pitch
+                for face, camera in zip(found, seen.cameras, strict=True)
+                if face.landmarks is not None
+            ]
+        )
+
+    own, reference = leans(faces, pictures), leans(true, renders)
+    if not len(own) or not len(reference):
+        return math.nan, math.nan
+    constant = float(np.median(reference))
+    error = lambda values: math.degrees(float(np.abs(values - constant).mean()))  # noqa: E731
+    return error(own), error(reference)
 
 
 def face_shape(landmarks: np.ndarray) -> np.ndarray:

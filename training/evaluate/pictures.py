@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,8 @@ from training.data import PortraitSet
 
 FIRST_SEED = 1_000
 """Seeds of measured portraits count up from here."""
+CHUNK = 64
+"""Pictures that are in memory at once where only their features are needed."""
 
 
 @dataclass
@@ -92,6 +94,31 @@ def generated_set(
     """A new person for each camera."""
     people = [generated(engine, first + i, [c], truncation) for i, c in enumerate(cameras)]
     return Pictures.join(people)
+
+
+def generated_features(
+    engine: PortraitEngine,
+    cameras: Sequence[Camera],
+    count: int,
+    truncation: float,
+    spaces: Sequence[Callable[[Tensor], Tensor]],
+) -> list[Tensor]:
+    """Features of ``count`` new people, in turn from ``cameras``, without keeping their pictures.
+
+    Args:
+        spaces: each maps pictures (N, 3, S, S) in [-1, 1] to features (N, D).
+
+    Returns:
+        (count, D) for each of ``spaces``.
+    """
+    rows: list[list[Tensor]] = [[] for _ in spaces]
+    for start in range(0, count, CHUNK):
+        numbers = range(start, min(start + CHUNK, count))
+        chunk = [cameras[i % len(cameras)] for i in numbers]
+        image = generated_set(engine, chunk, truncation, FIRST_SEED + start).image
+        for features, kept in zip(spaces, rows, strict=True):
+            kept.append(features(image))
+    return [torch.cat(kept) for kept in rows]
 
 
 def resized(image: Tensor, size: int) -> Tensor:

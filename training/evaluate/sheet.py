@@ -12,6 +12,7 @@ from torch import Tensor
 from core.camera import Camera
 from core.engine import PortraitEngine
 from core.parts import PART_NAMES
+from training.evaluate.pictures import resized
 from training.sheets import save_sheet
 
 SIDE = 128
@@ -24,6 +25,13 @@ def rows(path: Path, pictures: Sequence[Sequence[Tensor]]) -> None:
     width = max(len(row) for row in pictures)
     blank = -torch.ones_like(pictures[0][0])
     save_sheet(path, [[*row, *[blank] * (width - len(row))] for row in pictures])
+
+
+def pairs(path: Path, couples: Sequence[tuple[Tensor, Tensor]], side: int = 10) -> None:
+    """Couples of pictures, each over its other half, ``side`` couples a row."""
+    small = [[resized(tile[None], SIDE)[0] for tile in couple] for couple in couples]
+    lines = [small[start : start + side] for start in range(0, len(small), side)]
+    rows(path, [[couple[half] for couple in line] for line in lines for half in (0, 1)])
 
 
 def samples(path: Path, engine: PortraitEngine, truncation: float, side: int = 8) -> None:
