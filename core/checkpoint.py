@@ -13,7 +13,6 @@ The header's metadata (JSON text in each value):
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,8 @@ from .config import ModelConfig
 from .errors import CheckpointError
 from .files import write_bytes
 from .model import SSGAN3D
+from .model_card import ADVICE, FORMAT, VERSION, read_header
 from .parts import PART_COUNT, PART_NAMES
-
-FORMAT = "ssgan3d-portrait-model"
-VERSION = 1
-SUFFIX = ".safetensors"
-MAX_BYTES = 1 << 30
-"""Larger files are refused unread: no model of this kind comes near it."""
-_MAX_HEADER = 1 << 20
-_ADVICE = "Choose another file, or leave the choice empty for the model that comes along"
 
 
 def save_checkpoint(
@@ -79,50 +71,6 @@ def save_checkpoint(
     write_bytes(Path(path), safetensors_torch.save(tensors, header))
 
 
-def read_header(path: Path) -> tuple[dict[str, str], int]:
-    """Metadata of a model file and the number of values that it stores, without reading them.
-
-    Raises:
-        CheckpointError: the file is missing, unreadable, truncated, oversized or not safetensors.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise CheckpointError(f"{path} is not a file. {_ADVICE}.")
-        if size > MAX_BYTES:
-            raise CheckpointError(
-                f"{path} has {size / 2**20:.0f} MiB, which no portrait model has. {_ADVICE}."
-            )
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            text = file.read(length) if size >= 8 and length <= _MAX_HEADER else b""
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no model file {path}. {_ADVICE}.") from None
-    except OSError as error:
-        raise CheckpointError(
-            f"The model file {path} cannot be read ({error.strerror or error})."
-        ) from error
-    try:
-        header = json.loads(text)
-        metadata = header.pop("__metadata__", {})
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        count = sum(math.prod(entry["shape"]) for entry in header.values())
-    except (ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError):
-        if text[:1] == b"{" and len(text) < length:
-            raise CheckpointError(_truncated(path, size)) from None
-        raise CheckpointError(f"{path} is not a safetensors file. {_ADVICE}.") from None
-    if size < 8 + length + end:
-        raise CheckpointError(_truncated(path, size))
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file, but no portrait model. {_ADVICE}.")
-    return metadata, count
-
-
-def _truncated(path: Path, size: int) -> str:
-    return f"{path} ends too early, after {size} bytes: it was not copied whole. Copy it again."
-
-
 def load_checkpoint(path: Path) -> tuple[SSGAN3D, dict[str, Any]]:
     """Read a model, in float32 and in evaluation mode on the CPU.
 
@@ -145,30 +93,30 @@ def load_checkpoint(path: Path) -> tuple[SSGAN3D, dict[str, Any]]:
         config_values, info = json.loads(metadata["config"]), json.loads(metadata["info"])
         info = {**info, "licence": metadata["licence"]}
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"The header of {path} is broken ({error!r}). {_ADVICE}.") from error
+        raise CheckpointError(f"The header of {path} is broken ({error!r}). {ADVICE}.") from error
     if names != PART_NAMES:
         raise CheckpointError(
-            f"{path} was made for other parts ({', '.join(map(str, names))}). {_ADVICE}."
+            f"{path} was made for other parts ({', '.join(map(str, names))}). {ADVICE}."
         )
     if not isinstance(config_values, dict):
-        raise CheckpointError(f"The header of {path} is broken (no configuration). {_ADVICE}.")
+        raise CheckpointError(f"The header of {path} is broken (no configuration). {ADVICE}.")
     try:
         config = ModelConfig.from_dict(config_values)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error} {_ADVICE}.") from error
+        raise CheckpointError(f"{path}: {error} {ADVICE}.") from error
     if not 0 < _least_count(config) <= count:  # before a broken header makes us allocate by it
-        raise CheckpointError(f"{path} holds too few weights for its configuration. {_ADVICE}.")
+        raise CheckpointError(f"{path} holds too few weights for its configuration. {ADVICE}.")
     try:
         tensors = safetensors_torch.load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}). {_ADVICE}.") from error
+        raise CheckpointError(f"{path} cannot be read ({error}). {ADVICE}.") from error
     with torch.random.fork_rng(devices=[]):  # the initial weights must not move others' streams
         model = SSGAN3D(config)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if {name: tensor.shape for name, tensor in tensors.items()} != expected:
-        raise CheckpointError(f"The weights in {path} do not fit its configuration. {_ADVICE}.")
+        raise CheckpointError(f"The weights in {path} do not fit its configuration. {ADVICE}.")
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise CheckpointError(f"{path} holds weights that are not finite numbers. {_ADVICE}.")
+        raise CheckpointError(f"{path} holds weights that are not finite numbers. {ADVICE}.")
     model.load_state_dict(tensors)
     return model.eval().requires_grad_(False), info
 

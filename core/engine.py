@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from .camera import Camera, canonical_camera, fit_camera
-from .checkpoint import SUFFIX, load_checkpoint
+from .checkpoint import load_checkpoint
 from .config import ModelConfig
-from .errors import CheckpointError, PortraitError
+from .errors import PortraitError
 from .generators import PartGroup, PartMap
 from .latents import DEFAULT_TRUNCATION, PortraitLatents, seed_noise
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo
 from .model import SSGAN3D
+from .model_card import embedded_weights as embedded_weights
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PART_COUNT
 from .picture import Rendering, View
@@ -39,7 +40,6 @@ from .volume import (
     sample_rays,
 )
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is accepted: beyond it a mistyped size would take all memory."""
@@ -455,6 +455,26 @@ class PortraitEngine:
         }
         return PartFields(Geometry(geometry.depth.cpu(), geometry.density.cpu()), colors)
 
+    def remember(self, portraits: int) -> None:
+        """Bound the memory of cached results: those of about so many portraits are kept.
+
+        A portrait in memory is drawn again, or from a new camera, without running its part
+        generators. One takes about 16 MiB with the embedded model on a CPU.
+
+        Raises:
+            PortraitError: fewer than one portrait.
+        """
+        if portraits < 1:
+            raise PortraitError(f"{portraits} portraits cannot be kept: keep 1 or more.")
+        views, weights = self.view_stage, self.view_stage.weights
+        self.part_stage.memo.resize(portraits * PART_COUNT)
+        seen: tuple[Memo[Any], ...] = (views.memo, weights.memo, weights.samples)
+        tables: tuple[Memo[Any], ...] = (views.tables, weights.tables, weights.geometry)
+        for memo in seen:
+            memo.resize(2 * portraits)
+        for memo in tables:
+            memo.resize(max(1, portraits // 2))
+
     def release(self) -> None:
         """Forget all cached results; the model stays loaded."""
         self.part_stage.memo.clear()
@@ -463,21 +483,6 @@ class PortraitEngine:
             torch.cuda.empty_cache()
         elif self.device.type == "mps":
             torch.mps.empty_cache()
-
-
-def embedded_weights() -> Path:
-    """The model file that comes with the code.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    found = sorted(WEIGHTS_FOLDER.glob(f"*{SUFFIX}"))
-    if not found:
-        raise CheckpointError(
-            f"There is no embedded model in {WEIGHTS_FOLDER}: install the add-on's zip anew, or "
-            "train and export one (python -m training export)."
-        )
-    return found[0]
 
 
 def choose_device(name: str) -> torch.device:

@@ -38,7 +38,12 @@ class Memo(Generic[Value]):
         self.made += 1
         self._values[key] = value
         self._values.move_to_end(key)
-        while len(self._values) > self.capacity:
+        self.resize(self.capacity)
+
+    def resize(self, capacity: int) -> None:
+        """Keep ``capacity`` results from now on; those used longest ago go first."""
+        self.capacity = capacity
+        while len(self._values) > capacity:
             self._values.popitem(last=False)
 
     def clear(self) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -6,10 +7,11 @@ import pytest
 import torch
 from safetensors import torch as safetensors_torch
 
-from core.checkpoint import MAX_BYTES, load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
 from core.errors import CheckpointError
 from core.model import SSGAN3D
+from core.model_card import MAX_BYTES, read_card
 
 
 def split(path: Path) -> tuple[dict, bytes]:
@@ -145,3 +147,20 @@ def test_weights_that_are_not_numbers(tmp_path, checkpoint):
     body = body[:start] + b"\xff" * (end - start) + body[end:]  # NaN in float32
     with pytest.raises(CheckpointError, match="not finite"):
         load_checkpoint(write(tmp_path / "model.safetensors", header, body))
+
+
+def test_a_model_files_card_says_what_it_is(model, tmp_path):
+    path = tmp_path / "faces.safetensors"
+    save_checkpoint(path, model, {"name": "faces", "portraits": 1200}, licence="CC-BY-4.0")
+    card = read_card(path)
+    assert (card.name, card.data, card.licence) == ("faces", "1,200 portraits", "CC-BY-4.0")
+    assert card.image_size == model.config.image_size
+    assert card.parameters == sum(tensor.numel() for tensor in model.state_dict().values())
+    assert card.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_card_of_a_broken_header_says_so_in_words(checkpoint, tmp_path):
+    header, body = split(checkpoint)
+    header["__metadata__"]["config"] = "[]"
+    with pytest.raises(CheckpointError, match="header of .* is broken"):
+        read_card(write(tmp_path / "broken.safetensors", header, body))

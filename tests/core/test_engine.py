@@ -96,6 +96,18 @@ def test_an_edit_that_fills_the_cache_pushes_no_needed_part_out(engine, checkpoi
     )
 
 
+def test_few_remembered_portraits_change_memory_and_not_pictures(checkpoint):
+    plenty, little = PortraitEngine.load(checkpoint), PortraitEngine.load(checkpoint)
+    little.remember(1)
+    people = [plenty.sample(seed) for seed in range(3)]
+    for latents in (*people, *people):
+        both = [engine.render(latents, Camera.orbit(0.1)).image for engine in (plenty, little)]
+        assert torch.equal(*both)
+    assert plenty.part_stage.memo.made < little.part_stage.memo.made
+    with pytest.raises(PortraitError, match="keep 1 or more"):
+        little.remember(0)
+
+
 def test_an_edited_texture_keeps_the_ray_weights(engine):
     a, b = engine.sample(1), engine.sample(2)
     engine.render(a, Camera.orbit(0))

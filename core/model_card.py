@@ -1,0 +1,138 @@
+"""What a model file says about itself, read without torch and without its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import CheckpointError
+
+FORMAT = "ssgan3d-portrait-model"
+VERSION = 1
+SUFFIX = ".safetensors"
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+MAX_BYTES = 1 << 30
+"""Larger files are refused unread: no model of this kind comes near it."""
+_MAX_HEADER = 1 << 20
+ADVICE = "Choose another file, or leave the choice empty for the model that comes along"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model file in words.
+
+    Attributes:
+        name: what its maker called it; the file's name where they did not.
+        image_size: side of its pictures in pixels.
+        data: what it was trained on, as far as the file tells; may be empty.
+        licence: SPDX identifier of the weights' licence.
+        parameters: numbers that it stores.
+        size: bytes of the file.
+        sha256: hexadecimal digest of the file.
+    """
+
+    name: str
+    image_size: int
+    data: str
+    licence: str
+    parameters: int
+    size: int
+    sha256: str
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read what a model file says about itself, and its hash: 5 ms for 8 MB.
+
+    Raises:
+        CheckpointError: the file is missing, broken, or no portrait model.
+    """
+    path = Path(path)
+    metadata, count = read_header(path)
+    try:
+        info, config = json.loads(metadata["info"]), json.loads(metadata["config"])
+        facts = [
+            f"{info[key]:,} {key}"
+            for key in ("portraits", "pictures")
+            if type(info.get(key)) is int
+        ]
+        if info.get("data"):
+            facts.insert(0, str(info["data"]))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return ModelCard(
+            str(info.get("name") or path.stem),
+            int(config["image_size"]),
+            ", ".join(facts),
+            str(metadata["licence"]),
+            count,
+            path.stat().st_size,
+            digest,
+        )
+    except OSError as error:
+        raise CheckpointError(
+            f"The model file {path} cannot be read ({error.strerror or error})."
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"The header of {path} is broken ({error!r}). {ADVICE}.") from error
+
+
+def read_header(path: Path) -> tuple[dict[str, str], int]:
+    """Metadata of a model file and the number of values that it stores, without reading them.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, truncated, oversized or not safetensors.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise CheckpointError(f"{path} is not a file. {ADVICE}.")
+        if size > MAX_BYTES:
+            raise CheckpointError(
+                f"{path} has {size / 2**20:.0f} MiB, which no portrait model has. {ADVICE}."
+            )
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            text = file.read(length) if size >= 8 and length <= _MAX_HEADER else b""
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no model file {path}. {ADVICE}.") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"The model file {path} cannot be read ({error.strerror or error})."
+        ) from error
+    try:
+        header = json.loads(text)
+        metadata = header.pop("__metadata__", {})
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        count = sum(math.prod(entry["shape"]) for entry in header.values())
+    except (ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError):
+        if text[:1] == b"{" and len(text) < length:
+            raise CheckpointError(_truncated(path, size)) from None
+        raise CheckpointError(f"{path} is not a safetensors file. {ADVICE}.") from None
+    if size < 8 + length + end:
+        raise CheckpointError(_truncated(path, size))
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file, but no portrait model. {ADVICE}.")
+    return metadata, count
+
+
+def _truncated(path: Path, size: int) -> str:
+    return f"{path} ends too early, after {size} bytes: it was not copied whole. Copy it again."
+
+
+def embedded_weights() -> Path:
+    """The model file that comes with the code.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    found = sorted(WEIGHTS_FOLDER.glob(f"*{SUFFIX}"))
+    if not found:
+        raise CheckpointError(
+            f"There is no embedded model in {WEIGHTS_FOLDER}: install the add-on's zip anew, or "
+            "train and export one (python -m training export)."
+        )
+    return found[0]
