@@ -1,10 +1,12 @@
 """The documentation's pictures of the embedded model.
 
-    .venv/bin/python examples/sheets.py docs/images
+    .venv/bin/python -m examples.sheets docs/images
 
 ``seeds.jpg``: random portraits from five sides with their part masks. ``edits.jpg``: one part of a
 portrait after another taken from another portrait; interpolation of shape and of texture apart;
-a portrait put together part by part.
+a portrait put together part by part. ``random_people.jpg``: seeds 0 to 63, none left out.
+``swaps.jpg``: people (rows) with one part each (columns) from somebody else. ``differences.jpg``:
+before, after and four times the difference of a swap, from three sides.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ SEEDS = (1, 10, 14, 22, 25, 35, 39, 51)
 OWN, OTHER = 12, 22
 TILE = 192
 EDITED = ("hair", "brows", "eyes", "nose", "mouth", "skin", "clothes", "glasses", "hat")
+PEOPLE = (1, 10, 25, 35, 39, 51)
+LOCAL = ("eyes", "brows", "nose", "mouth", "glasses", "hair")
+GAIN = 4
 ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")
 
 
@@ -57,10 +62,7 @@ def edits(engine: PortraitEngine) -> list[list[Tensor]]:
     """Rows of ten: part swaps from two sides, interpolations, composition."""
     own, other = engine.sample(OWN), engine.sample(OTHER)
     everything = own.with_visible({*own.visible_names, "hair"})
-    swapped = [own]
-    for part in EDITED:
-        donor = other.with_visible({*other.visible_names, part})
-        swapped.append(own.replace(part, donor))
+    swapped = [own, *(swap(own, other, part) for part in EDITED)]
     rows = [[pictures(engine, latents, yaw)[0] for latents in swapped] for yaw in (0, 30)]
     for kind in ("shape", "texture"):
         steps = [
@@ -75,6 +77,43 @@ def edits(engine: PortraitEngine) -> list[list[Tensor]]:
     return rows
 
 
+def random_people(engine: PortraitEngine) -> list[list[Tensor]]:
+    """Seeds 0 to 63 from the front, eight a row."""
+    tiles = [pictures(engine, engine.sample(seed), 0)[0] for seed in range(64)]
+    return [tiles[start : start + 8] for start in range(0, 64, 8)]
+
+
+def swap(own: PortraitLatents, other: PortraitLatents, part: str) -> PortraitLatents:
+    """``own`` with the part of the other, who is made to wear it."""
+    return own.replace(part, other.with_visible({*other.visible_names, part}))
+
+
+def swaps(engine: PortraitEngine) -> list[list[Tensor]]:
+    """A row a person: as they are, then with each part of ``EDITED`` from the next person."""
+    people = [engine.sample(seed) for seed in PEOPLE]
+    rows = []
+    for own, other in zip(people, people[1:] + people[:1], strict=True):
+        changed = [own, *(swap(own, other, part) for part in EDITED)]
+        rows.append([pictures(engine, latents, 15)[0] for latents in changed])
+    return rows
+
+
+def differences(engine: PortraitEngine) -> list[list[Tensor]]:
+    """A row a part: before, after and the difference, from -30°, 0° and 30°."""
+    own, other = engine.sample(OWN), engine.sample(OTHER)
+    rows = []
+    for part in LOCAL:
+        base = own.with_visible({*own.visible_names, part})
+        row = []
+        for yaw in (-30, 0, 30):
+            before, after = (
+                pictures(engine, latents, yaw)[0] for latents in (base, swap(base, other, part))
+            )
+            row += [before, after, (after - before).abs() * GAIN - 1]
+        rows.append(row)
+    return rows
+
+
 def save(path: Path, rows: list[list[Tensor]]) -> None:
     """Write rows of tiles as one JPEG."""
     sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
@@ -83,15 +122,15 @@ def save(path: Path, rows: list[list[Tensor]]) -> None:
 
 
 def main() -> None:
-    """Write both sheets."""
+    """Write the sheets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", type=Path, help="model file (the embedded one)")
     options = parser.parse_args()
     engine = PortraitEngine.load(options.model)
     options.out.mkdir(parents=True, exist_ok=True)
-    save(options.out / "seeds.jpg", seeds(engine))
-    save(options.out / "edits.jpg", edits(engine))
+    for make in (seeds, edits, random_people, swaps, differences):
+        save(options.out / f"{make.__name__}.jpg", make(engine))
 
 
 if __name__ == "__main__":
