@@ -2,9 +2,11 @@
 
 The rooms, from the outside in:
 
-* ``panel``, ``operators``, ``mesh_operators``, ``image_operators``, ``turntable``, ``render_engine``,
-  ``cli``, ``preferences``: what Blender calls.
+* ``panel``, ``operators``, ``part_operators``, ``transplant``, ``history``, ``mesh_operators``,
+  ``image_operators``, ``turntable``, ``render_engine``, ``cli``, ``preferences``: what Blender
+  calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
+  ``snapshot``: the same as plain values.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
 * ``runtime``: the one place that loads the model. ``jobs``: long work off the main thread.
 
@@ -18,15 +20,18 @@ import bpy
 
 from . import (
     cli,
+    history,
     image_operators,
     jobs,
     mesh_operators,
     operators,
     panel,
+    part_operators,
     preferences,
     properties,
     render_engine,
     runtime,
+    transplant,
     turntable,
 )
 
@@ -35,11 +40,14 @@ MODULES = (
     preferences,
     jobs,
     operators,
+    history,
+    part_operators,
     mesh_operators,
     image_operators,
     turntable,
     render_engine,
     panel,
+    transplant,
 )
 
 
@@ -49,6 +57,7 @@ def register() -> None:
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     properties.attach()
+    transplant.attach()
     jobs.attach()
     render_engine.join_stock_panels()
     panel.join_menus()
@@ -62,6 +71,7 @@ def unregister() -> None:
     render_engine.leave_stock_panels()
     jobs.detach()
     runtime.shut_down()
+    transplant.detach()
     properties.detach()
     for module in reversed(MODULES):
         for cls in reversed(module.CLASSES):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
+from bpy.props import BoolProperty, FloatProperty, IntProperty
 
 from ..core.errors import PortraitError
-from ..core.parts import PARTS, part_index
+from ..core.parts import PARTS
 from . import cameras, portraits, properties, runtime
 from .messages import cancels_on_error
 
@@ -60,122 +58,6 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
             self.seed = next(seed for seed in range(len(taken) + 1) if seed not in taken)
         settings = portraits.create(context).ssgan3d
         settings.seed, settings.truncation = self.seed, self.truncation
-        return {"FINISHED"}
-
-
-class SSGAN3D_OT_randomise(bpy.types.Operator):
-    """Draw new seeds."""
-
-    bl_idname = "ssgan3d.randomise"
-    bl_label = "Randomise"
-    bl_description = "Another person, or another version of one part with the others as they are"
-    bl_options = {"REGISTER", "UNDO"}
-
-    part: EnumProperty(
-        name="Part",
-        description="What changes",
-        items=(("ALL", "Whole Portrait", "Another person, parts and all"), *PART_ITEMS),
-        default="ALL",
-    )
-    aspect: EnumProperty(
-        name="Change",
-        description="What changes about one part",
-        items=(
-            ("BOTH", "Shape and Texture", "Its shape and its colours"),
-            ("SHAPE", "Shape", "Its shape; the colours stay"),
-            ("TEXTURE", "Texture", "Its colours; the shape stays"),
-        ),
-        default="BOTH",
-    )
-    random_seed: IntProperty(
-        name="Seed",
-        description="The new seed. -1 draws one",
-        default=-1,
-        min=-1,
-        max=properties.MAX_SEED,
-        options={"SKIP_SAVE"},
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a portrait to change."""
-        return portraits.editable(cls, context)
-
-    @cancels_on_error
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set the seeds."""
-        settings = portraits.active(context).ssgan3d
-        properties.fill_parts(settings)
-        if self.random_seed < 0:
-            self.random_seed = random.randrange(properties.MAX_SEED)
-        if self.part == "ALL":
-            settings.seed = self.random_seed
-            for part in settings.parts:
-                for name in ("shape_seed", "texture_seed", "mix_seed"):
-                    part.property_unset(name)
-        else:
-            part = settings.parts[self.part]
-            if self.aspect in {"BOTH", "SHAPE"}:
-                part.shape_seed = self.random_seed
-            if self.aspect in {"BOTH", "TEXTURE"}:
-                part.texture_seed = self.random_seed
-        return {"FINISHED"}
-
-
-class SSGAN3D_OT_reset_part(bpy.types.Operator):
-    """Give a part back to the portrait's own seed."""
-
-    bl_idname = "ssgan3d.reset_part"
-    bl_label = "Reset Part"
-    bl_description = "Give this part back the look that it has in this portrait by itself"
-    bl_options = {"REGISTER", "UNDO"}
-
-    part: EnumProperty(name="Part", items=PART_ITEMS)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a portrait to change."""
-        return portraits.editable(cls, context)
-
-    @cancels_on_error
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Unset all of the part's values."""
-        settings = portraits.active(context).ssgan3d
-        properties.fill_parts(settings)
-        part = settings.parts[self.part]
-        for name in set(part.bl_rna.properties.keys()) - {"rna_type", "name"}:
-            part.property_unset(name)
-        portraits.active(context).update_tag()
-        return {"FINISHED"}
-
-
-class SSGAN3D_OT_toggle_part(bpy.types.Operator):
-    """Show or hide one part."""
-
-    bl_idname = "ssgan3d.toggle_part"
-    bl_label = "Show or Hide Part"
-    bl_description = (
-        "Hide this part or show it again. Parts that not everybody has, such as glasses, go from "
-        "as the seed has it (dot) to always there to hidden"
-    )
-    bl_options = {"REGISTER", "UNDO"}
-
-    part: EnumProperty(name="Part", items=PART_ITEMS)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There must be a portrait to change."""
-        return portraits.editable(cls, context)
-
-    @cancels_on_error
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Go to the next state."""
-        settings = portraits.active(context).ssgan3d
-        properties.fill_parts(settings)
-        optional = PARTS[part_index(self.part)].optional
-        following = {"AUTO": "SHOW" if optional else "HIDE", "SHOW": "HIDE", "HIDE": "AUTO"}
-        part = settings.parts[self.part]
-        part.visibility = following[part.visibility]
         return {"FINISHED"}
 
 
@@ -260,9 +142,6 @@ def check_size(width: int, height: int) -> None:
 
 CLASSES = (
     SSGAN3D_OT_add_portrait,
-    SSGAN3D_OT_randomise,
-    SSGAN3D_OT_reset_part,
-    SSGAN3D_OT_toggle_part,
     SSGAN3D_OT_setup_scene,
     SSGAN3D_OT_release_memory,
 )

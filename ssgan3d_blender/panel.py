@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..core.parts import PARTS
-from . import portraits
+from ..core.parts import PART_NAMES, PARTS
+from . import history, portraits, properties
 from .operators import ENGINE_ID, STANDARD
 
 
@@ -46,30 +46,37 @@ class SSGAN3D_PT_portrait(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "seed")
         column.prop(settings, "truncation", slider=True)
-        row = layout.row()
+        row = layout.row(align=True)
         row.scale_y = 1.4
         button = row.operator("ssgan3d.randomise", text="Randomise", icon="FILE_REFRESH")
         button.part = "ALL"
+        row.operator("ssgan3d.surprise", icon="LIGHT")
+        history.draw(row, settings)
 
 
 class SSGAN3D_UL_parts(bpy.types.UIList):
     """The parts of a portrait, each with its visibility and a button that draws it anew."""
 
     def draw_item(  # type: ignore[no-untyped-def]
-        self, _context, layout, _data, item, _icon, _active, _property, index
+        self, _context, layout, data, item, _icon, _active, _property, index
     ) -> None:
         """Draw one part."""
         known = next((part for part in PARTS if part.name == item.name), None)
         row = layout.row(align=True)
-        row.active = item.visibility != "HIDE"
+        row.active = data.solo == item.name if data.solo else item.visibility != "HIDE"
         row.label(text=known.label if known else item.name)
         if known is None:
             return
         if max(item.shape_seed, item.texture_seed, item.mix_seed) >= 0:
             reset = row.operator("ssgan3d.reset_part", text="", icon="LOOP_BACK", emboss=False)
             reset.part = item.name
-        dice = row.operator("ssgan3d.randomise", text="", icon="FILE_REFRESH", emboss=False)
+        cell = row.row(align=True)
+        cell.enabled = not item.lock
+        dice = cell.operator("ssgan3d.randomise", text="", icon="FILE_REFRESH", emboss=False)
         dice.part, dice.aspect = item.name, "BOTH"
+        row.prop(item, "lock", text="", icon="LOCKED" if item.lock else "UNLOCKED", emboss=False)
+        solo = "SOLO_ON" if data.solo == item.name else "SOLO_OFF"
+        row.operator("ssgan3d.solo_part", text="", icon=solo, emboss=False).part = item.name
         eye = {"SHOW": "HIDE_OFF", "HIDE": "HIDE_ON"}.get(item.visibility)
         if eye is None:  # the seed decides about parts that a portrait may lack
             eye = "DOT" if known.optional else "HIDE_OFF"
@@ -86,6 +93,12 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
         """The list, and the settings of the chosen part."""
         layout = self.layout
         settings = portraits.active(context).ssgan3d
+        if settings.solo in PART_NAMES:
+            text = f"Only {part_label(settings.solo)} is shown"
+            row = layout.row()
+            row.alert = True
+            button = row.operator("ssgan3d.solo_part", text=text, icon="SOLO_ON", depress=True)
+            button.part = settings.solo
         layout.template_list(
             "SSGAN3D_UL_parts",
             "",
@@ -96,26 +109,38 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
             rows=len(PARTS),
             maxrows=len(PARTS),
         )
-        if not 0 <= settings.active_part < len(settings.parts):
-            return
-        part = settings.parts[settings.active_part]
-        layout.use_property_split = True
-        layout.use_property_decorate = True
-        column = layout.column()
-        column.prop(part, "visibility")
-        column.separator()
-        for name in ("shape_seed", "texture_seed"):
-            row = column.row()
-            row.active = getattr(part, name) >= 0
-            row.prop(part, name)
-        column.separator()
+        if 0 <= settings.active_part < len(settings.parts):
+            draw_part(layout.box(), settings.parts[settings.active_part])
+
+
+def part_label(name: str) -> str:
+    """What a person calls a part, of another version's parts their name."""
+    return next((part.label for part in PARTS if part.name == name), name)
+
+
+def draw_part(layout: bpy.types.UILayout, part: properties.SSGAN3D_PG_part) -> None:
+    """Draw the settings of one part."""
+    row = layout.row(align=True)
+    row.label(text=part_label(part.name))
+    row.operator("ssgan3d.copy_part", text="", icon="COPYDOWN", emboss=False)
+    row.operator("ssgan3d.paste_part", text="", icon="PASTEDOWN", emboss=False)
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = True
+    column.prop(part, "visibility")
+    column.separator()
+    for name in ("shape_seed", "texture_seed"):
         row = column.row()
-        row.active = part.mix_seed >= 0
-        row.prop(part, "mix_seed")
-        sliders = column.column()
-        sliders.enabled = part.mix_seed >= 0
-        sliders.prop(part, "shape_mix", slider=True)
-        sliders.prop(part, "texture_mix", slider=True)
+        row.active = getattr(part, name) >= 0
+        row.prop(part, name)
+    column.separator()
+    row = column.row()
+    row.active = part.mix_seed >= 0
+    row.prop(part, "mix_seed")
+    sliders = column.column()
+    sliders.enabled = part.mix_seed >= 0
+    sliders.prop(part, "shape_mix", slider=True)
+    sliders.prop(part, "texture_mix", slider=True)
 
 
 class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):

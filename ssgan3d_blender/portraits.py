@@ -67,6 +67,8 @@ class Handle(NamedTuple):
 def recipe(portrait: bpy.types.Object) -> PortraitRecipe:
     """The seeds and weights of a portrait (original or evaluated) as core's recipe.
 
+    A part that is on solo is the only one that is visible.
+
     Raises:
         PortraitError: a value is not a number.
     """
@@ -85,6 +87,9 @@ def recipe(portrait: bpy.types.Object) -> PortraitRecipe:
             shape_mix=_finite(part.shape_mix, portrait, f"Shape Mix of {part.name}"),
             texture_mix=_finite(part.texture_mix, portrait, f"Texture Mix of {part.name}"),
         )
+    if settings.solo in PART_NAMES:
+        for name in PART_NAMES:
+            parts.setdefault(name, PartRecipe()).visible = name == settings.solo
     return PortraitRecipe(
         seed=settings.seed,
         truncation=_finite(settings.truncation, portrait, "Variety"),

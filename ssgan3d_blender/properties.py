@@ -15,9 +15,11 @@ from bpy.props import (
     FloatProperty,
     IntProperty,
     PointerProperty,
+    StringProperty,
 )
 
 from ..core.parts import PARTS
+from . import snapshot
 
 OWN_SEED = -1
 MAX_SEED = 2**31 - 1
@@ -93,6 +95,21 @@ class SSGAN3D_PG_part(bpy.types.PropertyGroup):
         update=_redraw,
         override=OVERRIDABLE,
     )
+    lock: BoolProperty(
+        name="Lock",
+        description="Keep this part exactly as it is when the portrait is randomised",
+        default=False,
+        options=set(),
+        override=OVERRIDABLE,
+    )
+
+
+def _get_recipe(self: SSGAN3D_PG_portrait) -> str:
+    return snapshot.as_text(self)
+
+
+def _set_recipe(self: SSGAN3D_PG_portrait, text: str) -> None:
+    snapshot.put_text(self, text)
 
 
 class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):
@@ -130,6 +147,27 @@ class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):
     )
     active_part: IntProperty(
         name="Active Part", description="The part whose settings are shown", options=set(), min=0
+    )
+    solo: StringProperty(
+        name="Solo",
+        description="The only part in the picture. Empty: all of them",
+        options=set(),
+        update=_redraw,
+        override=OVERRIDABLE,
+    )
+    history: StringProperty(
+        name="History",
+        description="The looks that this portrait has had, for back and forward",
+        options={"HIDDEN"},
+        override=OVERRIDABLE,
+    )
+    recipe: StringProperty(
+        name="Recipe",
+        description="The whole look of this portrait as one line of text. "
+        "Writing it gives the portrait that look; presets do so",
+        options={"HIDDEN", "SKIP_SAVE"},
+        get=_get_recipe,
+        set=_set_recipe,
     )
 
 

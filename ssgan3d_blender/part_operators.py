@@ -1,0 +1,232 @@
+"""What an artist does with the parts of a portrait; each tooltip says what happens to the picture.
+
+A lock holds a part exactly. What a part looks like depends on its codes and, a little, on the
+portrait's own seed, which shapes the head that all parts share. So while anything is locked, the
+portrait keeps its seed and the unlocked parts get seeds of their own.
+"""
+
+from __future__ import annotations
+
+import random
+
+import bpy
+from bpy.props import EnumProperty, IntProperty
+
+from ..core.errors import PortraitError
+from ..core.parts import PARTS, part_index
+from . import history, portraits, properties, snapshot
+from .messages import cancels_on_error
+from .operators import PART_ITEMS
+
+NEW_SEED = -1
+ASPECT_ITEMS = (
+    ("BOTH", "Shape and Texture", "Its shape and its colours"),
+    ("SHAPE", "Shape", "Its shape; the colours stay"),
+    ("TEXTURE", "Texture", "Its colours; the shape stays"),
+)
+
+
+class EditOperator:
+    """An operator that changes the active portrait."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait that this file may change."""
+        return portraits.editable(cls, context)
+
+
+class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
+    """Draw a new seed."""
+
+    bl_idname = "ssgan3d.randomise"
+    bl_label = "Randomise"
+    bl_description = (
+        "Another person, or another version of one part with the others as they are. Locked parts "
+        "stay exactly as they are"
+    )
+
+    part: EnumProperty(
+        name="Part",
+        description="What changes",
+        items=(("ALL", "Whole Portrait", "Another person, parts and all"), *PART_ITEMS),
+        default="ALL",
+    )
+    aspect: EnumProperty(
+        name="Change",
+        description="What changes about one part",
+        items=ASPECT_ITEMS,
+        default="BOTH",
+    )
+    random_seed: IntProperty(
+        name="Seed",
+        description="The new seed. -1 draws one",
+        default=NEW_SEED,
+        min=NEW_SEED,
+        max=properties.MAX_SEED,
+        options={"SKIP_SAVE"},
+    )
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the seeds."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        if self.random_seed < 0:
+            self.random_seed = random.randrange(properties.MAX_SEED)
+        if self.part != "ALL":
+            part = settings.parts[self.part]
+            if part.lock:
+                raise PortraitError(f"{_label(part)} is locked: open its lock first.")
+            with history.step(settings):
+                if self.aspect in {"BOTH", "SHAPE"}:
+                    part.shape_seed = self.random_seed
+                if self.aspect in {"BOTH", "TEXTURE"}:
+                    part.texture_seed = self.random_seed
+            return {"FINISHED"}
+        free = unlocked(settings)
+        with history.step(settings):
+            whole = len(free) == len(settings.parts)
+            seed = properties.OWN_SEED if whole else self.random_seed
+            if whole:
+                settings.seed = self.random_seed
+            for part in free:
+                give_seed(part, seed)
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
+    """Change some parts."""
+
+    bl_idname = "ssgan3d.surprise"
+    bl_label = "Surprise Me"
+    bl_description = (
+        "Change some of the parts, each to that of another person. Locked and hidden parts stay "
+        "exactly as they are"
+    )
+
+    random_seed: IntProperty(
+        name="Surprise",
+        description="Which parts change, and to what. -1 draws it",
+        default=NEW_SEED,
+        min=NEW_SEED,
+        max=properties.MAX_SEED,
+        options={"SKIP_SAVE"},
+    )
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Choose the parts and set their seeds."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        free = [part for part in unlocked(settings) if part.visibility != "HIDE"]
+        if not free:
+            raise PortraitError("All parts are locked or hidden: open a lock first.")
+        if self.random_seed < 0:
+            self.random_seed = random.randrange(properties.MAX_SEED)
+        dice = random.Random(self.random_seed)
+        chosen = dice.sample(free, dice.randint(1, max(1, len(free) // 2)))
+        seen = [part for part in free if not PARTS[part_index(part.name)].optional]
+        if seen and not any(part in seen for part in chosen):
+            chosen.append(dice.choice(seen))  # parts that the portrait may lack show no surprise
+        with history.step(settings):
+            for part in chosen:
+                give_seed(part, dice.randrange(properties.MAX_SEED))
+        self.report({"INFO"}, f"New: {', '.join(_label(part) for part in chosen)}")
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_reset_part(EditOperator, bpy.types.Operator):
+    """Give a part back to the portrait's own seed."""
+
+    bl_idname = "ssgan3d.reset_part"
+    bl_label = "Reset Part"
+    bl_description = "Give this part back the look that it has in this portrait by itself"
+
+    part: EnumProperty(name="Part", items=PART_ITEMS)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set the part's look to the defaults."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        with history.step(settings):
+            snapshot.put_part(settings.parts[self.part], {})
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_toggle_part(EditOperator, bpy.types.Operator):
+    """Show or hide one part."""
+
+    bl_idname = "ssgan3d.toggle_part"
+    bl_label = "Show or Hide Part"
+    bl_description = (
+        "Hide this part or show it again. Parts that not everybody has, such as glasses, go from "
+        "as the seed has it (dot) to always there to hidden"
+    )
+
+    part: EnumProperty(name="Part", items=PART_ITEMS)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Go to the next state."""
+        settings = portraits.active(context).ssgan3d
+        properties.fill_parts(settings)
+        optional = PARTS[part_index(self.part)].optional
+        following = {"AUTO": "SHOW" if optional else "HIDE", "SHOW": "HIDE", "HIDE": "AUTO"}
+        part = settings.parts[self.part]
+        with history.step(settings):
+            part.visibility = following[part.visibility]
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_solo_part(EditOperator, bpy.types.Operator):
+    """Show one part alone."""
+
+    bl_idname = "ssgan3d.solo_part"
+    bl_label = "Solo"
+    bl_description = (
+        "Show this part alone, or all parts again. Which parts are hidden is remembered. Renders "
+        "and meshes follow"
+    )
+
+    part: EnumProperty(name="Part", items=PART_ITEMS)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Switch it on for this part, or off."""
+        settings = portraits.active(context).ssgan3d
+        settings.solo = "" if settings.solo == self.part else self.part
+        return {"FINISHED"}
+
+
+def unlocked(settings: properties.SSGAN3D_PG_portrait) -> list[properties.SSGAN3D_PG_part]:
+    """The parts that may change by chance.
+
+    Raises:
+        PortraitError: there are none.
+    """
+    free = [part for part in settings.parts if not part.lock]
+    if not free:
+        raise PortraitError("All parts are locked: open a lock first.")
+    return free
+
+
+def give_seed(part: properties.SSGAN3D_PG_part, seed: int) -> None:
+    """Give a part shape and texture of one seed, and no mix; visibility and lock stay."""
+    visible = snapshot.take_part(part).get("visible")
+    snapshot.put_part(part, {"visible": visible, "shape_seed": seed, "texture_seed": seed})
+
+
+def _label(part: properties.SSGAN3D_PG_part) -> str:
+    return next((known.label for known in PARTS if known.name == part.name), part.name)
+
+
+CLASSES = (
+    SSGAN3D_OT_randomise,
+    SSGAN3D_OT_surprise,
+    SSGAN3D_OT_reset_part,
+    SSGAN3D_OT_toggle_part,
+    SSGAN3D_OT_solo_part,
+)
