@@ -27,6 +27,7 @@ from . import (
     operators,
     panel,
     part_operators,
+    portrait_files,
     preferences,
     properties,
     render_engine,
@@ -42,6 +43,7 @@ MODULES = (
     operators,
     history,
     part_operators,
+    portrait_files,
     mesh_operators,
     image_operators,
     turntable,
@@ -58,6 +60,7 @@ def register() -> None:
             bpy.utils.register_class(cls)
     properties.attach()
     transplant.attach()
+    portrait_files.attach()
     jobs.attach()
     render_engine.join_stock_panels()
     panel.join_menus()
@@ -72,6 +75,7 @@ def unregister() -> None:
     jobs.detach()
     runtime.shut_down()
     transplant.detach()
+    portrait_files.detach()
     properties.detach()
     for module in reversed(MODULES):
         for cls in reversed(module.CLASSES):

@@ -45,10 +45,7 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Objects are added in object mode, into a collection that can be changed."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave edit mode first")
-            return False
-        return context.collection is not None and context.collection.is_editable
+        return portraits.addable(cls, context)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -118,6 +118,14 @@ def needed(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bo
     return False
 
 
+def addable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For an operator's ``poll``: whether a portrait can be added to the active collection."""
+    if context.mode != "OBJECT":
+        operator.poll_message_set("Leave edit mode first")
+        return False
+    return context.collection is not None and context.collection.is_editable
+
+
 def editable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """For an operator's ``poll``: whether a portrait is active that this file may change."""
     if not needed(operator, context):

@@ -64,10 +64,12 @@ def put(settings: SSGAN3D_PG_portrait, values: dict[str, Any]) -> None:
 
     check(values)
     fill_parts(settings)
-    settings.seed, settings.truncation = values["seed"], values["truncation"]
+    settings.seed = values["seed"]
+    default = settings.bl_rna.properties["truncation"].default
+    settings.truncation = values.get("truncation", default)
     for part in settings.parts:
         if part.name in PART_NAMES:
-            put_part(part, values["parts"].get(part.name, {}))
+            put_part(part, values.get("parts", {}).get(part.name, {}))
 
 
 def as_text(settings: SSGAN3D_PG_portrait) -> str:
@@ -101,13 +103,13 @@ def check(values: Any) -> None:
         if not number or not 0 <= value <= 1:
             raise PortraitError(f"{label} must be a number from 0 to 1, not {value!r}.")
 
-    if not isinstance(values, dict) or set(values) != {"seed", "truncation", "parts"}:
+    if not isinstance(values, dict) or set(values) - {"seed", "truncation", "parts"}:
         raise PortraitError("A portrait is described by seed, truncation and parts.")
-    seed("The seed", values["seed"])
-    unit("The truncation", values["truncation"])
-    if not isinstance(values["parts"], dict):
+    seed("The seed", values.get("seed"))
+    unit("The truncation", values.get("truncation", 0.0))
+    if not isinstance(values.get("parts", {}), dict):
         raise PortraitError("The parts of a portrait must have names.")
-    for name, part in values["parts"].items():
+    for name, part in values.get("parts", {}).items():
         if name not in PART_NAMES:
             raise PortraitError(f"There is no part {name!r}: it was made with another version.")
         unknown = not isinstance(part, dict) or set(part) - {"visible", *SEEDS, *MIXES}

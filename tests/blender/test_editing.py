@@ -152,7 +152,7 @@ def test_history_is_bounded_saved_and_survives_nonsense(
         assert bpy.ops.ssgan3d.history(direction="BACK") == {"CANCELLED"}
         assert bpy.ops.ssgan3d.randomise(random_seed=9) == {"FINISHED"}
     portrait.ssgan3d.history = '{"looks": [{"seed": "x"}, {}], "at": 1}'
-    with pytest.raises(RuntimeError, match="described by seed"):
+    with pytest.raises(RuntimeError, match="seed must be a whole number"):
         bpy.ops.ssgan3d.history(direction="BACK")
 
 
@@ -261,6 +261,8 @@ def test_a_recipe_is_a_portrait_as_text(bpy: Any, addon: Addon, portrait: Any) -
     bpy.ops.ssgan3d.randomise()
     settings.recipe = text
     assert settings.recipe == text
+    settings.recipe = '{"seed": 3}'
+    assert look(portrait) == {"seed": 3, "truncation": 0.7, "parts": {}}
     check = addon("ssgan3d_blender.snapshot").check
     good = json.loads(text)
     for bad in (
