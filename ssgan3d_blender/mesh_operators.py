@@ -1,29 +1,39 @@
-"""What an artist takes away as meshes."""
+"""What an artist takes away as meshes: objects in the scene, or a file."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import bpy
-from bpy.props import EnumProperty, IntProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
 from ..core.parts import BACKGROUND
-from . import portraits, preferences, runtime
+from . import background, jobs, portraits, preferences
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
+if TYPE_CHECKING:
+    import trimesh
+
+    from ..core.latents import PortraitRecipe
+    from ..core.texturing import Texture
+
 MESH_PARTS = tuple(item for index, item in enumerate(PART_ITEMS) if index != BACKGROUND)
+COUNTED_AT = 128  # resolution that triangles are estimated for
+
+_counted: tuple[str, dict[str, int]] | None = None
+"""Whose triangles were estimated last, and how many each part has at ``COUNTED_AT``."""
 
 
-class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
-    """Extract the active portrait's parts as mesh objects."""
+class MeshOptions:
+    """What both ways of taking meshes ask for, and the number of triangles to expect."""
 
-    bl_idname = "ssgan3d.extract_meshes"
-    bl_label = "Extract Part Meshes"
-    bl_description = (
-        "Make one mesh object for each part, in the portrait's colours and in its place. "
-        "Extracting again replaces them"
-    )
-    bl_options = {"REGISTER", "UNDO"}
+    if TYPE_CHECKING:
+        layout: bpy.types.UILayout
 
     parts: EnumProperty(
         name="Parts",
@@ -50,11 +60,131 @@ class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
     )
     max_faces: IntProperty(
         name="Face Limit",
-        description="Parts with more triangles get a Decimate modifier that brings them down to "
-        "this number. 0: no limit",
+        description="Parts with more triangles are brought down to this number: objects by a "
+        "Decimate modifier that can be taken away again, files for good. 0: no limit",
         default=0,
         min=0,
         soft_max=100_000,
+    )
+
+    def _count(self, context: bpy.types.Context) -> None:
+        """Begin to estimate the triangles of the active portrait; the dialog shows them."""
+        from ..core.meshing import estimate_triangles
+
+        recipe, choice = _recipe(context), preferences.model_choice()
+        key = repr((recipe, choice))
+        if _counted is not None and _counted[0] == key:
+            return
+
+        def work(_job: jobs.Job) -> dict[str, int]:
+            engine: Any = background.EngineByTurns(choice)
+            return estimate_triangles(engine, recipe.resolve(engine), resolution=COUNTED_AT)
+
+        def finish(counts: dict[str, int]) -> None:
+            global _counted
+            _counted = key, counts
+
+        jobs.start("Count Triangles", work, finish)
+
+    def _expected(self, context: bpy.types.Context) -> int | None:
+        """About how many triangles these options give; None while they are being counted."""
+        key = repr((_recipe(context), preferences.model_choice()))
+        if _counted is None or _counted[0] != key:
+            return None
+        growth = (self.resolution / COUNTED_AT) ** 2
+        counts = [
+            round(count * growth) for part, count in _counted[1].items() if part in self.parts
+        ]
+        return sum(min(count, self.max_faces) if self.max_faces else count for count in counts)
+
+    def _draw_options(self, context: bpy.types.Context) -> bpy.types.UILayout:
+        """Draw the common options and what they lead to; returns a column for more of them."""
+        self.layout.column().prop(self, "parts")
+        column = self.layout.column()
+        column.use_property_split = True
+        for name in ("resolution", "smoothing", "max_faces"):
+            column.prop(self, name)
+        count = self._expected(context)
+        text = "Counting triangles …" if count is None else f"About {round(count, -3):,} triangles"
+        column.label(text=text, icon="MESH_DATA")
+        return column
+
+    def _work(
+        self, context: bpy.types.Context, *, textured: bool, max_faces: int | None
+    ) -> Callable[[jobs.Job], Any]:
+        """The half that meshes in a thread, with all that it reads from Blender read now."""
+        from ..core.meshing import extract_meshes
+        from ..core.texturing import project_texture
+
+        if not self.parts:
+            raise PortraitError("No part is chosen: choose at least one.")
+        recipe, choice, parts = _recipe(context), preferences.model_choice(), set(self.parts)
+        resolution, smoothing = self.resolution, self.smoothing
+
+        def work(
+            job: jobs.Job,
+        ) -> tuple[dict[str, trimesh.Trimesh], Texture | None, float]:
+            engine: Any = background.EngineByTurns(choice)
+            latents = recipe.resolve(engine)
+            there = [name for name in latents.visible_names if name in parts]
+            if not there:
+                raise PortraitError(
+                    "None of these parts is there in this portrait: show them, or choose others."
+                )
+            extracted = extract_meshes(
+                engine,
+                latents,
+                parts=there,
+                resolution=resolution,
+                smoothing=smoothing,
+                max_faces=max_faces,
+                progress=job.report,
+            )
+            if not extracted:
+                raise PortraitError("These parts have no surface in this portrait: choose others.")
+            texture = project_texture(engine, latents, extracted) if textured else None
+            return extracted, texture, engine.config.unit_metres
+
+        return work
+
+
+class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
+    """Extract the active portrait's parts as mesh objects."""
+
+    bl_idname = "ssgan3d.extract_meshes"
+    bl_label = "Extract Part Meshes"
+    bl_description = (
+        "Make one mesh object for each part, in the portrait's colours, in its place and of life "
+        "size. Extracting again replaces them"
+    )
+    bl_options = {"REGISTER"}  # the step to undo comes with the result: background.run_job
+
+    layout_kind: EnumProperty(
+        name="Objects",
+        description="What becomes an object",
+        items=(
+            ("APART", "One a Part", "An object for each part"),
+            ("JOINED", "One for All", "One object, with a vertex group for each part"),
+        ),
+        default="APART",
+    )
+    colours: EnumProperty(
+        name="Colours",
+        description="How the meshes get the portrait's colours",
+        items=(
+            (
+                "VERTEX",
+                "Vertex Colours",
+                "Mixed from all sides that show a point: no seams, as fine as the mesh",
+            ),
+            (
+                "TEXTURE",
+                "Texture",
+                "An image with UVs, as sharp as the portrait's pictures whatever the mesh; vertex "
+                "colours are stored as well",
+            ),
+        ),
+        default="VERTEX",
     )
 
     @classmethod
@@ -65,32 +195,123 @@ class SSGAN3D_OT_extract_meshes(bpy.types.Operator):
             return False
         return portraits.needed(cls, context)
 
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for the options."""
+        self._count(context)
+        return context.window_manager.invoke_props_dialog(self, width=360)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The dialog."""
+        column = self._draw_options(context)
+        column.prop(self, "layout_kind")
+        column.prop(self, "colours")
+
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Extract, then replace what an earlier call made."""
-        if not self.parts:
-            raise PortraitError("No part is chosen: choose at least one.")
-        from ..core.meshing import extract_meshes
-        from . import meshes
+        handle = portraits.Handle.of(portraits.active(context))
+        scene, parts = context.scene.name, set(self.parts)
+        limit, joined = self.max_faces or None, self.layout_kind == "JOINED"
+        textured = self.colours == "TEXTURE"
 
-        portrait = portraits.active(context)
-        with runtime.session(preferences.model_choice()) as engine:
-            latents = portraits.recipe(portrait).resolve(engine)
-            there = [name for name in latents.visible_names if name in self.parts]
-            if not there:
-                raise PortraitError(
-                    "None of these parts is there in this portrait: show them, or choose others."
-                )
-            extracted = extract_meshes(
-                engine, latents, parts=there, resolution=self.resolution, smoothing=self.smoothing
+        def finish(result: tuple[dict[str, trimesh.Trimesh], Texture | None, float]) -> str:
+            from . import meshes
+
+            extracted, texture, unit = result
+            made = meshes.store(
+                bpy.data.scenes.get(scene) or bpy.context.scene,
+                handle.get(),
+                extracted,
+                unit,
+                max_faces=limit,
+                joined=joined,
+                texture=texture,
+                replaced=parts,
             )
-            unit = engine.config.unit_metres
-        if not extracted:
-            raise PortraitError("These parts have no surface in this portrait: choose others.")
-        made = meshes.store(context.scene, portrait, extracted, unit, self.max_faces or None)
-        faces = sum(len(item.data.polygons) for item in made)
-        self.report({"INFO"}, f"{len(made)} parts, {faces:,} triangles")
+            meshes.show_colors(textured=textured)
+            faces = sum(len(item.data.polygons) for item in made)
+            return f"{len(extracted)} parts, {faces:,} triangles"
+
+        work = self._work(context, textured=textured, max_faces=None)
+        background.run_job(self, "Extract Part Meshes", work, finish)
         return {"FINISHED"}
 
 
-CLASSES = (SSGAN3D_OT_extract_meshes,)
+class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
+    """Write the active portrait's part meshes to a file."""
+
+    bl_idname = "ssgan3d.export_meshes"
+    bl_label = "Export Part Meshes"
+    bl_description = (
+        "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres; the "
+        "scene stays as it is"
+    )
+    bl_options = {"REGISTER"}
+
+    file_format: EnumProperty(
+        name="Format",
+        description="What kind of file",
+        items=(
+            (".glb", "glTF Binary (.glb)", "Parts apart and named, with vertex colours"),
+            (".obj", "Wavefront (.obj)", "One mesh with vertex colours"),
+            (".ply", "Stanford (.ply)", "One mesh with vertex colours"),
+            (".stl", "STL (.stl)", "One mesh without colours, for printing"),
+        ),
+        default=".glb",
+    )
+    if TYPE_CHECKING:
+        filepath: str
+    filter_glob: StringProperty(default="*.glb;*.obj;*.ply;*.stl", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait."""
+        return portraits.needed(cls, context)
+
+    @property
+    def filename_ext(self) -> str:
+        """The suffix that the file browser puts on the name."""
+        return self.file_format
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for the file, named after the portrait."""
+        self._count(context)
+        if not self.filepath:
+            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+            name = bpy.path.clean_name(portraits.active(context).name)
+            self.filepath = str(folder / f"{name}{self.file_format}")
+        return ExportHelper.invoke(self, context, event)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The file browser's side panel."""
+        self.layout.prop(self, "file_format")
+        self._draw_options(context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Mesh and write."""
+        from ..core.meshing import FORMATS, export_meshes
+
+        path = Path(bpy.path.abspath(self.filepath))
+        if path.suffix.lower() not in FORMATS:
+            path = path.with_name(path.name + self.file_format)
+        mesh = self._work(context, textured=False, max_faces=self.max_faces or None)
+
+        def work(job: jobs.Job) -> int:
+            extracted, _, unit = mesh(job)
+            export_meshes(extracted, path, unit_metres=unit)
+            return sum(len(part.faces) for part in extracted.values())
+
+        background.run_job(
+            self, "Export Part Meshes", work, lambda faces: f"{path}: {faces:,} triangles"
+        )
+        return {"FINISHED"}
+
+
+def _recipe(context: bpy.types.Context) -> PortraitRecipe:
+    """The active portrait as it is at this frame."""
+    portrait = portraits.active(context)
+    return portraits.recipe(portrait.evaluated_get(context.evaluated_depsgraph_get()))
+
+
+CLASSES = (SSGAN3D_OT_extract_meshes, SSGAN3D_OT_export_meshes)

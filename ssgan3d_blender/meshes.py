@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
 from ..core.parts import PARTS, part_index
+from . import images
 from .camera_bridge import model_to_object
 
 if TYPE_CHECKING:
     import trimesh
 
+    from ..core.texturing import Texture
+
 COLOR_ATTRIBUTE = "Portrait Colour"
+UV_MAP = "Portrait UV"
 MATERIAL = "Portrait Part"
 PART_KEY = "ssgan3d_part"
+JOINT = "+"
+"""Stands between the parts of a joined mesh in its ``PART_KEY``."""
 
 
 def store(
@@ -23,53 +30,112 @@ def store(
     portrait: bpy.types.Object,
     extracted: dict[str, trimesh.Trimesh],
     unit: float,
+    *,
     max_faces: int | None = None,
+    joined: bool = False,
+    texture: Texture | None = None,
+    replaced: Collection[str] | None = None,
 ) -> list[bpy.types.Object]:
-    """One object a part, hung on the portrait, in a collection of their own.
-
-    Objects that an earlier call made for the same parts are replaced once all new ones are there.
+    """One object a part, or one for all, hung on the portrait, in a collection of their own.
 
     Args:
         unit: length of a model unit in metres.
-        max_faces: parts with more triangles get a Decimate modifier, which loses nothing.
+        max_faces: parts with more triangles get a Decimate modifier, which loses nothing; a joined
+            mesh may have as many for each of its parts.
+        joined: one object, with a vertex group for each part.
+        texture: shown by the material in place of the vertex colours, which are stored in any case.
+        replaced: parts whose objects of an earlier call go; None stands for those extracted.
     """
     collection = _collection(scene, f"{portrait.name} Parts")
-    material = _material()
+    if texture is None:
+        material = _color_material()
+    else:
+        material = _texture_material(portrait.name, texture)
+    groups = [tuple(extracted)] if joined else [(name,) for name in extracted]
     made = []
-    for name, source in extracted.items():
-        label = PARTS[part_index(name)].label
-        mesh = _mesh(f"{portrait.name} {label}", source, unit)
+    for names in groups:
+        sources = [extracted[name] for name in names]
+        uv = None if texture is None else np.concatenate([texture.uv[name] for name in names])
+        mesh = _mesh(_label(portrait, names), sources, uv, unit)
         mesh.materials.append(material)
         item = bpy.data.objects.new(mesh.name, mesh)
         item.parent = portrait
-        item[PART_KEY] = name
-        if max_faces is not None and len(source.faces) > max_faces:
-            item.modifiers.new("Face Limit", "DECIMATE").ratio = max_faces / len(source.faces)
+        item[PART_KEY] = JOINT.join(names)
+        if joined:
+            _add_vertex_groups(item, extracted)
+        limit = None if max_faces is None else max_faces * len(names)
+        if limit is not None and len(mesh.polygons) > limit:
+            item.modifiers.new("Face Limit", "DECIMATE").ratio = limit / len(mesh.polygons)
         made.append(item)
+    _remove_older(portrait, set(extracted if replaced is None else replaced), made)
+    for item, names in zip(made, groups, strict=True):
+        collection.objects.link(item)
+        item.name = item.data.name = _label(portrait, names)
+    return made
+
+
+def show_colors(*, textured: bool) -> None:
+    """Have solid 3D views that show plain materials show the parts' colours instead."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type != "VIEW_3D":
+                continue
+            shading = area.spaces.active.shading
+            if shading.type == "SOLID" and shading.color_type in {"MATERIAL", "VERTEX", "TEXTURE"}:
+                shading.color_type = "TEXTURE" if textured else "VERTEX"
+
+
+def _label(portrait: bpy.types.Object, names: Sequence[str]) -> str:
+    if len(names) > 1:
+        return f"{portrait.name} Mesh"
+    return f"{portrait.name} {PARTS[part_index(names[0])].label}"
+
+
+def _remove_older(
+    portrait: bpy.types.Object, parts: set[str], made: Sequence[bpy.types.Object]
+) -> None:
+    """Remove earlier objects that hold nothing but ``parts``, with their meshes."""
     for older in list(portrait.children):
-        if older.get(PART_KEY) in extracted and older not in made:
+        held = set(older.get(PART_KEY, "").split(JOINT)) - {""}
+        if held and held <= parts and older not in made:
             mesh = older.data
             bpy.data.objects.remove(older)
             if mesh.users == 0:
                 bpy.data.meshes.remove(mesh)
-    for item in made:
-        collection.objects.link(item)
-        item.name = item.data.name = f"{portrait.name} {PARTS[part_index(item[PART_KEY])].label}"
-    return made
 
 
-def _mesh(name: str, source: trimesh.Trimesh, unit: float) -> bpy.types.Mesh:
+def _mesh(
+    name: str, sources: Sequence[trimesh.Trimesh], uv: np.ndarray | None, unit: float
+) -> bpy.types.Mesh:
+    """One mesh of one or more parts in the portrait object's axes, with colours and UVs."""
+    starts = np.cumsum([0, *(len(source.vertices) for source in sources)])
+    faces = [source.faces + start for source, start in zip(sources, starts[:-1], strict=True)]
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(
-        np.asarray(source.vertices, np.float32), [], np.asarray(source.faces), shade_flat=False
+        np.concatenate([source.vertices for source in sources]).astype(np.float32),
+        [],
+        np.concatenate(faces),
+        shade_flat=False,
     )
     mesh.transform(model_to_object(unit))
-    colors = np.asarray(source.visual.vertex_colors, np.float32) / 255  # (N, 4) sRGB
+    colors = np.concatenate([source.visual.vertex_colors for source in sources])  # (N, 4) sRGB
     attribute = mesh.color_attributes.new(COLOR_ATTRIBUTE, "BYTE_COLOR", "POINT")
-    attribute.data.foreach_set("color_srgb", colors.ravel())
+    attribute.data.foreach_set("color_srgb", (colors.astype(np.float32) / 255).ravel())
     mesh.color_attributes.active_color = attribute
+    if uv is not None:
+        mesh.uv_layers.new(name=UV_MAP).uv.foreach_set("vector", uv.ravel())
     mesh.update()
     return mesh
+
+
+def _add_vertex_groups(item: bpy.types.Object, extracted: dict[str, trimesh.Trimesh]) -> None:
+    """A vertex group for each part, so that a part can be selected in the joined mesh."""
+    start = 0
+    for name, source in extracted.items():
+        end = start + len(source.vertices)
+        group = item.vertex_groups.new(name=PARTS[part_index(name)].label)
+        group.add(range(start, end), 1.0, "REPLACE")
+        start = end
 
 
 def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
@@ -80,19 +146,43 @@ def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
     return found
 
 
-def _material() -> bpy.types.Material:
+def _color_material() -> bpy.types.Material:
     """The material that shows the colour attribute, shared by all parts."""
     material = bpy.data.materials.get(MATERIAL)
-    if material is not None:
-        return material
-    material = bpy.data.materials.new(MATERIAL)
+    if material is None:
+        material, surface = _material(MATERIAL)
+        color = material.node_tree.nodes.new("ShaderNodeVertexColor")
+        color.layer_name = COLOR_ATTRIBUTE
+        _connect(material, color, surface)
+    return material
+
+
+def _texture_material(owner: str, texture: Texture) -> bpy.types.Material:
+    """The material that shows a portrait's texture; extracting again renews its image."""
+    import torch
+
+    image = images.store(f"{owner} Texture", torch.from_numpy(texture.picture).float() / 255)
+    material = bpy.data.materials.get(f"{owner} Texture")
+    if material is None:
+        material, surface = _material(f"{owner} Texture")
+        color = material.node_tree.nodes.new("ShaderNodeTexImage")
+        color.image = image
+        _connect(material, color, surface)
+    return material
+
+
+def _material(name: str) -> tuple[bpy.types.Material, bpy.types.Node]:
+    """A new material and its surface, which shines as little as skin does."""
+    material = bpy.data.materials.new(name)
     if material.node_tree is None:  # Blender 5.0 and later give every material its nodes
         material.use_nodes = True
     nodes = material.node_tree.nodes
     surface = nodes.get("Principled BSDF") or nodes.new("ShaderNodeBsdfPrincipled")
     surface.inputs["Roughness"].default_value = 0.7
-    color = nodes.new("ShaderNodeVertexColor")
-    color.layer_name = COLOR_ATTRIBUTE
-    color.location = (surface.location.x - 250, surface.location.y)
+    return material, surface
+
+
+def _connect(material: bpy.types.Material, color: bpy.types.Node, surface: bpy.types.Node) -> None:
+    color.location = (surface.location.x - 300, surface.location.y)
     material.node_tree.links.new(color.outputs["Color"], surface.inputs["Base Color"])
-    return material
+    material.node_tree.nodes.active = color

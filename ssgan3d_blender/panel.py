@@ -157,6 +157,7 @@ class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
         column.operator("render.render", text="Render Image", icon="RENDER_STILL")
         column.operator("ssgan3d.render_images", icon="IMAGE_DATA")
         column.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
+        column.operator("ssgan3d.export_meshes", icon="EXPORT")
         column.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
 
 

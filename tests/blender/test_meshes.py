@@ -1,10 +1,12 @@
 """Part meshes as Blender objects."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 
 from tests.blender.helpers import Addon
 
@@ -102,3 +104,102 @@ def test_failures_leave_the_old_parts(
     with pytest.raises(RuntimeError, match="Meshes need PyMCubes"):
         bpy.ops.ssgan3d.extract_meshes(resolution=20)
     assert {item.name: len(item.data.vertices) for item in portrait.children} == before
+
+
+def test_joined_parts_are_one_object_with_a_group_for_each(
+    bpy: Any, addon: Addon, portrait: Any, expected: Any
+) -> None:
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION)
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION, layout_kind="JOINED")
+    (item,) = portrait.children
+    assert len(item.data.polygons) == sum(len(mesh.faces) for mesh in expected.values())
+    labels = {part.name: part.label for part in addon("core.parts").PARTS}
+    assert [group.name for group in item.vertex_groups] == [labels[name] for name in expected]
+    counts = np.bincount([vertex.groups[0].group for vertex in item.data.vertices])
+    assert counts.tolist() == [len(mesh.vertices) for mesh in expected.values()]
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION)
+    assert len(portrait.children) == len(expected)
+
+
+def test_texture_shows_the_portraits_colours(bpy: Any, portrait: Any, expected: Any) -> None:
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION, colours="TEXTURE")
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION, colours="TEXTURE")
+    images = [image for image in bpy.data.images if "Texture" in image.name]
+    assert [image.name for image in images] == ["Portrait Texture"] and images[0].packed_file
+    width, height = images[0].size
+    pixels = np.array(images[0].pixels[:]).reshape(height, width, 4)[..., :3]
+    errors = []
+    for item in portrait.children:
+        (material,) = item.data.materials
+        (link,) = [link for link in material.node_tree.links if link.to_socket.name == "Base Color"]
+        assert link.from_node.image == images[0]
+        uv = np.empty(6 * len(item.data.polygons), np.float32)
+        item.data.uv_layers.active.uv.foreach_get("vector", uv)
+        assert uv.min() >= 0 and uv.max() <= 1
+        middle = uv.reshape(-1, 3, 2).mean(1) * (width, height)
+        seen = pixels[middle[:, 1].astype(int), middle[:, 0].astype(int)]
+        mesh = expected[item["ssgan3d_part"]]
+        errors.append(np.abs(seen - mesh.visual.vertex_colors[mesh.faces, :3].mean(1) / 255))
+    assert np.median(np.concatenate(errors)) < 0.03
+
+
+def test_meshes_of_parts_that_were_hidden_since_go(bpy: Any, portrait: Any, expected: Any) -> None:
+    bpy.ops.ssgan3d.extract_meshes(resolution=16)
+    hidden = portrait.children[0]["ssgan3d_part"]
+    portrait.ssgan3d.parts[hidden].visibility = "HIDE"
+    bpy.ops.ssgan3d.extract_meshes(resolution=16)
+    assert hidden not in {item["ssgan3d_part"] for item in portrait.children}
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl"])
+def test_export_writes_a_file_and_says_how_many_triangles(
+    bpy: Any,
+    portrait: Any,
+    expected: Any,
+    tmp_path: Path,
+    suffix: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    name = max(expected, key=lambda key: len(expected[key].faces))
+    path = tmp_path / f"head{suffix}"
+    done = bpy.ops.ssgan3d.export_meshes(
+        filepath=str(path), resolution=RESOLUTION, parts={name}, file_format=suffix
+    )
+    assert done == {"FINISHED"} and not portrait.children
+    count = len(expected[name].faces)
+    assert f"{path}: {count:,} triangles" in capfd.readouterr().out
+    written = trimesh.load(path, force="mesh")
+    assert len(written.faces) == count
+    np.testing.assert_allclose(written.extents, expected[name].extents * 0.155, atol=1e-4)
+
+
+def test_export_names_the_file_by_its_format_and_reports_a_folder_that_is_none(
+    bpy: Any, portrait: Any, expected: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(RuntimeError, match="file"):
+        bpy.ops.ssgan3d.export_meshes(filepath=str(tmp_path / "file" / "a.glb"), resolution=16)
+    bpy.ops.ssgan3d.export_meshes(
+        filepath=str(tmp_path / "v1.2"), resolution=16, file_format=".ply"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "v1.2.ply"]
+
+
+def test_a_portrait_that_was_deleted_while_its_meshes_were_made_is_reported(
+    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = addon("ssgan3d_blender.jobs")
+    said: list[str] = []
+    monkeypatch.setattr(jobs, "_in_background", lambda: False)
+    monkeypatch.setattr(jobs, "_show_error", lambda _label, message: said.append(message))
+    other = portrait.copy()
+    bpy.context.collection.objects.link(other)
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    bpy.context.view_layer.objects.active = other
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    bpy.data.objects.remove(portrait)
+    for job in jobs.running():
+        job.join()
+    jobs._poll()
+    assert len(said) == 1 and "deleted" in said[0]
+    assert other.children and all(item.data.polygons for item in other.children)

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from scipy.spatial import cKDTree
 
 from core.camera import Camera
 from core.errors import PortraitError
 from core.lifting import Geometry, map_to_model
 from core.meshing import (
+    estimate_triangles,
     export_meshes,
     extract_meshes,
     marching_cubes,
@@ -189,3 +191,37 @@ def test_a_missing_package_is_named(monkeypatch):
 
 def test_nothing_visible_gives_no_mesh(head_engine, head):
     assert extract_meshes(head_engine, head.with_visible(["background"]), resolution=32) == {}
+
+
+def test_triangles_are_estimated_within_a_tenth(head_engine, head):
+    meshes = extract_meshes(head_engine, head, resolution=96)
+    estimated = estimate_triangles(head_engine, head, resolution=96)
+    assert set(estimated) == set(meshes)
+    counted = sum(len(mesh.faces) for mesh in meshes.values())
+    assert abs(sum(estimated.values()) / counted - 1) < 0.1
+
+
+def test_progress_runs_from_start_to_end_and_can_stop_the_work(head_engine, head):
+    seen = []
+    extract_meshes(head_engine, head, resolution=32, progress=seen.append)
+    assert seen == sorted(seen) and 0 <= seen[0] and seen[-1] == 1 and len(seen) > 5
+
+    def stop(share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_meshes(head_engine, head, resolution=32, progress=stop)
+
+
+def test_scikit_image_gives_the_same_meshes_as_pymcubes(head_engine, head, monkeypatch):
+    pytest.importorskip("skimage")
+    pytest.importorskip("mcubes")
+    own = extract_meshes(head_engine, head, resolution=48)
+    monkeypatch.setitem(sys.modules, "mcubes", None)
+    other = extract_meshes(head_engine, head, resolution=48)
+    assert set(own) == set(other)
+    for name, mesh in own.items():
+        assert other[name].is_watertight, name
+        assert abs(other[name].volume / mesh.volume - 1) < 0.01, name  # so both turn outward
+        distance = cKDTree(mesh.vertices).query(other[name].vertices)[0]
+        assert np.median(distance) < 1e-3 and distance.max() < 0.05, name
