@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.checkpoint import save_checkpoint
 from core.config import ModelConfig
-from core.engine import WEIGHTS_FOLDER
+from core.model_card import WEIGHTS_FOLDER
 from core.errors import PortraitError
 from core.model import SSGAN3D
 from training.codes import CodeBook, Codes, FactorIndex
