@@ -13,9 +13,9 @@ from torch import Tensor
 
 from core.checkpoint import save_checkpoint
 from core.config import ModelConfig
-from core.model_card import WEIGHTS_FOLDER
 from core.errors import PortraitError
 from core.model import SSGAN3D
+from core.model_card import WEIGHTS_FOLDER
 from training.codes import CodeBook, Codes, FactorIndex
 from training.data import presence_of, read_views
 from training.fit_mapping import fit_mapping
