@@ -21,7 +21,7 @@ from core.errors import PortraitError
 from core.parts import BACKGROUND, PART_COUNT, PART_NAMES
 
 DEPTH_SCALE = 8000.0
-"""Stored depth is planar depth in model units times this."""
+"""Stored depth is planar depth in model units times this, where a row gives no other."""
 HELD_OUT = 900_000
 """Identities from here upward are never trained on."""
 
@@ -43,6 +43,7 @@ class View:
         factors: number of the random stream behind each part, and behind "global".
         present: names of the parts that the portrait has.
         generator: version of the generator that rendered it.
+        depth_scale: stored depth is planar depth in model units times this.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class View:
     factors: dict[str, int]
     present: frozenset[str]
     generator: str = ""
+    depth_scale: float = DEPTH_SCALE
 
     @property
     def camera(self) -> Camera:
@@ -130,6 +132,7 @@ def _view(folder: Path, row: dict) -> View:
         {str(k): int(v) for k, v in row["factors"].items()},
         frozenset(row["present"]),
         str(row["generator"]),
+        float(row.get("depth_scale", DEPTH_SCALE)),
     )
 
 
@@ -204,7 +207,7 @@ def _load(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return (
             np.asarray(image).transpose(2, 0, 1).copy(),
             np.asarray(label, np.uint8).copy(),
-            np.asarray(depth).astype(np.float32) / DEPTH_SCALE,
+            np.asarray(depth).astype(np.float32) / view.depth_scale,
         )
     except OSError as error:
         raise DatasetError(f"{view.name} in {view.folder} cannot be read: {error}.") from error

