@@ -110,6 +110,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--max-faces", type=int, help="most triangles of one part")
     command.set_defaults(run=_mesh)
 
+    command = commands.add_parser(
+        "sheet", parents=[model], help="many seeds' portraits in one picture, with their numbers"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    command.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
+    command.add_argument("--columns", type=int, help="portraits in a row (about as many as rows)")
+    command.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
+    command.add_argument("--truncation", type=float, metavar="PSI", help="as for render (0.7)")
+    command.add_argument("--yaw", type=float, default=0, help="degrees, positive to the right (0)")
+    command.add_argument("--pitch", type=float, default=0, help="degrees, positive up (0)")
+    command.set_defaults(run=_sheet)
+
     command = commands.add_parser("bench", parents=[model], help="how fast this machine is")
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the medians")
     command.add_argument("--repeats", type=int, default=30, help="runs of each timing (30)")
@@ -183,6 +195,23 @@ def _mesh(options: argparse.Namespace) -> None:
     export_meshes(meshes, options.out, unit_metres=engine.config.unit_metres)
     for name, mesh in meshes.items():
         print(f"{name:10s} {len(mesh.faces):8d} triangles")
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from .latents import DEFAULT_TRUNCATION
+    from .sheet import contact_sheet, parse_seeds
+
+    seeds = parse_seeds(options.seeds)
+    sheet = contact_sheet(
+        _engine(options),
+        seeds,
+        columns=options.columns,
+        tile=options.tile,
+        truncation=DEFAULT_TRUNCATION if options.truncation is None else options.truncation,
+        yaw=math.radians(options.yaw),
+        pitch=math.radians(options.pitch),
+    )
+    _write_picture(sheet, options.out)
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
-from . import portraits, preferences, runtime
+from . import background, jobs, portraits, preferences, properties, runtime
 from .messages import cancels_on_error
-from .operators import check_size
+from .operators import ENGINE_ID, check_size
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class SSGAN3D_OT_render_images(bpy.types.Operator):
@@ -87,17 +96,169 @@ class SSGAN3D_OT_render_images(bpy.types.Operator):
         made = images.store_rendering(
             portrait.name, rendering, scale, self.transparent, self.part_masks
         )
-        show_in_editor(context, made[0])
+        show_in_editor(made[0])
         self.report({"INFO"}, f"{len(made)} images of {portrait.name}: {made[0].name}, …")
         return {"FINISHED"}
 
 
-def show_in_editor(context: bpy.types.Context, image: bpy.types.Image) -> None:
-    """Show an image in the first image editor of the window, if there is one."""
-    for area in context.screen.areas if context.screen else ():
-        if area.type == "IMAGE_EDITOR":
-            area.spaces.active.image = image
-            return
+class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
+    """Make one image of many seeds' portraits."""
+
+    bl_idname = "ssgan3d.contact_sheet"
+    bl_label = "Contact Sheet"
+    bl_description = (
+        "Make one image of many people, each with the number to type into Seed. It is packed into "
+        "the file; the next sheet replaces it"
+    )
+    bl_options = {"REGISTER"}  # the step to undo comes with the result: background.run_job
+
+    first: IntProperty(
+        name="From Seed", description="The first person", default=0, min=0, max=properties.MAX_SEED
+    )
+    last: IntProperty(
+        name="To Seed",
+        description="The last person",
+        default=63,
+        min=0,
+        max=properties.MAX_SEED,
+    )
+    columns: IntProperty(
+        name="Columns",
+        description="People in a row. 0: about as many as there are rows",
+        default=0,
+        min=0,
+        soft_max=16,
+    )
+    size: IntProperty(
+        name="Size",
+        description="Pixels of each portrait along a side",
+        default=128,
+        min=16,
+        max=1024,
+        soft_max=512,
+        subtype="PIXEL",
+    )
+    truncation: FloatProperty(
+        name="Variety",
+        description="0 is the average face, 1 the full range of faces, odd ones among them",
+        default=0.7,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for the options, with the active portrait's variety."""
+        portrait = portraits.active(context)
+        if portrait is not None:
+            self.truncation = portrait.ssgan3d.truncation
+        return context.window_manager.invoke_props_dialog(self)
+
+    @cancels_on_error
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Render and store."""
+        from ..core.sheet import contact_sheet
+
+        if self.last < self.first:
+            raise PortraitError(
+                f"The last seed ({self.last}) comes before the first ({self.first}): exchange them."
+            )
+        seeds, choice = range(self.first, self.last + 1), preferences.model_choice()
+        options = {
+            "columns": self.columns or None,
+            "tile": self.size,
+            "truncation": self.truncation,
+        }
+
+        def work(job: jobs.Job) -> Tensor:
+            engine: Any = background.EngineByTurns(choice)
+            return contact_sheet(engine, seeds, progress=job.report, **options)
+
+        def finish(sheet: Tensor) -> str:
+            from . import images
+
+            image = images.store("Contact Sheet", sheet)
+            show_in_editor(image)
+            return f"{image.name}: {len(seeds)} people"
+
+        background.run_job(self, "Contact Sheet", work, finish)
+        return {"FINISHED"}
 
 
-CLASSES = (SSGAN3D_OT_render_images,)
+class SSGAN3D_OT_save_passes(ExportHelper, bpy.types.Operator):
+    """Render the scene's camera into one EXR file with all passes."""
+
+    bl_idname = "ssgan3d.save_passes"
+    bl_label = "Save All Passes"
+    bl_description = (
+        "Render this frame as F12 does, into one multilayer EXR file in 32 bits: picture, depth, "
+        "part index and a soft mask for each part. The scene's output settings stay as they are"
+    )
+    bl_options = {"REGISTER"}
+
+    if TYPE_CHECKING:
+        filepath: str
+    filename_ext = ".exr"
+    filter_glob: StringProperty(default="*.exr", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There must be a portrait and a camera."""
+        if context.scene.camera is None:
+            cls.poll_message_set("The scene has no camera: Set Up Scene makes one")
+            return False
+        return portraits.needed(cls, context)
+
+    @cancels_on_error
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Render and write."""
+        from ..core.files import replacing
+
+        path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".exr"))
+        scene, layer = context.scene, context.view_layer
+        with (
+            _settings(scene.render, engine=ENGINE_ID, filepath=scene.render.filepath),
+            _settings(layer, use_pass_z=True),
+            _settings(layer.ssgan3d, use_pass_part_index=True, use_pass_part_masks=True),
+            _format(scene.render.image_settings),
+            replacing(path) as temporary,
+        ):
+            scene.render.filepath = str(temporary)
+            result = bpy.ops.render.render(write_still=True, layer=layer.name)
+            if result != {"FINISHED"} or not temporary.exists():
+                raise PortraitError(f"Blender could not render into {path.parent}.")
+        self.report({"INFO"}, f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+        return {"FINISHED"}
+
+
+@contextmanager
+def _settings(owner: bpy.types.bpy_struct, **values: object) -> Iterator[None]:
+    """Set properties while the block runs."""
+    kept = {name: getattr(owner, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(owner, name, value)
+
+
+def _format(settings: bpy.types.ImageFormatSettings) -> AbstractContextManager[None]:
+    """Have renders written as multilayer EXR while the block runs."""
+    media = {"media_type": "MULTI_LAYER_IMAGE"} if hasattr(settings, "media_type") else {}
+    return _settings(
+        settings, **media, file_format="OPEN_EXR_MULTILAYER", color_mode="RGBA", color_depth="32"
+    )
+
+
+def show_in_editor(image: bpy.types.Image) -> None:
+    """Show an image in the first image editor of a window, if there is one."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR":
+                area.spaces.active.image = image
+                return
+
+
+CLASSES = (SSGAN3D_OT_render_images, SSGAN3D_OT_save_passes, SSGAN3D_OT_contact_sheet)

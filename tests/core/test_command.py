@@ -62,6 +62,12 @@ def test_transparent_pictures_have_alpha(run, tmp_path):
     assert Image.open(path).mode == "RGBA"
 
 
+def test_sheet_shows_as_many_portraits_as_seeds(run, tmp_path):
+    path = tmp_path / "s.png"
+    assert run("sheet", "--seeds", "0:3,9", "--tile", 16, "--columns", 4, "--out", path)[0] == 0
+    assert Image.open(path).size == (4 * 18 + 2, 16 + 7 + 2 + 2)
+
+
 def test_info_prints_the_header(run, checkpoint):
     status, out, _ = run("bare", "info", "--model", checkpoint)
     assert status == 0
@@ -91,6 +97,8 @@ def test_a_view_from_outside_is_noted(run, tmp_path):
         (("render", "--out", "p.png", "--precision", "int8"), "no precision 'int8'"),
         (("turntable", "--out", "t", "--frames", 0), "at least one frame"),
         (("mesh", "--out", "m.glb", "--resolution", 1), "between 16 and 512"),
+        (("sheet", "--out", "s.png", "--seeds", "4:2"), "no seed"),
+        (("sheet", "--out", "s.png", "--seeds", "0:2", "--tile", 2), "16 to 1024"),
         (("bench", "--repeats", 0), "at least one run"),
     ],
 )
