@@ -8,7 +8,8 @@ The rooms, from the outside in:
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
   ``snapshot``: the same as plain values.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
-* ``runtime``: the one place that loads the model. ``jobs``: long work off the main thread.
+* ``runtime``: the one place that loads the model. ``torch_setup``: where PyTorch comes from.
+  ``jobs``: long work off the main thread.
 
 Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
 them, so that enabling the extension takes milliseconds.
@@ -23,6 +24,7 @@ from . import (
     history,
     image_operators,
     jobs,
+    measurement,
     mesh_operators,
     operators,
     panel,
@@ -32,6 +34,7 @@ from . import (
     properties,
     render_engine,
     runtime,
+    torch_setup,
     transplant,
     turntable,
 )
@@ -39,6 +42,8 @@ from . import (
 MODULES = (
     properties,
     preferences,
+    torch_setup,
+    measurement,
     jobs,
     operators,
     history,
@@ -59,6 +64,7 @@ def register() -> None:
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     properties.attach()
+    torch_setup.attach()
     transplant.attach()
     portrait_files.attach()
     jobs.attach()
@@ -74,6 +80,7 @@ def unregister() -> None:
     render_engine.leave_stock_panels()
     jobs.detach()
     runtime.shut_down()
+    torch_setup.detach()
     transplant.detach()
     portrait_files.detach()
     properties.detach()

@@ -24,7 +24,8 @@ def describe(error: BaseException) -> str:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return (
             f"Blender's Python {version} ({sys.prefix}) has not got {package}, which portraits "
-            "need: install it there, or install the extension's zip that bundles it."
+            "need. Preferences > Add-ons > 3D-SSGAN Portraits installs it, with or without a "
+            "network."
         )
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""

@@ -1,4 +1,4 @@
-"""Preferences of the extension: which model, on which device, and what to do outside its range."""
+"""Preferences of the extension: which model, on which device, with which PyTorch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import os
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
-from . import runtime
+from ..core.errors import PortraitError
+from ..core.model_card import ModelCard, embedded_weights, read_card
+from . import jobs, runtime, torch_setup
 
-ADDON_ID = __package__.rpartition(".")[0]
+ADDON_ID = torch_setup.PACKAGE
 MODEL_VARIABLE = "SSGAN3D_MODEL"
+PRECISION_ITEMS = (
+    ("auto", "Automatic", "What is fastest on this device without a visible difference"),
+    ("float32", "Full", "32 bit: the reference"),
+    ("bfloat16", "bfloat16", "16 bit with the range of 32"),
+    ("float16", "Half", "16 bit"),
+)
 
 
 def _model_changed(_self: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
@@ -45,12 +54,7 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
     precision: EnumProperty(
         name="Precision",
         description="How exactly numbers are kept; less is faster where the device supports it",
-        items=(
-            ("auto", "Automatic", "What is fastest on this device without a visible difference"),
-            ("float32", "Full", "32 bit: the reference"),
-            ("bfloat16", "bfloat16", "16 bit with the range of 32"),
-            ("float16", "Half", "16 bit"),
-        ),
+        items=PRECISION_ITEMS,
         default="auto",
         update=_model_changed,
     )
@@ -64,19 +68,133 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
         default="clamp",
     )
 
+    remember: IntProperty(
+        name="Portraits in Memory",
+        description="How many portraits are kept ready to be drawn again at once. Each takes about "
+        "16 MB with the embedded model; fewer leave more memory to the rest of Blender",
+        default=4,
+        min=1,
+        max=256,
+        soft_max=32,
+        update=_model_changed,
+    )
+
     def draw(self, _context: bpy.types.Context) -> None:
-        """Draw the settings and what is loaded."""
+        """Draw the settings, and what was found out about model, device and PyTorch."""
+        from . import measurement
+
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "model_path")
         if os.environ.get(MODEL_VARIABLE):
             layout.label(text=f"{MODEL_VARIABLE} is set and counts instead", icon="INFO")
+        _draw_card(layout.box().column(align=True))
+        layout.prop(self, "outside")
+        layout.separator()
         layout.prop(self, "device")
         layout.prop(self, "precision")
-        layout.prop(self, "outside")
+        box = layout.box().column()
+        if torch_setup.is_loaded():
+            for text in torch_setup.detected():
+                box.label(text=text, translate=False)
+        else:
+            box.label(text="What this machine has is told once PyTorch is loaded", icon="INFO")
+        measurement.draw(box, model_choice())
+        layout.separator()
+        layout.prop(self, "remember")
         row = layout.row()
         row.label(text=runtime.status())
         row.operator("ssgan3d.release_memory")
+        layout.separator()
+        _draw_torch(layout.box().column())
+        for job in jobs.running():
+            layout.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
+        if jobs.running():
+            layout.operator("ssgan3d.cancel_jobs", icon="CANCEL")
+
+
+def _draw_torch(layout: bpy.types.UILayout) -> None:
+    """Where PyTorch comes from, and how to get it."""
+    origin = torch_setup.origin()
+    if origin is None:
+        layout.label(text="PyTorch, which draws the portraits, was not found", icon="ERROR")
+        layout.operator("ssgan3d.install_torch", icon="IMPORT")
+        layout.operator("ssgan3d.install_torch_from_folder", icon="FILE_FOLDER")
+        return
+    kinds = {
+        "bundled": iface_("bundled with an extension"),
+        "installed": iface_("installed by this extension"),
+        "found": iface_("found in Blender's Python"),
+    }
+    text = f"PyTorch {origin.version}, {kinds[origin.kind]}"
+    layout.label(text=text, icon="CHECKMARK", translate=False)
+    layout.label(text=str(origin.path), translate=False)
+    if origin.kind == "installed":
+        layout.operator("ssgan3d.remove_torch", icon="TRASH")
+
+
+def _draw_card(layout: bpy.types.UILayout) -> None:
+    """What the chosen model file says about itself."""
+    try:
+        card = model_card()
+    except PortraitError as error:
+        for sentence in str(error).split(". "):
+            layout.label(text=sentence, icon="ERROR", translate=False)
+        return
+    rows = (
+        (iface_("Name"), card.name),
+        (iface_("Resolution"), f"{card.image_size} × {card.image_size}"),
+        (iface_("Data"), card.data or iface_("not told")),
+        (iface_("Licence"), card.licence),
+        (iface_("Parameters"), f"{card.parameters:,} ({card.size / 1e6:.1f} MB)"),
+        ("SHA-256", f"{card.sha256[:16]}…"),
+    )
+    for name, value in rows:
+        split = layout.split(factor=0.4)
+        side = split.row()
+        side.alignment = "RIGHT"
+        side.label(text=name, translate=False)
+        split.label(text=value, translate=False)
+    layout.operator("ssgan3d.copy_model_hash", icon="COPYDOWN")
+
+
+class SSGAN3D_OT_copy_model_hash(bpy.types.Operator):
+    """Copy the model file's SHA-256"""
+
+    bl_idname = "ssgan3d.copy_model_hash"
+    bl_label = "Copy SHA-256"
+    bl_description = "Copy the model file's SHA-256, to compare it with what its maker says"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Put it into the clipboard."""
+        try:
+            context.window_manager.clipboard = model_card().sha256
+        except PortraitError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+_cards: dict[tuple[Path, int, int], ModelCard] = {}
+
+
+def model_card() -> ModelCard:
+    """The card of the chosen model file; read once, and again when the file changes.
+
+    Raises:
+        PortraitError: the file is missing or broken.
+    """
+    path = model_choice().path or embedded_weights()
+    try:
+        facts = path.stat()
+    except OSError:
+        return read_card(path)  # says what is wrong
+    key = (path, facts.st_size, facts.st_mtime_ns)
+    if key not in _cards:
+        card = read_card(path)
+        _cards.clear()
+        _cards[key] = card
+    return _cards[key]
 
 
 def get(context: bpy.types.Context | None = None) -> SSGAN3D_AP_preferences:
@@ -89,8 +207,11 @@ def model_choice() -> runtime.ModelChoice:
     settings = get()
     path = os.environ.get(MODEL_VARIABLE) or settings.model_path
     return runtime.ModelChoice(
-        Path(bpy.path.abspath(path)) if path else None, settings.device, settings.precision
+        Path(bpy.path.abspath(path)) if path else None,
+        settings.device,
+        settings.precision,
+        settings.remember,
     )
 
 
-CLASSES = (SSGAN3D_AP_preferences,)
+CLASSES = (SSGAN3D_AP_preferences, SSGAN3D_OT_copy_model_hash)

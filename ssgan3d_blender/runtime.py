@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 
 class ModelChoice(NamedTuple):
-    """Which model, and how to run it. ``path`` None stands for the embedded model."""
+    """Which model, and how to run it. ``path`` None stands for the embedded model; the results of
+    ``remember`` portraits are kept."""
 
     path: Path | None
     device: str
     precision: str
+    remember: int = 4
 
 
 class _Loaded(NamedTuple):
@@ -72,6 +74,7 @@ def engine(choice: ModelChoice) -> PortraitEngine:
             model = PortraitEngine.load(
                 choice.path, device=choice.device, precision=choice.precision
             )
+            model.remember(choice.remember)
             _loaded = _Loaded(choice, stamp, model)
         return _loaded.engine
 

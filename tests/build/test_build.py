@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -167,8 +168,9 @@ def test_manifest_keeps_blenders_rules(manifest: dict):
     for text in [manifest["tagline"], *manifest["permissions"].values()]:
         assert 0 < len(text) <= 64
         assert text[-1].isalnum()
-    # The add-on never opens a connection, so it must not ask for the right to.
-    assert set(manifest["permissions"]) == {"files"}
+    # It opens a connection for one thing, on request: to install PyTorch.
+    assert set(manifest["permissions"]) == {"files", "network"}
+    assert "PyTorch" in manifest["permissions"]["network"]
 
 
 def test_an_old_python_is_told_what_to_install(monkeypatch):
@@ -318,3 +320,9 @@ def test_errors_are_one_sentence_and_status_1(monkeypatch, capsys):
     monkeypatch.setattr(build, "setup", broken)
     assert build.main(["setup"]) == 1
     assert capsys.readouterr().err == "build.py: the sentence\n"
+
+
+def test_the_add_on_installs_the_pytorch_that_is_pinned():
+    source = (build.ROOT / "ssgan3d_blender/torch_setup.py").read_text(encoding="utf-8")
+    pins = (build.REQUIREMENTS / "runtime.txt").read_text(encoding="utf-8").splitlines()
+    assert re.search(r'^TORCH = "(.*)"$', source, re.MULTILINE)[1] in pins

@@ -1,0 +1,511 @@
+"""Where PyTorch comes from: bundled, found, or installed on request into the extension's folder.
+
+What is installed here goes into a folder of the extension's own (``extension_path_user``), one for
+each Python version, and the folder stands last on ``sys.path``: Blender's own packages, numpy above
+all, always win, and nothing of Blender's is written to. An install is put together in a folder
+beside it and takes its place only once PyTorch has been seen to work there, so that a failure, a
+cancel or a crash leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import bpy
+from bpy.props import StringProperty
+
+from ..core.errors import PortraitError
+from . import jobs, runtime
+from .messages import cancels_on_error
+
+PACKAGE = __package__.rpartition(".")[0]
+TORCH = "torch==2.13.0"
+TORCH_OLDEST = (2, 6)
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PACKAGE_INDEX = "https://pypi.org/simple"
+COMPANIONS = (
+    *("filelock", "fsspec", "jinja2", "markupsafe", "mpmath", "networkx", "setuptools", "sympy"),
+    *("typing-extensions", "safetensors", "trimesh"),
+)
+"""What PyTorch and core import besides numpy, which Blender has. A missing one is installed."""
+GPU_PACKAGES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
+"""Beginnings of the packages that PyTorch's builds for graphics cards need on Linux."""
+NEEDED_BYTES = 2 * 1024**3
+"""Free space that an install asks for: the wheel, its contents twice as large, and the rest."""
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+# The folder comes first here and last in Blender: what is tried must be what was unpacked.
+_PROBE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+print("works", torch.__version__, (torch.zeros(2) + 1).sum().item())
+"""
+
+
+class Origin(NamedTuple):
+    """Where PyTorch is. ``kind``: "bundled", "installed" (by this extension) or "found"."""
+
+    kind: str
+    path: Path
+    version: str
+
+
+_origin: Origin | None = None
+_searched = False
+
+
+# --- what is there -------------------------------------------------------------------------------
+
+
+def folder(create: bool = False) -> Path:
+    """The extension's own folder of packages for this Python."""
+    name = f"packages-cp{sys.version_info.major}{sys.version_info.minor}"
+    # Blender makes folders under the path only with `create`, which is left for an install.
+    parent = Path(bpy.utils.extension_path_user(PACKAGE, create=create))
+    return parent / name
+
+
+def attach() -> None:
+    """Make what was installed importable, behind everything that Blender has itself."""
+    path = str(folder())
+    if os.path.isdir(path) and path not in sys.path:
+        sys.path.append(path)
+    forget()
+
+
+def detach() -> None:
+    """Undo :func:`attach`."""
+    with contextlib.suppress(ValueError):
+        sys.path.remove(str(folder()))
+    forget()
+
+
+def forget() -> None:
+    """Look for PyTorch anew at the next question."""
+    global _searched
+    importlib.invalidate_caches()
+    _searched = False
+
+
+def origin() -> Origin | None:
+    """Where PyTorch would be imported from, without importing it; None if it is nowhere."""
+    global _origin, _searched
+    if not _searched:
+        _origin, _searched = _search(), True
+    return _origin
+
+
+def _search() -> Origin | None:
+    with contextlib.suppress(ImportError, ValueError):
+        spec = importlib.util.find_spec("torch")
+        if spec is not None and spec.origin is not None:
+            path = Path(spec.origin).parent
+            try:
+                version = importlib.metadata.version("torch")
+            except importlib.metadata.PackageNotFoundError:
+                version = "?"
+            if path.parent == folder():
+                return Origin("installed", path, version)
+            kind = "bundled" if ".local" in path.parts and "extensions" in path.parts else "found"
+            return Origin(kind, path, version)
+    return None
+
+
+def is_loaded() -> bool:
+    """Whether PyTorch has been imported."""
+    return hasattr(sys.modules.get("torch"), "cuda")
+
+
+def detected() -> list[str]:
+    """What PyTorch can compute on here. Only once it is loaded: nothing is loaded for it."""
+    from ..core.engine import cpu_has_bfloat16
+
+    torch = sys.modules["torch"]
+    fast = "bfloat16 in hardware" if cpu_has_bfloat16() else "no bfloat16 in hardware"
+    found = [f"Processor: {torch.get_num_threads()} threads, {fast}"]
+    if torch.cuda.is_available():
+        names = (torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        found += [f"CUDA: {name}" for name in names]
+    if torch.backends.mps.is_available():
+        found.append("Metal")
+    return found
+
+
+# --- installing ----------------------------------------------------------------------------------
+
+
+def pip_command() -> list[str]:
+    """How to run pip in Blender's Python. Where there is none, the one that Python keeps for making
+    environments is run as it lies there: nothing is added to Blender.
+
+    Raises:
+        PortraitError: neither is there.
+    """
+    if not sys.executable:
+        raise PortraitError("Blender does not say where its Python is, so nothing can be installed")
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-I", "-m", "pip"]
+    spec = importlib.util.find_spec("ensurepip")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    wheels = [wheel for place in places for wheel in Path(place, "_bundled").glob("pip-*.whl")]
+    if not wheels:
+        raise PortraitError(
+            f"Blender's Python {_PYTHON} ({sys.prefix}) has no pip. Install the zip that bundles "
+            "PyTorch, or the Blender from blender.org, whose Python has it."
+        )
+    return [sys.executable, "-I", f"{wheels[-1]}/pip"]
+
+
+def is_needed(package: str) -> bool:
+    """Whether a companion is nowhere but, at most, in the folder that is about to be replaced."""
+    module = {"typing-extensions": "typing_extensions"}.get(package, package)
+    spec = importlib.util.find_spec(module)
+    return spec is None or Path(spec.origin or "").is_relative_to(folder())
+
+
+def wheels_of(wheel_folder: Path) -> list[str]:
+    """Names of the packages to take from a folder of wheels: PyTorch and what belongs to it.
+
+    Raises:
+        PortraitError: the folder holds no wheel of PyTorch.
+    """
+    names = {
+        re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
+        for wheel in wheel_folder.glob("*.whl")
+    }
+    if "torch" not in names:
+        raise PortraitError(
+            f"There is no torch-….whl in {wheel_folder}: choose the folder that holds the wheels "
+            "of PyTorch and its packages (docs/install.md says how to fill it)."
+        )
+    gpu = {name for name in names if name.startswith(GPU_PACKAGES)}
+    wanted = {name for name in COMPANIONS if name in names and is_needed(name)}
+    oldest = ".".join(str(number) for number in TORCH_OLDEST)
+    return [f"torch>={oldest}", *sorted(gpu | wanted)]
+
+
+def install(job: jobs.Job, wheel_folder: Path | None) -> str:
+    """Put PyTorch into the extension's folder and return its version.
+
+    Args:
+        job: is told how far it is, and asked whether to stop.
+        wheel_folder: where the wheels lie; None downloads them.
+
+    Raises:
+        PortraitError: it cannot be done; the message says what to do.
+        jobs.JobCancelled: somebody stopped it. Nothing is left.
+        OSError: the folder cannot be written.
+    """
+    target = folder(create=True)
+    free = shutil.disk_usage(target.parent).free
+    if free < NEEDED_BYTES:
+        raise PortraitError(
+            f"PyTorch needs {NEEDED_BYTES / 1024**3:.0f} GB, and the disk of {target.parent} has "
+            f"{free / 1024**3:.1f} GB free: make room there and install again."
+        )
+    if wheel_folder is None:
+        source = ["--index-url", CPU_INDEX, "--extra-index-url", PACKAGE_INDEX]
+        packages = [TORCH, *(name for name in COMPANIONS if is_needed(name))]
+    else:
+        source = ["--no-index", "--find-links", str(wheel_folder)]
+        packages = wheels_of(wheel_folder)
+    with _unfinished(target) as temporary:
+        scratch = temporary / "scratch"
+        scratch.mkdir()
+        made = temporary / "packages"
+        lines = _run(
+            job,
+            [
+                *(*pip_command(), "install", "--target", str(made), "--no-deps"),
+                *("--only-binary", ":all:", "--no-compile", "--no-cache-dir", "--no-input"),
+                *("--progress-bar", "off", "--disable-pip-version-check", *source, *packages),
+            ],
+            scratch,
+            _pip_environment(online=wheel_folder is None),
+        )
+        if lines is not None:
+            raise PortraitError(explain(lines, wheel_folder))
+        job.report(0.9, "trying it out")
+        version = _try_out(made)
+        job.report(0.95)
+        if target.exists():
+            os.replace(target, temporary / "old")
+        os.replace(made, target)
+    return version
+
+
+@contextlib.contextmanager
+def _unfinished(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that is gone afterwards; those of killed sessions go as well."""
+    for left in target.parent.glob(f"{target.name}.part-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = target.with_name(f"{target.name}.part-{os.getpid()}")
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _pip_environment(online: bool) -> dict[str, str]:
+    """Variables for pip: how to get through a company's proxy stays, what changes the command
+    goes. Offline, pip's settings go as well: they may name places to take wheels from.
+    """
+    kept = {"PIP_PROXY", "PIP_CERT", "PIP_CLIENT_CERT", "PIP_CONFIG_FILE"} if online else set()
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in kept or not name.startswith(("PIP_", "PYTHON"))
+    }
+    return environment if online else environment | {"PIP_CONFIG_FILE": os.devnull}
+
+
+def _run(
+    job: jobs.Job, command: list[str], scratch: Path, environment: dict[str, str]
+) -> list[str] | None:
+    """Run pip, telling ``job`` what it does; its lines if it failed, else None."""
+    # pip unpacks where TMPDIR says; what a killed pip leaves there goes with the folder.
+    environment = environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        env=environment,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    assert process.stdout is not None
+    arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read, args=(process.stdout, arrived), daemon=True)
+    reader.start()
+    lines: list[str] = []
+    progress, text = 0.0, "starting pip"
+    try:
+        while True:
+            job.report(progress, text)
+            with contextlib.suppress(queue.Empty):
+                line = arrived.get(timeout=0.2)
+                if line is None:
+                    break
+                lines.append(line)
+                progress, text = _step(line, progress, text)
+        return None if process.wait() == 0 else lines
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stdout.close()
+
+
+def _read(stream: Iterator[str], arrived: queue.SimpleQueue[str | None]) -> None:
+    for line in stream:
+        arrived.put(line.rstrip())
+    arrived.put(None)
+
+
+def _step(line: str, progress: float, text: str) -> tuple[float, str]:
+    """How far pip is after this line, and what it does."""
+    step = re.match(r"\s*(Collecting|Downloading|Processing|Installing)\b\s+(\S+)(.*)", line)
+    if step is None:
+        return progress, text
+    if step[1] == "Installing":
+        return 0.6, "unpacking"
+    size = re.search(r"\(.*\)", step[3])
+    name = step[2].rpartition("/")[2].split("-")[0]
+    doing = "downloading" if step[1] == "Downloading" else "looking for"
+    if step[1] == "Processing":
+        doing = "reading"
+    return min(progress + 0.03, 0.55), f"{doing} {name} {size[0] if size else ''}".strip()
+
+
+def _try_out(packages: Path) -> str:
+    """Import PyTorch from ``packages`` in a process of its own, and return its version."""
+    tried = subprocess.run(
+        [sys.executable, "-I", "-c", _PROBE, str(packages)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+    if tried.returncode == 0 and tried.stdout.startswith("works"):
+        return tried.stdout.split()[1]
+    missing = re.findall(r"No module named '([\w.]+)'", tried.stderr)
+    if missing:
+        raise PortraitError(
+            f"PyTorch was unpacked, but it needs {missing[-1]} as well: put its wheel into the "
+            "folder, too. Nothing was installed."
+        )
+    last = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
+    raise PortraitError(f"PyTorch was unpacked and does not work here ({last}); it was removed.")
+
+
+def explain(lines: list[str], wheel_folder: Path | None) -> str:
+    """One sentence for what went wrong, from pip's lines."""
+    output = "\n".join(lines)
+    if "No space left on device" in output or "not enough space on the disk" in output:
+        return "The disk ran full, and nothing was installed: make room and install again."
+    if "MemoryError" in output or "Cannot allocate memory" in output:
+        return "There is not enough memory to unpack PyTorch: close other programs and try again."
+    if "Long Path" in output:
+        return (
+            "Windows does not allow paths as long as PyTorch's: switch long paths on "
+            "(docs/install.md says how), and install again."
+        )
+    if "Permission denied" in output or "Access is denied" in output:
+        return "The extension's folder cannot be written, or a virus scanner holds it: try again."
+    unreachable = re.search(
+        r"name resolution|Failed to establish a new connection|Max retries|ConnectTimeout"
+        r"|Network is unreachable|getaddrinfo failed|ProxyError|SSLError",
+        output,
+    )
+    if unreachable:
+        return (
+            "The package index cannot be reached: check the connection, or install from a folder "
+            "of wheels."
+        )
+    missing = re.search(r"No matching distribution found for (\S+)", output)
+    if missing:
+        where = f"in {wheel_folder}" if wheel_folder else "in the package index"
+        return (
+            f"There is no {missing[1]} {where} that fits this system and Blender's Python "
+            f"{_PYTHON}: the name of a wheel that fits has cp{_PYTHON.replace('.', '')} in it, or "
+            "abi3, or py3."
+        )
+    last = next((line for line in reversed(lines) if line.strip()), "no word")
+    return f"pip failed, and nothing was installed: {last}"
+
+
+def _finish(version: str) -> None:
+    attach()
+    runtime.release()  # forgets that loading failed for want of PyTorch
+    print(f"ssgan3d: PyTorch {version} is installed in {folder()}")
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            area.tag_redraw()
+
+
+def _can_change(cls: type[bpy.types.Operator]) -> bool:
+    """For ``poll``: whether the folder may be replaced now; tells why not."""
+    if any(job.label == LABEL for job in jobs.running()):
+        cls.poll_message_set("PyTorch is being installed")
+    elif is_loaded() and (found := origin()) is not None and found.kind == "installed":
+        cls.poll_message_set("PyTorch is in use: restart Blender first")
+    else:
+        return True
+    return False
+
+
+LABEL = "PyTorch:"
+
+
+class SSGAN3D_OT_install_torch(bpy.types.Operator):
+    """Download PyTorch into the extension's folder"""
+
+    bl_idname = "ssgan3d.install_torch"
+    bl_label = "Install PyTorch"
+    bl_description = (
+        "Download PyTorch (about 200 MB) from pytorch.org into this extension's own folder, so "
+        "that portraits can be drawn. Blender's own packages stay as they are"
+    )
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Only with leave to use the network."""
+        if not bpy.app.online_access:
+            cls.poll_message_set(
+                "Switch on Preferences > System > Network > Allow Online Access, or install from "
+                "a folder"
+            )
+            return False
+        return _can_change(cls)
+
+    @cancels_on_error
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Start it."""
+        jobs.start(LABEL, lambda job: install(job, None), _finish)
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_install_torch_from_folder(bpy.types.Operator):
+    """Install PyTorch from a folder of wheels"""
+
+    bl_idname = "ssgan3d.install_torch_from_folder"
+    bl_label = "Install from Folder"
+    bl_description = (
+        "Install PyTorch without a network, from a folder with the wheels of torch and of what it "
+        "needs, so that portraits can be drawn"
+    )
+
+    directory: StringProperty(
+        name="Folder", description="Where the wheels (.whl) lie", subtype="DIR_PATH"
+    )
+    filter_glob: StringProperty(default="*.whl", options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """One install at a time."""
+        return _can_change(cls)
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Ask for the folder."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    @cancels_on_error
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Start it."""
+        place = Path(bpy.path.abspath(self.directory)).absolute()
+        wheels_of(place)  # the wrong folder is told at once
+        jobs.start(LABEL, lambda job: install(job, place), _finish)
+        return {"FINISHED"}
+
+
+class SSGAN3D_OT_remove_torch(bpy.types.Operator):
+    """Remove the PyTorch that this extension installed"""
+
+    bl_idname = "ssgan3d.remove_torch"
+    bl_label = "Remove"
+    bl_description = (
+        "Delete the PyTorch that this extension installed; portraits cannot be drawn without one"
+    )
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Not while it is in use."""
+        return _can_change(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first: it cannot be undone."""
+        return context.window_manager.invoke_confirm(self, event)
+
+    @cancels_on_error
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Delete the folder."""
+        detach()
+        target = folder()
+        if target.is_dir():
+            with _unfinished(target) as temporary:  # moved first: it goes whole or not at all
+                os.replace(target, temporary / "old")
+        return {"FINISHED"}
+
+
+CLASSES = (
+    SSGAN3D_OT_install_torch,
+    SSGAN3D_OT_install_torch_from_folder,
+    SSGAN3D_OT_remove_torch,
+)

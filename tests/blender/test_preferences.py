@@ -1,0 +1,69 @@
+"""The preferences: what they tell, and what their buttons do."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.blender.helpers import MODULE, Addon, run_in_fresh_blender
+
+
+def test_the_card_follows_the_chosen_file(preferences: Any, addon: Addon, model_file: Path) -> None:
+    card = addon("ssgan3d_blender.preferences").model_card
+    assert card().sha256 == hashlib.sha256(model_file.read_bytes()).hexdigest()
+    assert card().name == "tiny" and card().licence == "CC0-1.0"
+    preferences.model_path = ""
+    assert card().image_size == 256
+    preferences.model_path = "/nowhere.safetensors"
+    with pytest.raises(ValueError, match="There is no model file /nowhere.safetensors"):
+        card()
+
+
+def test_the_card_and_pytorchs_place_are_told_without_loading_it(archive: Path) -> None:
+    script = f"""
+import sys
+from importlib import import_module
+import bpy
+bpy.ops.extensions.package_install_files(
+    filepath=sys.argv[1], repo="user_default", enable_on_install=True
+)
+own = lambda name: import_module({MODULE!r} + ".ssgan3d_blender." + name)
+assert own("preferences").model_card().parameters > 1e6
+origin = own("torch_setup").origin()
+assert origin.kind == "found" and origin.version.startswith("2.")
+assert not own("torch_setup").is_loaded() and "torch" not in sys.modules
+print("told")
+"""
+    run = run_in_fresh_blender(script, str(archive))
+    assert "told" in run.stdout, run.stdout + run.stderr
+
+
+def test_measuring_offers_the_precisions_and_one_can_be_used(
+    bpy: Any, preferences: Any, addon: Addon
+) -> None:
+    measurement = addon("ssgan3d_blender.measurement")
+    choice = addon("ssgan3d_blender.preferences").model_choice
+    kept = preferences.precision
+    assert bpy.ops.ssgan3d.measure_speed() == {"FINISHED"}
+    assert set(measurement.of_choice(choice())) == {"float32", "bfloat16"}
+    assert all(time > 0 for time in measurement.of_choice(choice()).values())
+    assert bpy.ops.ssgan3d.use_precision(precision="bfloat16") == {"FINISHED"}
+    assert choice().precision == "bfloat16"
+    assert measurement.of_choice(choice()), "the times hold for any precision"
+    preferences.model_path = ""
+    assert not measurement.of_choice(choice()), "the times are another model's"
+    preferences.precision = kept
+
+
+def test_the_limit_of_portraits_in_memory_reaches_the_engine(
+    bpy: Any, preferences: Any, addon: Addon
+) -> None:
+    runtime, own = addon("ssgan3d_blender.runtime"), addon("ssgan3d_blender.preferences")
+    parts = addon("core.parts").PART_COUNT
+    preferences.remember = 2
+    engine = runtime.engine(own.model_choice())
+    for seed in range(5):
+        engine.render(engine.sample(seed), addon("core.camera").Camera.orbit(0.0))
+    assert engine.part_stage.memo.capacity == 2 * parts
+    preferences.property_unset("remember")
