@@ -20,6 +20,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    cards,
     cli,
     history,
     image_operators,
@@ -55,6 +56,7 @@ MODULES = (
     render_engine,
     panel,
     transplant,
+    cards,
 )
 
 
@@ -68,6 +70,7 @@ def register() -> None:
     transplant.attach()
     portrait_files.attach()
     jobs.attach()
+    cards.attach()
     render_engine.join_stock_panels()
     panel.join_menus()
     cli.register()
@@ -78,6 +81,7 @@ def unregister() -> None:
     cli.unregister()
     panel.leave_menus()
     render_engine.leave_stock_panels()
+    cards.detach()
     jobs.detach()
     runtime.shut_down()
     torch_setup.detach()

@@ -1,15 +1,23 @@
-"""Camera objects that show a portrait the way the model was trained."""
+"""Camera objects that show a portrait the way the model was trained, and where others stand."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import bpy
 from mathutils import Matrix
 
 from ..core.config import ModelConfig
+from ..core.errors import PortraitError
+
+if TYPE_CHECKING:
+    from ..core.camera import Camera
 
 SENSOR = 36.0
+# Where a camera stands matters here and not its lens, so any projection of its kind will do.
+PARALLEL = Matrix.Identity(4)
+CENTRAL = Matrix(((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, -1, -1), (0, 0, -1, 0)))
 
 
 def trained_lens(camera: bpy.types.Camera, render: bpy.types.RenderSettings) -> None:
@@ -48,3 +56,41 @@ def orbit(camera: bpy.types.Object, portrait: bpy.types.Object, yaw: float, pitc
     turn = Matrix.Rotation(yaw, 4, "Z") @ Matrix.Rotation(-pitch, 4, "X")
     location, rotation, _ = (portrait.matrix_world @ turn @ front_matrix()).decompose()
     camera.matrix_world = Matrix.LocRotScale(location, rotation, None)
+
+
+def seen_by(camera: bpy.types.Object, portrait_matrix: Matrix) -> Camera:
+    """Where a camera of any kind, panoramic ones among them, stands in a portrait's model space.
+
+    Args:
+        camera: an evaluated object.
+        portrait_matrix: the evaluated portrait's matrix_world.
+
+    Raises:
+        PortraitError: the portrait is stretched, mirrored or of size zero, or the camera's place is
+            not a number.
+    """
+    from .camera_bridge import View, to_core
+
+    parallel = camera.type == "CAMERA" and camera.data.type == "ORTHO"
+    view = View(camera.matrix_world.normalized(), PARALLEL if parallel else CENTRAL)
+    return to_core(view, portrait_matrix, ModelConfig.unit_metres)
+
+
+def range_warning(
+    scene: bpy.types.Scene, portrait: bpy.types.Object, depsgraph: bpy.types.Depsgraph
+) -> str | None:
+    """One sentence with the angle if the scene's camera sees a portrait as the model never did.
+
+    None if all is well or if there is no camera. It also says why a portrait cannot be seen at all.
+    """
+    if scene.camera is None:
+        return None
+    from ..core.camera import out_of_range
+
+    try:
+        camera = seen_by(
+            scene.camera.evaluated_get(depsgraph), portrait.evaluated_get(depsgraph).matrix_world
+        )
+    except PortraitError as error:
+        return str(error)
+    return out_of_range(camera, ModelConfig())
