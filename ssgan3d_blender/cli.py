@@ -1,8 +1,9 @@
-"""``blender -b --command ssgan3d render|turntable|mesh|info``: portraits without a window.
+"""``blender -b --command ssgan3d render|turntable|mesh|sheet|info``: portraits without a window.
 
 Each command makes a portrait in a scene of its own, so it takes the same way as a person at the
 screen: the panel's properties, Blender's render, the render engine. Files appear whole or not at
 all. Exit codes: 0 done, 1 it failed (one sentence on standard error), 2 the command line is wrong.
+What was written is printed, a path a line, or as one line of JSON with ``--json``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 import math
 import platform
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -24,6 +27,7 @@ from .messages import describe
 from .operators import check_size
 
 PART_FIELDS = ("shape_seed", "texture_seed", "mix_seed", "shape_mix", "texture_mix", "visibility")
+CODES = "Exit codes: 0 done, 1 it failed (standard error says why), 2 the command line is wrong."
 _handle: object = None
 
 
@@ -46,17 +50,44 @@ def run(arguments: list[str]) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as leaving:  # argparse has said why
         return int(leaving.code or 0)
+    begin = time.perf_counter()
     try:
-        options.command(options)
+        done = options.command(options)
     except Exception as error:
-        print(f"ssgan3d: {describe(error)}", file=sys.stderr)
+        said = describe(error)
+        print(f"ssgan3d: {said}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"command": options.name, "error": said}), flush=True)
         return 1
+    if options.json:
+        seconds = round(time.perf_counter() - begin, 3)
+        print(
+            json.dumps({"command": options.name, "seconds": seconds, **done}, default=str),
+            flush=True,
+        )
+    elif options.name == "info":
+        print(json.dumps(done, indent=1, default=str))
+    else:
+        print(options.output)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="blender -b --command ssgan3d", description="Portraits.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="blender -b --command ssgan3d",
+        description="Portraits without a window: pictures, films, meshes. See COMMAND --help.",
+        epilog=CODES,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="name")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--json",
+        action="store_true",
+        help="print one line of JSON (files, their bytes, seconds) instead; it is the last line",
+    )
+    target = argparse.ArgumentParser(add_help=False)
+    target.add_argument("--output", "-o", type=Path, required=True, help="file to write")
 
     person = argparse.ArgumentParser(add_help=False)
     person.add_argument("--seed", type=int, default=0, help="which person (default 0)")
@@ -68,32 +99,64 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PART.FIELD=VALUE",
         help=f"change a part, e.g. hair.shape_seed=7. Fields: {', '.join(PART_FIELDS)}",
     )
-    person.add_argument("--output", "-o", type=Path, required=True, help="file to write")
 
     picture = argparse.ArgumentParser(add_help=False)
     picture.add_argument("--size", type=_size, default=(512, 512), metavar="WxH", help="pixels")
     picture.add_argument("--transparent", action="store_true", help="without background")
 
     render = commands.add_parser(
-        "render", parents=[person, picture], help="one picture (.png, or .exr with all passes)"
+        "render",
+        parents=[person, picture, target, common],
+        help="one picture (.png, or .exr with all passes)",
+        epilog=CODES,
     )
     render.add_argument("--yaw", type=float, default=0.0, help="degrees; the camera moves right")
     render.add_argument("--pitch", type=float, default=0.0, help="degrees; the camera moves up")
     render.set_defaults(command=_render)
 
     turn = commands.add_parser(
-        "turntable", parents=[person, picture], help="a film (.mp4) or a folder of PNG files"
+        "turntable",
+        parents=[person, picture, target, common],
+        help="a film (.mp4) or a folder of PNG files",
+        epilog=CODES,
     )
-    turn.add_argument("--frames", type=int, default=48)
+    turn.add_argument("--frames", type=int, default=48, help="length of the loop (48)")
     turn.add_argument("--yaw", type=float, default=35.0, help="swing to each side in degrees")
     turn.set_defaults(command=_turntable)
 
-    mesh = commands.add_parser("mesh", parents=[person], help="part meshes (.glb .obj .ply .stl)")
-    mesh.add_argument("--resolution", type=int, default=128)
-    mesh.add_argument("--parts", nargs="+", choices=PART_NAMES[1:], metavar="PART")
+    mesh = commands.add_parser(
+        "mesh",
+        parents=[person, target, common],
+        help="part meshes in metres (.glb .obj .ply .stl)",
+        epilog=CODES,
+    )
+    mesh.add_argument("--resolution", type=int, default=128, help="cells along a side (128)")
+    mesh.add_argument("--smoothing", type=int, default=0, help="rounds (0)")
+    mesh.add_argument("--max-faces", type=int, help="most triangles of one part")
+    mesh.add_argument(
+        "--parts",
+        nargs="+",
+        choices=PART_NAMES[1:],
+        metavar="PART",
+        help=f"only these: {', '.join(PART_NAMES[1:])}",
+    )
     mesh.set_defaults(command=_mesh)
 
-    info = commands.add_parser("info", help="what is installed, as JSON")
+    sheet = commands.add_parser(
+        "sheet",
+        parents=[target, common],
+        help="many people in one picture (.png), each with its seed",
+        epilog=CODES,
+    )
+    sheet.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
+    sheet.add_argument("--columns", type=int, help="people in a row (about as many as rows)")
+    sheet.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
+    sheet.add_argument("--variety", type=float, default=0.7, help="0 average … 1 full (0.7)")
+    sheet.set_defaults(command=_sheet)
+
+    info = commands.add_parser(
+        "info", parents=[common], help="what is installed, as JSON", epilog=CODES
+    )
     info.set_defaults(command=_info)
     return parser
 
@@ -146,9 +209,11 @@ def _format(scene: bpy.types.Scene, media: str, file_format: str) -> None:
         settings.media_type = media
     settings.file_format = file_format
     settings.color_mode = "RGBA" if scene.render.film_transparent else "RGB"
+    if file_format == "OPEN_EXR_MULTILAYER":
+        settings.color_depth = "32"
 
 
-def _render(options: argparse.Namespace) -> None:
+def _render(options: argparse.Namespace) -> dict[str, Any]:
     from ..core.files import replacing
     from .images import check_space
 
@@ -157,22 +222,24 @@ def _render(options: argparse.Namespace) -> None:
         raise PortraitError(f"{options.output}: pictures are written as .png or .exr.")
     portrait = _portrait(options)
     scene = _prepare(options)
-    scene.view_layers[0].use_pass_z = True
+    layer = scene.view_layers[0]
+    layer.use_pass_z = layer.ssgan3d.use_pass_part_index = layer.ssgan3d.use_pass_part_masks = True
     cameras.orbit(scene.camera, portrait, math.radians(options.yaw), math.radians(options.pitch))
     _format(scene, *formats[options.output.suffix])
     check_space(options.output, options.size, 6 + len(PARTS))
     with replacing(options.output.resolve()) as temporary:
         scene.render.filepath = str(temporary)
         _rendered(bpy.ops.render.render(write_still=True), temporary)
-    print(options.output)
+    return {"size": options.size, "files": _files(options.output)}
 
 
-def _turntable(options: argparse.Namespace) -> None:
+def _turntable(options: argparse.Namespace) -> dict[str, Any]:
     from ..core.files import replacing
 
     _portrait(options)
     scene = _prepare(options)
     bpy.ops.ssgan3d.turntable(frames=options.frames, yaw=math.radians(options.yaw))
+    facts = {"size": options.size, "frames": options.frames}
     if options.output.suffix == ".mp4":
         _format(scene, "VIDEO", "FFMPEG")
         scene.render.ffmpeg.format, scene.render.ffmpeg.codec = "MPEG4", "H264"
@@ -180,14 +247,18 @@ def _turntable(options: argparse.Namespace) -> None:
         with replacing(options.output.resolve()) as temporary:
             scene.render.filepath = str(temporary)
             _rendered(bpy.ops.render.render(animation=True), temporary)
-    elif options.output.suffix:
+        return facts | {"files": _files(options.output)}
+    if options.output.suffix:
         raise PortraitError(f"{options.output}: a turntable is an .mp4 file or a folder.")
-    else:
-        options.output.mkdir(parents=True, exist_ok=True)
-        _format(scene, "IMAGE", "PNG")
-        scene.render.filepath = str(options.output.resolve() / "frame_####")
-        _rendered(bpy.ops.render.render(animation=True), options.output)
-    print(options.output)
+    options.output.mkdir(parents=True, exist_ok=True)
+    _format(scene, "IMAGE", "PNG")
+    scene.render.filepath = str(options.output.resolve() / "frame_####")
+    frames = [
+        options.output / f"frame_{number:04d}.png"
+        for number in range(scene.frame_start, scene.frame_end + 1)
+    ]
+    _rendered(bpy.ops.render.render(animation=True), frames[-1])
+    return facts | {"files": _files(*frames)}
 
 
 def _rendered(result: set[str], written: Path) -> None:
@@ -195,7 +266,12 @@ def _rendered(result: set[str], written: Path) -> None:
         raise PortraitError(f"Blender could not write {written.parent}: see the lines above.")
 
 
-def _mesh(options: argparse.Namespace) -> None:
+def _files(*paths: Path) -> list[dict[str, Any]]:
+    """Where files are and how large."""
+    return [{"path": str(path.resolve()), "bytes": path.stat().st_size} for path in paths]
+
+
+def _mesh(options: argparse.Namespace) -> dict[str, Any]:
     from ..core.meshing import export_meshes, extract_meshes
 
     portrait = _portrait(options)
@@ -205,14 +281,38 @@ def _mesh(options: argparse.Namespace) -> None:
             portraits.recipe(portrait).resolve(engine),
             parts=options.parts,
             resolution=options.resolution,
+            smoothing=options.smoothing,
+            max_faces=options.max_faces,
         )
-    export_meshes(extracted, options.output)
-    print(options.output)
+        unit = engine.config.unit_metres
+    export_meshes(extracted, options.output, unit_metres=unit)
+    triangles = {name: len(mesh.faces) for name, mesh in extracted.items()}
+    return {"triangles": triangles, "files": _files(options.output)}
 
 
-def _info(_options: argparse.Namespace) -> None:
+def _sheet(options: argparse.Namespace) -> dict[str, Any]:
+    from ..core.sheet import contact_sheet, parse_seeds
+    from .images import write_png
+
+    if options.output.suffix != ".png":
+        raise PortraitError(f"{options.output}: contact sheets are written as .png.")
+    seeds = parse_seeds(options.seeds)
     with runtime.session(preferences.model_choice()) as engine:
-        facts = {
+        sheet = contact_sheet(
+            engine,
+            seeds,
+            columns=options.columns,
+            tile=options.tile,
+            truncation=options.variety,
+        )
+    write_png(options.output.resolve(), sheet)
+    height, width, _ = sheet.shape
+    return {"seeds": len(seeds), "size": (width, height), "files": _files(options.output)}
+
+
+def _info(_options: argparse.Namespace) -> dict[str, Any]:
+    with runtime.session(preferences.model_choice()) as engine:
+        return {
             "blender": bpy.app.version_string,
             "python": platform.python_version(),
             "model": str(preferences.model_choice().path or "embedded"),
@@ -223,4 +323,3 @@ def _info(_options: argparse.Namespace) -> None:
             "yaw_max_degrees": round(math.degrees(ModelConfig.yaw_max), 1),
             "checkpoint": engine.checkpoint_info,
         }
-    print(json.dumps(facts, indent=1, default=str))

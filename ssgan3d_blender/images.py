@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.compositing import Picture, display_picture, grey_picture, label_picture
 from ..core.errors import PortraitError
+from ..core.files import replacing
 from ..core.parts import PARTS
 
 if TYPE_CHECKING:
@@ -78,6 +79,35 @@ def store(
             bpy.data.images.remove(older)
     image.name = name
     return image
+
+
+def write_png(path: Path, pixels: Tensor) -> None:
+    """Write a picture at once or not at all; without alpha where it is opaque.
+
+    Blender itself writes: its Python has no other library for pictures.
+
+    Args:
+        pixels: (H, W, 4) sRGB in [0, 1].
+
+    Raises:
+        PortraitError: Blender could not write there, or the disk is full.
+        OSError: the folder cannot be made.
+    """
+    height, width, _ = pixels.shape
+    check_space(path, (width, height), 1)
+    opaque = bool(pixels[..., 3].min() == 1)
+    image = bpy.data.images.new(path.name, width, height, alpha=not opaque)
+    try:
+        image.pixels.foreach_set(flat(pixels))
+        image.file_format = "PNG"
+        with replacing(path) as temporary:
+            image.filepath_raw = str(temporary)
+            try:
+                image.save()
+            except RuntimeError as error:
+                raise PortraitError(f"Blender could not write {path}: {error}") from error
+    finally:
+        bpy.data.images.remove(image)
 
 
 def store_rendering(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import pytest
 
 from tests.blender.helpers import Addon
@@ -67,6 +68,67 @@ def test_info_is_json(run: Callable[..., int], capsys: pytest.CaptureFixture[str
     assert run("info") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["image_size"] == 64 and facts["device"] == "cpu" and "hair" in facts["parts"]
+
+
+def test_contact_sheet(run: Callable[..., int], addon: Addon, tmp_path: Path, bpy: Any) -> None:
+    out = tmp_path / "s.png"
+    assert run("sheet", "--seeds", "4:7", "--columns", 3, "--tile", 32, "-o", out) == 0
+    engine = addon("ssgan3d_blender.runtime").engine(
+        addon("ssgan3d_blender.preferences").model_choice()
+    )
+    expected = addon("core.sheet").contact_sheet(engine, [4, 5, 6], columns=3, tile=32)
+    assert np.abs(read(out) - expected[..., :3].numpy() * 255).max() <= 1
+    assert not bpy.data.images
+
+
+def test_exr_has_all_passes_in_full_precision(
+    run: Callable[..., int], addon: Addon, tmp_path: Path
+) -> None:
+    assert run("render", "--size", 32, "-o", tmp_path / "a.exr") == 0
+    with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
+        channels = {n.split(".", 1)[1]: c for part in file.parts for n, c in part.channels.items()}
+    parts = {f"Part {part.label}.X" for part in addon("core.parts").PARTS}
+    assert set(channels) >= {"Combined.R", "Depth.Z", "Part Index.X"} | parts
+    assert {channel.pixels.dtype.name for channel in channels.values()} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["render", "--size", "32x24", "-o", "a.png"], {"size": [32, 24]}),
+        (["turntable", "--frames", 2, "--size", 16, "-o", "t"], {"size": [16, 16], "frames": 2}),
+        (["mesh", "--variety", 1, "--resolution", 16, "--parts", "skin", "-o", "a.ply"], {}),
+        (["sheet", "--seeds", "1,2", "--tile", 16, "-o", "s.png"], {"seeds": 2, "size": [38, 27]}),
+    ],
+)
+def test_json_is_one_line_about_the_files(
+    run: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[Any],
+    facts: dict[str, Any],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments, "--json") == 0
+    done = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert done["command"] == arguments[0] and done["seconds"] > 0 and done.items() >= facts.items()
+    written = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {Path(file["path"]) for file in done["files"]} == written
+    assert all(Path(file["path"]).stat().st_size == file["bytes"] for file in done["files"])
+
+
+def test_json_names_the_error(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("render", "-o", "a.bmp", "--json") == 1
+    assert "written as .png" in json.loads(capsys.readouterr().out)["error"]
+
+
+@pytest.mark.parametrize("command", [[], ["render"], ["turntable"], ["mesh"], ["sheet"], ["info"]])
+def test_help_says_what_exit_codes_mean(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert run(*command, "--help") == 0
+    assert "Exit codes: 0 done, 1" in capsys.readouterr().out.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
