@@ -1,0 +1,253 @@
+"""Mouse, keyboard, eyes and a stopwatch for a script that runs inside a Blender window.
+
+Everything that waits is a generator: it yields seconds, Blender goes on with its events meanwhile,
+and :func:`run` resumes it from a timer. Events are real ones of the X server, sent by xdotool.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import bpy
+
+Steps = Generator[float, None, None]
+
+QUIET = 0.6  # seconds without a redraw after which a view counts as settled
+TICK = 0.01
+# By name, xdotool presses Alt too under Xvfb, and Alt+F12 is another command.
+KEY_CODES = {"F3": "69", "F12": "96"}
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def run(steps: Steps, finish: Callable[[BaseException | None], None]) -> None:
+    """Go through ``steps`` from a timer; ``finish`` gets what stopped them, or None."""
+
+    def resume() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            finish(None)
+        except BaseException as error:
+            traceback.print_exc()
+            finish(error)
+        return None
+
+    bpy.app.timers.register(resume, first_interval=1.0)
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> Steps:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it does not within ``seconds``.
+    """
+    end = time.perf_counter() + seconds
+    while not condition():
+        if time.perf_counter() > end:
+            raise TimeoutError(f"{condition.__name__} did not become true in {seconds:.0f} s")
+        yield TICK
+
+
+# --- eyes ----------------------------------------------------------------------------------------
+
+
+def window() -> bpy.types.Window:
+    """The one window."""
+    return bpy.context.window_manager.windows[0]
+
+
+def area(kind: str = "VIEW_3D") -> bpy.types.Area:
+    """The largest area of a kind."""
+    found = [item for item in window().screen.areas if item.type == kind]
+    return max(found, key=lambda item: item.width * item.height)
+
+
+def region(kind: str = "WINDOW", of: str = "VIEW_3D") -> bpy.types.Region:
+    """A region of that area."""
+    return next(item for item in area(of).regions if item.type == kind)
+
+
+def centre(place: bpy.types.Region | bpy.types.Area) -> tuple[int, int]:
+    """The middle of a region in X's pixels, whose y grows downwards."""
+    return place.x + place.width // 2, window().height - place.y - place.height // 2
+
+
+def screenshot(path: Path) -> None:
+    """What the X server shows. Blender's own screenshot operator comes out black here."""
+    subprocess.run(["import", "-window", "root", "-depth", "8", f"png24:{path}"], check=True)
+
+
+def in_view(**options: object):  # noqa: ANN201 - Blender's own type has no public name
+    """Context of the 3D view for operators that are not reached by mouse or keyboard."""
+    return bpy.context.temp_override(window=window(), area=area(), region=region(), **options)
+
+
+# --- hands ---------------------------------------------------------------------------------------
+
+
+def _xdotool(*arguments: object) -> str:
+    command = ["xdotool", *(str(argument) for argument in arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def focus() -> None:
+    """Give Blender's window the keyboard: no window manager does."""
+    found = _xdotool("search", "--onlyvisible", "--class", "Blender").split()
+    _xdotool("windowfocus", "--sync", found[-1])
+
+
+def point(x: int, y: int) -> Steps:
+    """Move the mouse there; a second small move makes Blender notice what it is over."""
+    _xdotool("mousemove", x - 1, y)
+    yield 0.03
+    _xdotool("mousemove", x, y)
+    yield 0.05
+
+
+def strike(key: str) -> None:
+    """Press a key at once (``ctrl+c`` and the like too), wherever the mouse is."""
+    *held, last = key.split("+")
+    for name in held:
+        _xdotool("keydown", name)
+    _xdotool("key", KEY_CODES.get(last, last))
+    for name in reversed(held):
+        _xdotool("keyup", name)
+
+
+def press(key: str, at: tuple[int, int] | None = None) -> Steps:
+    """Press a key with the mouse over the 3D view, or ``at``."""
+    focus()
+    yield from point(*(at or centre(region())))
+    strike(key)
+    yield 0.1
+
+
+def write(text: str) -> Steps:
+    """Type a text where the keyboard is."""
+    for letter in text:
+        _xdotool("key", {" ": "space"}.get(letter, letter))
+        yield 0.04
+    yield 0.3
+
+
+def tap(button: int = 1) -> None:
+    """Click at once, wherever the mouse is."""
+    _xdotool("click", button)
+
+
+def click(x: int, y: int, button: int = 1) -> Steps:
+    """Click there."""
+    focus()
+    yield from point(x, y)
+    tap(button)
+    yield 0.1
+
+
+def drag(start: tuple[int, int], end: tuple[int, int], button: int, moves: int = 8) -> Steps:
+    """Drag in steps, each of them a chance for Blender to draw."""
+    focus()
+    yield from point(*start)
+    _xdotool("mousedown", button)
+    for number in range(1, moves + 1):
+        share = number / moves
+        x, y = (round(a + (b - a) * share) for a, b in zip(start, end, strict=True))
+        _xdotool("mousemove", x, y)
+        yield 0.06
+    _xdotool("mouseup", button)
+    yield 0.1
+
+
+def find_button(command: str, place: bpy.types.Region, column: float = 0.5) -> Generator:
+    """Where a button stands whose Python command begins with ``command``: its centre, or None.
+
+    Blender tells no script where its buttons are, but copies the command of the one under the mouse
+    at Ctrl+C. So the mouse goes down a column of the region, at ``column`` of its width.
+    """
+    focus()
+    x = place.x + round(place.width * column)
+    top, bottom = (window().height - y for y in (place.y + place.height, place.y))
+    hits = []
+    for y in range(top + 6, bottom - 6, 9):
+        bpy.context.window_manager.clipboard = ""
+        _xdotool("mousemove", x - 1, y)
+        yield 0.02
+        _xdotool("mousemove", x, y)
+        yield 0.03
+        _xdotool("key", "ctrl+c")
+        yield 0.04
+        if bpy.context.window_manager.clipboard.startswith(f"bpy.ops.{command}"):
+            hits.append(y)
+        elif hits:
+            break
+    return (x, (hits[0] + hits[-1]) // 2) if hits else None
+
+
+# --- a stopwatch ---------------------------------------------------------------------------------
+
+
+class Watch:
+    """Times of one interaction: first sign, last change, and the longest time without any event."""
+
+    def __init__(self) -> None:
+        self._draws: list[float] = []
+        # Seconds, one entry a repetition.
+        self.first: list[float] = []
+        self.last: list[float] = []
+        self.blocked: list[float] = []
+
+    def drawn(self) -> None:
+        """Handler: the 3D view was drawn."""
+        self._draws.append(time.perf_counter())
+
+    def time(
+        self, act: Callable[[], object], done: Callable[[], bool] = lambda: True
+    ) -> Iterator[float]:
+        """Do ``act``; go on once ``done()`` and the view is settled."""
+        handler = bpy.types.SpaceView3D.draw_handler_add(self.drawn, (), "WINDOW", "POST_PIXEL")
+        try:
+            yield QUIET
+            self._draws.clear()
+            longest, finished = 0.0, None
+            start = before = time.perf_counter()
+            act()
+            while True:
+                yield TICK
+                now = time.perf_counter()
+                longest, before = max(longest, now - before - TICK), now
+                if finished is None and done():
+                    finished = now
+                latest = max([start, *self._draws])
+                if finished is not None and now - max(latest, finished) > QUIET:
+                    break
+                if now - start > 120:
+                    raise TimeoutError("the 3D view does not come to rest")
+        finally:
+            bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
+        self.first.append((self._draws[0] if self._draws else finished) - start)
+        self.last.append(max([finished, *self._draws]) - start)
+        self.blocked.append(longest)
+
+    def summary(self) -> dict[str, float | int]:
+        """Milliseconds: median and worst of each."""
+        result: dict[str, float | int] = {"repetitions": len(self.last)}
+        for name in ("first", "last", "blocked"):
+            values = getattr(self, name)
+            result[f"{name}_median_ms"] = round(1000 * statistics.median(values))
+            result[f"{name}_worst_ms"] = round(1000 * max(values))
+        return result
+
+
+def leave(status: int) -> None:
+    """End Blender at once."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,351 @@
+"""A tour of the add-on in a real Blender window, as a newcomer takes it. Run by run.sh.
+
+Each stop leaves a screenshot OUT/<number>_<name>.png; OUT/report.json holds what was checked, and
+the times of the interactions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+from hands import (
+    Steps,
+    Watch,
+    area,
+    centre,
+    click,
+    drag,
+    find_button,
+    focus,
+    leave,
+    point,
+    press,
+    region,
+    run,
+    screenshot,
+    strike,
+    tap,
+    until,
+    write,
+)
+
+OUT = Path(os.environ["OUT"])
+MODULE = "bl_ext.user_default.ssgan3d_blender"
+TAB = "Portrait"
+REPEAT = int(os.environ.get("REPEAT") or 5)  # of each interaction that is timed
+
+stops: list[dict] = []
+timings: dict[str, Watch] = {}
+counts = {"complete": 0, "cancel": 0}
+
+
+def shoot(name: str) -> Steps:
+    """Wait for the last redraw, then keep what is on the screen."""
+    yield 0.4
+    path = OUT / f"{len(stops):02}_{name}.png"
+    screenshot(path)
+    stops.append({"stop": name, "picture": path.name, "checks": []})
+    print(f"tour: {path.name}", flush=True)
+
+
+def check(what: str, holds: bool) -> None:
+    """Note whether something holds; the tour goes on."""
+    stops[-1]["checks"].append({"what": what, "holds": bool(holds)})
+    print(f"tour:   {'ok' if holds else 'FAILED'}: {what}", flush=True)
+
+
+def timed(name: str, act: Callable[[], object], done: Callable[[], bool] = lambda: True) -> Steps:
+    """Do something under the stopwatch of that name."""
+    yield from timings.setdefault(name, Watch()).time(act, done)
+
+
+def portrait() -> bpy.types.Object:
+    """The portrait of the tour."""
+    return next(item for item in bpy.data.objects if item.ssgan3d.is_portrait)
+
+
+def settle() -> Steps:
+    """Wait until the 3D view shows the final picture."""
+    yield from Watch().time(lambda: area().tag_redraw())
+
+
+def open_tab() -> Steps:
+    """Open the sidebar at the add-on's tab, wide enough to read."""
+    area().spaces.active.show_region_ui = True
+    yield 0.3
+    region("UI").active_panel_category = TAB
+    area().tag_redraw()
+    yield 0.3
+
+
+def press_button(command: str, column: float = 0.5) -> Steps:
+    """Find a button of the sidebar and click it."""
+    place = yield from find_button(command, region("UI"), column)
+    if place is None:
+        raise LookupError(f"no button {command!r} is in the sidebar")
+    yield from click(*place)
+
+
+# --- the stops -----------------------------------------------------------------------------------
+
+
+def stop_add() -> Steps:
+    """The default scene, without its cube; Add > Portrait; frame it."""
+    yield from press("Delete")
+    yield 0.3
+    yield from press("shift+a")
+    yield 0.4
+    yield from write("portrait")
+    yield from shoot("add_menu")
+    yield from press("Return", centre(region()))
+    yield from until(lambda: any(o.ssgan3d.is_portrait for o in bpy.data.objects), 5)
+    yield from open_tab()
+    yield from press("KP_Decimal")
+    yield from shoot("added")
+    check("Add > Portrait makes a portrait and selects it", bpy.context.object == portrait())
+
+
+def stop_set_up() -> Steps:
+    """The panel's own button for engine, colours and camera; then rendered shading."""
+    yield from press_button("ssgan3d.setup_scene")
+    scene = bpy.context.scene
+    area().spaces.active.shading.type = "RENDERED"
+    area().spaces.active.region_3d.view_perspective = "CAMERA"
+    yield from timed("First picture, PyTorch and model loaded for it", area().tag_redraw, is_ready)
+    yield from press_button("ssgan3d.setup_scene")
+    yield from settle()
+    yield from shoot("rendered")
+    check("Set Up Scene chooses the portrait engine", scene.render.engine == "SSGAN3D")
+    check("Set Up Scene chooses true colours", scene.view_settings.view_transform == "Standard")
+
+
+def is_ready() -> bool:
+    """Whether the model is loaded."""
+    return addon("runtime").is_ready(addon("preferences").model_choice())
+
+
+def stop_randomise() -> Steps:
+    """The button for another person, several times; undo and redo by keys."""
+    place = yield from find_button("ssgan3d.randomise", region("UI"))
+    seeds = [portrait().ssgan3d.seed]
+    for _ in range(REPEAT):
+        yield from point(*place)
+        yield from timed("Randomise, whole portrait (click)", tap)
+        seeds.append(portrait().ssgan3d.seed)
+    yield from shoot("randomised")
+    check("each click on Randomise gives another seed", len(set(seeds)) == len(seeds))
+    last, before = seeds[-1], seeds[-2]
+    yield from press("ctrl+z")
+    yield 0.5
+    check("Ctrl+Z brings the person before back", portrait().ssgan3d.seed == before)
+    yield from press("ctrl+shift+z")
+    yield 0.5
+    check("Ctrl+Shift+Z brings the person again", portrait().ssgan3d.seed == last)
+
+
+def stop_parts() -> Steps:
+    """One part from another seed, hidden, mixed."""
+    portrait().ssgan3d.seed = 12
+    hair = portrait().ssgan3d.parts["hair"]
+    for seed in range(22, 22 - REPEAT, -1):
+        yield from timed(
+            "Hair from another seed", lambda seed=seed: setattr(hair, "shape_seed", seed)
+        )
+    portrait().ssgan3d.active_part = portrait().ssgan3d.parts.find("hair")
+    hair.texture_seed = 22
+    yield from settle()
+    yield from shoot("part_seed")
+    hair.mix_seed = 8
+    for step in range(1, REPEAT + 1):
+        yield from timed(
+            "Slider Shape Mix, one step",
+            lambda step=step: setattr(hair, "shape_mix", step / 2 / REPEAT),
+        )
+    yield from shoot("part_mix")
+    check("the portrait's own seed is untouched", portrait().ssgan3d.seed == 12)
+
+
+def stop_orbit() -> Steps:
+    """Orbit with the middle mouse button in rendered shading."""
+    area().spaces.active.region_3d.view_perspective = "PERSP"
+    yield from press("KP_1")
+    yield from press("KP_Decimal")
+    yield from settle()
+    x, y = centre(region())
+    matrix = area().spaces.active.region_3d.view_matrix.copy()
+    watch = timings.setdefault("Orbit: drag of 8 moves, until the final picture", Watch())
+    for turn in (90, *[-90, 90] * (REPEAT // 2)):
+        yield from dragged(watch, (x, y), (x + turn, y + turn // 6))
+    yield from shoot("orbit")
+    check("the middle mouse button orbits", area().spaces.active.region_3d.view_matrix != matrix)
+
+
+def dragged(watch: Watch, start: tuple[int, int], end: tuple[int, int]) -> Steps:
+    """A drag under the stopwatch, which runs between its moves."""
+    moves = drag(start, end, button=2)
+    waiting = [0.0]
+
+    def go_on() -> bool:
+        if time.perf_counter() >= waiting[0]:
+            pause = next(moves, None)
+            if pause is None:
+                return True
+            waiting[0] = time.perf_counter() + pause
+        return False
+
+    yield from watch.time(lambda: None, go_on)
+
+
+def stop_render() -> Steps:
+    """F12, pressed."""
+    scene = bpy.context.scene
+    scene.render.resolution_x = scene.render.resolution_y = 768
+    before, place = counts["complete"], centre(area())
+    for _ in range(REPEAT):
+        yield from press("Escape", place)
+        yield 0.4
+        yield from press_timed("F12 at 768 × 768", "F12", place, "complete")
+    yield from shoot("f12")
+    check("F12 renders", counts["complete"] == before + REPEAT)
+    yield from press("Escape", place)
+    yield 0.5
+
+
+def press_timed(name: str, key: str, at: tuple[int, int], event: str) -> Steps:
+    """Press a key; the stopwatch runs until the render handler ``event`` was called."""
+    before = counts[event]
+    focus()
+    yield from point(*at)
+    start = time.perf_counter()
+    strike(key)
+    yield from until(lambda: counts[event] > before, 120)
+    watch = timings.setdefault(name, Watch())
+    watch.first.append(time.perf_counter() - start)
+    watch.last.append(time.perf_counter() - start)
+    watch.blocked.append(0.0)
+
+
+def stop_cancel() -> Steps:
+    """Ctrl+F12 renders the animation; Esc stops it."""
+    scene = bpy.context.scene
+    scene.render.filepath = f"{OUT / 'frames'}/"
+    scene.frame_start, scene.frame_end = 1, 200
+    place = centre(area("VIEW_3D"))
+    yield from press("ctrl+F12", place)
+    yield from until(lambda: scene.frame_current >= 6, 60)
+    yield from shoot("animation_running")
+    stopped = counts["cancel"]
+    yield from press_timed("Esc stops an animation render", "Escape", place, "cancel")
+    frame = scene.frame_current
+    yield 1.0
+    check("Esc cancels the render", counts["cancel"] == stopped + 1)
+    check("no frame is rendered after Esc", scene.frame_current <= frame and frame < 200)
+    yield from press("Escape", place)
+    yield 0.3
+
+
+def stop_meshes() -> Steps:
+    """The button Extract Part Meshes."""
+    scene = bpy.context.scene
+    scene.frame_set(1)
+    area().spaces.active.shading.type = "MATERIAL"
+    yield from press_button("ssgan3d.extract_meshes")
+    meshes = lambda: [o for o in bpy.data.objects if o.get("ssgan3d_part")]  # noqa: E731
+    yield from until(lambda: len(meshes()) > 5, 120)
+    yield from settle()
+    yield from shoot("meshes")
+    check("meshes hang on the portrait", all(o.parent == portrait() for o in meshes()))
+    check("meshes have triangles", all(len(o.data.polygons) for o in meshes()))
+    check("meshes have a material", all(o.data.materials for o in meshes()))
+
+
+def stop_turntable() -> Steps:
+    """The button Turntable, then playback."""
+    scene = bpy.context.scene
+    for item in [o for o in bpy.data.objects if o.get("ssgan3d_part")]:
+        item.hide_set(True)
+    yield from press_button("ssgan3d.turntable")
+    area().spaces.active.shading.type = "RENDERED"
+    area().spaces.active.region_3d.view_perspective = "CAMERA"
+    yield from settle()
+    scene.frame_set(12)
+    yield from settle()
+    yield from shoot("turntable")
+    check("the turntable's camera is the scene's", "Turntable" in scene.camera.name)
+
+
+STOPS = {
+    name.removeprefix("stop_"): function
+    for name, function in list(globals().items())
+    if name.startswith("stop_")
+}
+
+
+# --- the run -------------------------------------------------------------------------------------
+
+
+def addon(module: str):  # noqa: ANN201
+    """A module of the installed add-on."""
+    return sys.modules[f"{MODULE}.ssgan3d_blender.{module}"]
+
+
+def tour() -> Steps:
+    """All stops, or those named in TOUR; the first ones are needed by the rest."""
+    wanted = os.environ.get("TOUR", "").split() or list(STOPS)
+    for name in wanted:
+        began = time.perf_counter()
+        try:
+            yield from STOPS[name]()
+        except (LookupError, TimeoutError, RuntimeError, AttributeError, TypeError) as error:
+            yield from shoot(f"{name}_failed")
+            check(f"{name} goes through: {type(error).__name__}: {error}", False)
+        stops[-1]["seconds"] = round(time.perf_counter() - began, 1)
+
+
+def finish(error: BaseException | None) -> None:
+    """Write the report and end Blender."""
+    failed = [c["what"] for stop in stops for c in stop["checks"] if not c["holds"]]
+    report = {
+        "blender": bpy.app.version_string,
+        "python": platform.python_version(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0],
+        "failed": failed,
+        "stopped_by": None if error is None else repr(error),
+        "timings": {name: watch.summary() for name, watch in timings.items() if watch.last},
+        "stops": stops,
+    }
+    shutil.rmtree(OUT / "frames", ignore_errors=True)
+    (OUT / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    leave(1 if failed or error else 0)
+
+
+def processor() -> str:
+    """The processor's name."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def count(event: str) -> Callable[..., None]:
+    """A render handler that counts."""
+
+    def counted(*_: object) -> None:
+        counts[event] += 1
+
+    return counted
+
+
+bpy.app.handlers.render_complete.append(count("complete"))
+bpy.app.handlers.render_cancel.append(count("cancel"))
+run(tour(), finish)
