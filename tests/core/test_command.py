@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -131,3 +132,20 @@ def test_help_and_misuse_without_torch():
     with pytest.raises(SystemExit) as stopped:
         main(["paint"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("policy", [None, "ACTIVE"])
+def test_idle_threads_sleep_unless_the_environment_says_otherwise(policy):
+    """Threads that spin take the cores from Blender; who has set a policy keeps it."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    }
+    if policy is not None:
+        environment["OMP_WAIT_POLICY"] = policy
+    code = "import core, os; print(os.environ.get('GOMP_SPINCOUNT'))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    assert found.stdout.strip() == ("1000" if policy is None else "None")
