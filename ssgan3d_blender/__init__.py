@@ -31,10 +31,12 @@ from . import (
     panel,
     part_operators,
     portrait_files,
+    portrait_presets,
     preferences,
     properties,
     render_engine,
     runtime,
+    suggestions,
     torch_setup,
     transplant,
     turntable,
@@ -49,12 +51,14 @@ MODULES = (
     operators,
     history,
     part_operators,
+    portrait_presets,
     portrait_files,
     mesh_operators,
     image_operators,
     turntable,
     render_engine,
     panel,
+    suggestions,
     transplant,
     cards,
 )
@@ -69,6 +73,8 @@ def register() -> None:
     torch_setup.attach()
     transplant.attach()
     portrait_files.attach()
+    portrait_presets.attach()
+    suggestions.attach()
     jobs.attach()
     cards.attach()
     render_engine.join_stock_panels()
@@ -87,6 +93,8 @@ def unregister() -> None:
     torch_setup.detach()
     transplant.detach()
     portrait_files.detach()
+    portrait_presets.detach()
+    suggestions.detach()
     properties.detach()
     for module in reversed(MODULES):
         for cls in reversed(module.CLASSES):

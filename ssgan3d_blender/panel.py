@@ -7,6 +7,7 @@ import bpy
 from ..core.parts import PART_NAMES, PARTS
 from . import history, portraits, properties
 from .operators import ENGINE_ID, STANDARD
+from .portrait_presets import SSGAN3D_PT_presets
 
 
 class SidebarPanel:
@@ -30,6 +31,11 @@ class SSGAN3D_PT_portrait(SidebarPanel, bpy.types.Panel):
     """The person."""
 
     bl_label = "Portrait"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """Presets, at the right of the header as everywhere in Blender."""
+        if portraits.active(context) is not None:
+            SSGAN3D_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Seed and variety, or how to begin."""

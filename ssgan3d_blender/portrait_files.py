@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import CollectionProperty, StringProperty
@@ -89,6 +89,8 @@ class SSGAN3D_OT_export_portrait(ExportHelper, bpy.types.Operator):
         "give to somebody else. Animation stays here"
     )
 
+    if TYPE_CHECKING:
+        filepath: str
     filename_ext = SUFFIX
     filter_glob: StringProperty(default=f"*{SUFFIX}", options={"HIDDEN"})
 

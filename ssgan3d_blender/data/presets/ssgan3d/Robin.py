@@ -1,0 +1,4 @@
+import bpy
+portrait = bpy.context.object.ssgan3d
+
+portrait.recipe = '{"seed":92,"truncation":0.8,"parts":{}}'
