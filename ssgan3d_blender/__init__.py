@@ -34,6 +34,7 @@ from . import (
     portrait_presets,
     preferences,
     properties,
+    range_overlay,
     render_engine,
     runtime,
     suggestions,
@@ -60,6 +61,7 @@ MODULES = (
     panel,
     suggestions,
     transplant,
+    range_overlay,
     cards,
 )
 
@@ -76,6 +78,7 @@ def register() -> None:
     portrait_presets.attach()
     suggestions.attach()
     jobs.attach()
+    range_overlay.attach()
     cards.attach()
     render_engine.join_stock_panels()
     panel.join_menus()
@@ -88,6 +91,7 @@ def unregister() -> None:
     panel.leave_menus()
     render_engine.leave_stock_panels()
     cards.detach()
+    range_overlay.detach()
     jobs.detach()
     runtime.shut_down()
     torch_setup.detach()

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import bpy
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
 from ..core.errors import PortraitError
@@ -26,9 +26,14 @@ def trained_lens(camera: bpy.types.Camera, render: bpy.types.RenderSettings) -> 
     camera.shift_x = camera.shift_y = 0.0
     camera.lens_unit = "MILLIMETERS"
     camera.sensor_width = camera.sensor_height = SENSOR
-    camera.lens = SENSOR * ModelConfig.camera_distance / ModelConfig.frame_side
+    camera.lens = lens_at(ModelConfig.camera_distance * ModelConfig.unit_metres)
     wide = render.resolution_x * render.pixel_aspect_x > render.resolution_y * render.pixel_aspect_y
     camera.sensor_fit = "VERTICAL" if wide else "HORIZONTAL"
+
+
+def lens_at(distance: float) -> float:
+    """Focal length in millimetres that shows the whole trained frame from ``distance`` metres."""
+    return SENSOR * distance / (ModelConfig.frame_side * ModelConfig.unit_metres)
 
 
 def front_matrix() -> Matrix:
@@ -56,6 +61,16 @@ def orbit(camera: bpy.types.Object, portrait: bpy.types.Object, yaw: float, pitc
     turn = Matrix.Rotation(yaw, 4, "Z") @ Matrix.Rotation(-pitch, 4, "X")
     location, rotation, _ = (portrait.matrix_world @ turn @ front_matrix()).decompose()
     camera.matrix_world = Matrix.LocRotScale(location, rotation, None)
+
+
+def standpoint(yaw: float, pitch: float, distance: float) -> Vector:
+    """Where a camera stands at ``yaw`` and ``pitch`` (radians), in the portrait's own axes.
+
+    Args:
+        distance: from the portrait's origin in metres.
+    """
+    turn = Matrix.Rotation(yaw, 3, "Z") @ Matrix.Rotation(-pitch, 3, "X")
+    return turn @ Vector((0.0, -distance, 0.0))
 
 
 def seen_by(camera: bpy.types.Object, portrait_matrix: Matrix) -> Camera:

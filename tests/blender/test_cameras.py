@@ -1,0 +1,179 @@
+"""Camera paths, the trained range in the 3D view, and what is said outside of it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.blender.helpers import Addon
+
+YAW_MAX, PITCH_MAX = 0.85, 0.35
+
+
+@pytest.fixture
+def placed(bpy: Any, portrait: Any) -> Any:
+    """A portrait that is moved, turned and enlarged."""
+    portrait.location, portrait.rotation_euler = (1.0, 0.5, -0.2), (0.1, 0.0, 0.4)
+    portrait.scale = (1.5, 1.5, 1.5)
+    bpy.context.view_layer.update()
+    return portrait
+
+
+def flight(bpy: Any, addon: Addon, portrait: Any) -> list[Any]:
+    """Core's camera at every frame of the scene and one after, which closes the loop."""
+    scene, cameras = bpy.context.scene, []
+    for frame in range(scene.frame_start, scene.frame_end + 2):
+        scene.frame_set(frame)
+        camera = scene.camera.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        cameras.append(addon("ssgan3d_blender.cameras").seen_by(camera, portrait.matrix_world))
+    return cameras
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"path": "TURNTABLE"},
+        {"path": "TURNTABLE", "yaw": 3.0, "pitch": 1.0},  # as far as it may
+        {"path": "FIGURE_EIGHT"},
+        {"path": "FIGURE_EIGHT", "yaw": 3.0, "rise": 1.0},
+        {"path": "DOLLY"},
+        {"path": "DOLLY", "near": 0.0, "far": 99.0, "pitch": -1.0, "keep_size": True},
+    ],
+)
+def test_paths_stay_in_the_range_and_close(
+    bpy: Any, addon: Addon, placed: Any, options: dict[str, Any]
+) -> None:
+    assert bpy.ops.ssgan3d.camera_path(frames=15, **options) == {"FINISHED"}
+    out_of_range = addon("core.camera").out_of_range
+    config = addon("core.config").ModelConfig()
+    cameras = flight(bpy, addon, placed)
+    assert [out_of_range(camera, config) for camera in cameras] == [None] * 16
+    np.testing.assert_allclose(cameras[0].pose, cameras[-1].pose, atol=1e-5)
+    positions = np.array([camera.position for camera in cameras])
+    assert np.ptp(positions, axis=0).max() > 0.5
+    for camera in cameras:  # always looks at the head
+        np.testing.assert_allclose(camera.pose[:3, 2], camera.direction, atol=1e-5)
+
+
+def test_figure_eight_crosses_itself_before_the_face(bpy: Any, addon: Addon, placed: Any) -> None:
+    bpy.ops.ssgan3d.camera_path(path="FIGURE_EIGHT", frames=16, yaw=0.5, rise=0.2)
+    cameras = flight(bpy, addon, placed)
+    phases = 2 * math.pi * np.arange(17) / 16
+    np.testing.assert_allclose([c.yaw for c in cameras], 0.5 * np.sin(phases), atol=1e-4)
+    np.testing.assert_allclose(
+        [abs(c.pitch) for c in cameras], np.abs(0.2 * np.sin(2 * phases)), atol=1e-4
+    )
+    assert cameras[2].pitch == pytest.approx(0.2, abs=1e-4)  # rises first
+    assert cameras[6].pitch == pytest.approx(-0.2, abs=1e-4)
+
+
+def test_dolly_comes_nearer_and_its_zoom_keeps_the_head_as_large(
+    bpy: Any, addon: Addon, placed: Any
+) -> None:
+    bpy.ops.ssgan3d.camera_path(path="DOLLY", frames=8, near=0.5, far=1.5, keep_size=True)
+    metres = [camera.distance * 0.155 for camera in flight(bpy, addon, placed)]
+    expected = [1 + 0.5 * math.cos(2 * math.pi * step / 8) for step in range(9)]
+    np.testing.assert_allclose(metres, expected, rtol=1e-4)
+    scene = bpy.context.scene
+    for frame, distance in ((1, 1.5), (5, 0.5)):
+        scene.frame_set(frame)
+        side = 2 * distance * math.tan(scene.camera.data.angle_x / 2)
+        assert side == pytest.approx(2 * 0.155, rel=1e-4)  # all of the trained frame
+    with pytest.raises(RuntimeError, match=r"\(1.50 m\) must be nearer than the farthest"):
+        bpy.ops.ssgan3d.camera_path(path="DOLLY", near=1.5, far=1.5)
+
+
+def test_turntable_and_camera_path_make_the_same(bpy: Any, addon: Addon, placed: Any) -> None:
+    flights = []
+    for operator in (bpy.ops.ssgan3d.turntable, bpy.ops.ssgan3d.camera_path):
+        operator(frames=6, yaw=0.4, pitch=0.1)
+        flights.append([camera.pose for camera in flight(bpy, addon, placed)])
+        bpy.context.view_layer.objects.active = placed
+    np.testing.assert_allclose(*flights, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "said"),
+    [
+        (0.0, 0.0, None),
+        (YAW_MAX - 0.01, -PITCH_MAX + 0.01, None),
+        (math.radians(62), 0.0, "62° to the side; the model knows up to 49°"),
+        (math.radians(-120), 0.0, "120° to the side"),
+        (0.3, math.radians(33), "33° up or down; the model knows up to 20°"),
+    ],
+)
+def test_warning_names_the_angle(
+    bpy: Any, addon: Addon, placed: Any, yaw: float, pitch: float, said: str | None
+) -> None:
+    cameras, scene = addon("ssgan3d_blender.cameras"), bpy.context.scene
+    cameras.orbit(scene.camera, placed, yaw, pitch)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    warning = cameras.range_warning(scene, placed, depsgraph)
+    assert warning is None if said is None else said in warning
+
+
+def test_warning_about_distance_kind_and_scale(bpy: Any, addon: Addon, placed: Any) -> None:
+    scene, cameras = bpy.context.scene, addon("ssgan3d_blender.cameras")
+
+    def warning() -> str | None:
+        return cameras.range_warning(scene, placed, bpy.context.evaluated_depsgraph_get())
+
+    towards = (placed.matrix_world.to_3x3().col[1] * -1).normalized()
+    scene.camera.location = placed.location + towards * 0.3  # 0.2 m of the portrait's own
+    assert "0.20 m away" in warning()
+    scene.camera.data.type = "PANO"
+    assert "0.20 m away" in warning()
+    scene.camera.data.type = "ORTHO"
+    scene.camera.rotation_euler = placed.matrix_world.to_euler()
+    scene.camera.rotation_euler.rotate_axis("X", math.radians(90))
+    assert warning() is None
+    placed.scale.z = 3.0
+    assert "stretched" in warning()
+    scene.camera = None
+    assert warning() is None
+
+
+def test_overlay_is_the_edge_of_the_range(bpy: Any, addon: Addon, placed: Any) -> None:
+    overlay = addon("ssgan3d_blender.range_overlay")
+    out_of_range = addon("core.camera").out_of_range
+    camera_type = addon("core.camera").Camera
+    config = addon("core.config").ModelConfig()
+    shape = overlay.patch(placed.matrix_world, 0.9)
+    inverse = placed.matrix_world.inverted()
+    local = np.array([inverse @ point for point in shape.points])  # metres, +Z up, -Y in front
+    np.testing.assert_allclose(np.linalg.norm(local, axis=1), 0.9, rtol=1e-5)
+    yaws, pitches = np.arctan2(local[:, 0], -local[:, 1]), np.arcsin(local[:, 2] / 0.9)
+    for angles, limit in ((yaws, YAW_MAX), (pitches, PITCH_MAX)):
+        assert (angles.min(), angles.max()) == pytest.approx((-limit, limit), abs=1e-5)
+    inside = [camera_type.orbit(0.999 * y, 0.999 * p) for y, p in zip(yaws, pitches, strict=True)]
+    assert {out_of_range(camera, config) for camera in inside} == {None}
+    assert max(map(max, shape.triangles)) == max(map(max, shape.lines)) == len(shape.points) - 1
+    normals = [
+        np.cross(local[b] - local[a], local[c] - local[a]) @ local[a] for a, b, c in shape.triangles
+    ]
+    assert min(normals) > 0  # all triangles face the cameras
+
+
+def test_overlay_goes_through_the_camera(bpy: Any, addon: Addon, placed: Any) -> None:
+    overlay, scene = addon("ssgan3d_blender.range_overlay"), bpy.context.scene
+    depsgraph = bpy.context.evaluated_depsgraph_get
+
+    scene.camera.location = placed.location.copy()
+    scene.camera.location.x += 1.2
+    assert overlay.patch_distance(scene, placed, depsgraph()) == pytest.approx(0.8)  # scale 1.5
+    scene.camera.location.x += 100.0
+    assert overlay.patch_distance(scene, placed, depsgraph()) == pytest.approx(60 * 0.155)
+    scene.camera = None
+    assert overlay.patch_distance(scene, placed, depsgraph()) == pytest.approx(0.9, rel=1e-3)
+
+
+def test_camera_panel_stays_while_the_camera_is_moved(
+    bpy: Any, addon: Addon, portrait: Any
+) -> None:
+    subject = addon("ssgan3d_blender.range_overlay").subject
+    assert subject(bpy.context) == portrait
+    bpy.context.view_layer.objects.active = bpy.context.scene.camera
+    assert subject(bpy.context) == portrait
+    bpy.context.view_layer.objects.active = None
+    assert subject(bpy.context) is None
