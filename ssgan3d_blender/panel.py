@@ -162,9 +162,13 @@ class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.operator("render.render", text="Render Image", icon="RENDER_STILL")
         column.operator("ssgan3d.render_images", icon="IMAGE_DATA")
+        column.operator("ssgan3d.save_passes", icon="RENDERLAYERS")
+        column.operator("ssgan3d.contact_sheet", icon="IMGDISPLAY")
         column.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
         column.operator("ssgan3d.export_meshes", icon="EXPORT")
         column.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
+        column.operator("ssgan3d.export_portrait", icon="EXPORT")
+        column.operator("ssgan3d.mark_asset", icon="ASSET_MANAGER")
 
 
 def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
