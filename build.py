@@ -5,6 +5,7 @@ python3 build.py setup   make .venv with the pinned packages (the other commands
 python3 build.py demo    install the add-on into Blender and show its work in demo/
 python3 build.py test    lint, types, tests
 python3 build.py zip     dist/ssgan3d_blender-VERSION.zip, to be installed in Blender
+                         --platform: with what meshes need; --bundle-torch: with PyTorch as well
 """
 
 from __future__ import annotations  # so that an old Python gets as far as check_python's sentence
@@ -12,6 +13,7 @@ from __future__ import annotations  # so that an old Python gets as far as check
 import argparse
 import hashlib
 import os
+import platform as host
 import re
 import shutil
 import subprocess
@@ -20,6 +22,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -61,6 +64,31 @@ DEBIAN_PACKAGES = {
 EXTENSION_FILES = ("LICENSE", "LICENSE-ASSETS", "__init__.py", "blender_manifest.toml")
 EXTENSION_FOLDERS = ("core", "ssgan3d_blender")
 EXTENSION_SUFFIXES = {".json", ".png", ".py", ".safetensors", ".svg"}
+
+# The Pythons of Blender 4.5 and 5.0, and of 5.2. Blender installs those wheels of an extension
+# that fit it, but refuses the extension as a whole when compiled ones name only other Pythons: a
+# zip with compiled wheels needs some for each of these.
+PYTHONS = ("3.11", "3.13")
+
+# Blender's name of a platform → the tags of its wheels, the most demanding that is wanted first.
+PLATFORMS = {
+    "linux-x64": (
+        "manylinux_2_28_x86_64",
+        "manylinux_2_27_x86_64",
+        "manylinux_2_24_x86_64",
+        "manylinux_2_17_x86_64",
+        "manylinux2014_x86_64",
+    ),
+    "macos-arm64": ("macosx_12_0_arm64", "macosx_11_0_arm64"),
+    "windows-x64": ("win_amd64",),
+}
+
+# What PyTorch imports besides numpy, which is Blender's own and must never be bundled.
+TORCH_PACKAGES = (
+    *("torch", "filelock", "fsspec", "Jinja2", "MarkupSafe", "mpmath", "networkx", "setuptools"),
+    *("sympy", "typing_extensions"),
+)
+CPU_TORCH_BYTES = 500 * 1024**2  # no CPU build is larger, no CUDA build smaller
 
 # What mypy checks besides the extension.
 TYPED = ("build.py", "core", "training", "examples")
@@ -152,12 +180,17 @@ def torch_index_options() -> list[str]:
     """
     if not sys.platform.startswith("linux") or shutil.which("nvidia-smi"):
         return []
+    return ["--extra-index-url", CPU_TORCH_INDEX] if is_reachable(CPU_TORCH_INDEX) else []
+
+
+def is_reachable(index: str) -> bool:
+    """Whether a package index answers."""
     try:
-        request = urllib.request.Request(f"{CPU_TORCH_INDEX}/torch/", method="HEAD")
+        request = urllib.request.Request(f"{index}/torch/", method="HEAD")
         urllib.request.urlopen(request, timeout=3).close()
     except (OSError, urllib.error.URLError):
-        return []
-    return ["--extra-index-url", CPU_TORCH_INDEX]
+        return False
+    return True
 
 
 def explain_pip_failure(output: str) -> str:
@@ -322,69 +355,183 @@ def extension_files(root: Path = ROOT) -> dict[str, Path]:
     return files
 
 
-def pinned_wheels() -> dict[str, str]:
-    """The wheels that the extension bundles: file name → SHA-256."""
-    lines = (REQUIREMENTS / "wheels.sha256").read_text(encoding="utf-8").splitlines()
+def pinned_wheels(name: str = "wheels.sha256") -> dict[str, str]:
+    """The wheels that a list in requirements/ names: file name → SHA-256."""
+    lines = (REQUIREMENTS / name).read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in (line.split() for line in lines)}
 
 
-def fetch_wheels(folder: Path) -> dict[str, Path]:
-    """Download into ``folder`` the pinned wheels that it lacks: name in the zip → file."""
+def wheel_fits(name: str, platform: str, pythons: Sequence[str]) -> bool:
+    """Whether a wheel is for this platform (Blender's name of it) and one of these Pythons."""
+    python, abi, tags = name.removesuffix(".whl").split("-")[-3:]
+    on_python = python == "py3" or abi == "abi3" or python in map(python_tag, pythons)
+    return on_python and (
+        tags == "any" or any(tag in PLATFORMS[platform] for tag in tags.split("."))
+    )
+
+
+def python_tag(version: str) -> str:
+    """The tag of wheels for a Python: "3.11" → "cp311"."""
+    return f"cp{version.replace('.', '')}"
+
+
+def platform_pins(platform: str, pythons: Sequence[str]) -> dict[str, str]:
+    """The pinned wheels of a platform's zip, with those that meshes need: file name → SHA-256."""
+    pins = pinned_wheels() | pinned_wheels("wheels-meshes.sha256")
+    return {name: digest for name, digest in pins.items() if wheel_fits(name, platform, pythons)}
+
+
+def missing_wheels(platform: str, pythons: Sequence[str]) -> list[str]:
+    """What meshes are made with on some Python and cannot be had for these, in words."""
+    return [
+        f"PyMCubes has no wheel for Python {python}: scikit-image takes its place"
+        for python in pythons
+        if not any(name.startswith("PyMCubes-") for name in platform_pins(platform, [python]))
+    ]
+
+
+def this_platform() -> str:
+    """Blender's name of the platform that this runs on.
+
+    Raises:
+        BuildError: there is no zip for it.
+    """
+    system = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform)
+    machine = {"amd64": "x64", "x86_64": "x64", "aarch64": "arm64"}.get(
+        host.machine().lower(), host.machine().lower()
+    )
+    found = f"{system}-{machine}"
+    if found not in PLATFORMS:
+        raise BuildError(f"there is no zip for {found}; name one of {', '.join(PLATFORMS)}")
+    return found
+
+
+def fetch_wheels(folder: Path, pins: dict[str, str] | None = None) -> dict[str, Path]:
+    """Download into ``folder`` the pinned wheels that it lacks: name in the zip → file.
+
+    ``pins``: file name → SHA-256; by default those of requirements/wheels.sha256.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    # A system's Python may come without pip; .venv's never does.
-    python = venv_python() if venv_python().exists() else sys.executable
     wheels = {}
-    for name, digest in pinned_wheels().items():
+    for name, digest in (pinned_wheels() if pins is None else pins).items():
         path = folder / name
         if not path.exists():
             print(f"  fetching {name}")
-            package, version, _, _, platforms = name.removesuffix(".whl").split("-")
+            package, version, python, _, platforms = name.removesuffix(".whl").split("-")
+            compiled = re.fullmatch(r"cp3(\d\d)", python)
             # pip keeps the file's name, so it comes for exactly this platform.
             try:
-                run_pip(
-                    *("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)),
-                    *("--python-version", "3.11", "--platform", platforms.split(".")[0]),
-                    f"{package}=={version}",
-                    python=python,
+                download_wheels(
+                    folder,
+                    [f"{package}=={version}"],
+                    platforms.split(".")[:1],
+                    f"3.{compiled[1]}" if compiled else "3.11",
                 )
             except BuildError as error:
                 raise BuildError(f"{error}\n  `build.py zip --no-wheels` builds without.") from None
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             path.unlink(missing_ok=True)
             raise BuildError(
-                f"{name} is not the file that requirements/wheels.sha256 pins; "
+                f"{name} is not the file that requirements/ pins; "
                 "`build.py zip --no-wheels` builds without it"
             )
         wheels[f"wheels/{name}"] = path
     return wheels
 
 
-def manifest_with_wheels(manifest: str, wheels: list[str]) -> str:
-    """The manifest's text with its list of wheels, which must stand before the first table."""
+def download_wheels(
+    folder: Path, packages: Sequence[str], tags: Sequence[str], python: str, *options: str
+) -> None:
+    """Let pip download wheels, and nothing that would have to be built, for a platform's tags."""
+    # A system's Python may come without pip; .venv's never does.
+    with_pip = venv_python() if venv_python().exists() else sys.executable
+    run_pip(
+        *("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)),
+        *("--python-version", python, *options),
+        *(word for tag in tags for word in ("--platform", tag)),
+        *packages,
+        python=with_pip,
+    )
+
+
+def fetch_torch(folder: Path, platform: str, python: str) -> dict[str, Path]:
+    """Download PyTorch's CPU build and what it imports: name in the zip → file.
+
+    The versions are those of requirements/runtime.txt. Never numpy.
+    """
+    pins = (REQUIREMENTS / "runtime.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {
+        name: pin
+        for pin in pins
+        for name in TORCH_PACKAGES
+        if pin.lower().startswith(f"{name.lower()}==")
+    }
+    # The folder is pip's alone, so that all it holds was asked for.
+    folder = folder / f"torch-{platform}-{python_tag(python)}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    index = ["--extra-index-url", CPU_TORCH_INDEX] if is_reachable(CPU_TORCH_INDEX) else []
+    download_wheels(folder, list(wanted.values()), PLATFORMS[platform], python, *index)
+    found = {f"wheels/{path.name}": path for path in sorted(folder.glob("*.whl"))}
+    for path in found.values():
+        if path.name.startswith("torch-") and path.stat().st_size > CPU_TORCH_BYTES:
+            raise BuildError(
+                f"{path.name} is the build for CUDA, which is too large to bundle, and the one for "
+                f"processors cannot be had: {CPU_TORCH_INDEX} cannot be reached from here"
+            )
+    return found
+
+
+def manifest_with_wheels(manifest: str, wheels: list[str], platform: str = "") -> str:
+    """The manifest's text with its list of wheels, which must stand before the first table.
+
+    ``platform``: the only one that the zip is for, if there is one.
+    """
     if not wheels:
         return manifest
     listed = "".join(f'    "./{name}",\n' for name in wheels)
+    only = f'platforms = ["{platform}"]\n' if platform else ""
     table = re.search(r"^\[", manifest, re.MULTILINE)
     at = table.start() if table else len(manifest)
-    return f"{manifest[:at]}wheels = [\n{listed}]\n\n{manifest[at:]}"
+    return f"{manifest[:at]}{only}wheels = [\n{listed}]\n\n{manifest[at:]}"
 
 
-def build_zip(destination: Path = DIST, wheels: bool = True, root: Path = ROOT) -> Path:
+def build_zip(
+    destination: Path = DIST,
+    wheels: bool = True,
+    root: Path = ROOT,
+    *,
+    platform: str = "",
+    pythons: Sequence[str] = PYTHONS,
+    torch: bool = False,
+) -> Path:
     """Write the extension's zip into ``destination`` and return it: same input, same bytes.
 
-    ``wheels``: bundle the pinned wheels (trimesh and safetensors); without them the zip serves a
-    Blender whose Python has these packages, and nothing is downloaded.
+    Args:
+        wheels: bundle the pinned wheels (trimesh and safetensors); without them the zip serves a
+            Blender whose Python has these packages, and nothing is downloaded.
+        platform: Blender's name of one: the zip is for it alone, with what meshes need.
+        pythons: the Pythons that such a zip is for.
+        torch: bundle PyTorch's CPU build, too; for one platform and one Python.
     """
     files = extension_files(root)
     if not any(name.endswith(".safetensors") for name in files):
         print("  warning: core/weights holds no model, so the add-on will ask for a file")
-    bundled = fetch_wheels(DIST / "wheels") if wheels else {}
+    bundled: dict[str, Path] = {}
+    suffix = "" if wheels else "-no-wheels"
+    if wheels:
+        pins = platform_pins(platform, pythons) if platform else pinned_wheels()
+        bundled = fetch_wheels(DIST / "wheels", pins)
+        tags = "" if tuple(pythons) == PYTHONS else "".join(f"-{python_tag(v)}" for v in pythons)
+        suffix = f"-{platform}{tags}" if platform else ""
+    if torch:
+        bundled |= fetch_torch(DIST / "wheels", platform, pythons[0])
+        suffix += "-torch"
     manifest = files.pop(MANIFEST.name).read_text(encoding="utf-8")
     contents = {name: path.read_bytes() for name, path in (files | bundled).items()}
-    contents[MANIFEST.name] = manifest_with_wheels(manifest, sorted(bundled)).encode()
+    contents[MANIFEST.name] = manifest_with_wheels(manifest, sorted(bundled), platform).encode()
 
     destination.mkdir(parents=True, exist_ok=True)
-    suffix = "" if wheels else "-no-wheels"
     target = destination / f"ssgan3d_blender-{manifest_version(manifest)}{suffix}.zip"
     unfinished = target.with_suffix(f".{os.getpid()}.part")
     try:
@@ -393,7 +540,8 @@ def build_zip(destination: Path = DIST, wheels: bool = True, root: Path = ROOT) 
                 entry = zipfile.ZipInfo(name, ZIP_TIME)
                 entry.create_system = 3  # Unix, whatever this is, so that the mode below counts
                 entry.external_attr = 0o100644 << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
+                packed = name.endswith(".whl")  # a zip itself
+                entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
                 archive.writestr(entry, contents[name], compresslevel=9)
         os.replace(unfinished, target)
     finally:
@@ -426,9 +574,32 @@ def run_setup(_arguments: argparse.Namespace) -> int:
 
 def run_zip(arguments: argparse.Namespace) -> int:
     """`build.py zip`."""
-    archive = build_zip(wheels=arguments.wheels)
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB)\nsha256 {digest}")
+    platforms, pythons = list(arguments.platform), arguments.python
+    if (platforms or arguments.bundle_torch) and not arguments.wheels:
+        raise BuildError("--no-wheels goes with neither --platform nor --bundle-torch")
+    if pythons and not (platforms or arguments.bundle_torch):
+        raise BuildError(
+            "--python goes with --platform or --bundle-torch: without, all can load it"
+        )
+    if arguments.bundle_torch:
+        platforms = platforms or [this_platform()]
+        pythons = pythons or list(PYTHONS[:1])
+        if len(pythons) > 1:
+            raise BuildError("--bundle-torch makes a zip for one Python: name one with --python")
+    for platform in platforms or [""]:
+        archive = build_zip(
+            wheels=arguments.wheels,
+            platform=platform,
+            pythons=pythons or PYTHONS,
+            torch=arguments.bundle_torch,
+        )
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        print(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB)\nsha256 {digest}")
+        for lack in missing_wheels(platform, pythons or PYTHONS) if platform else []:
+            print(f"  left out: {lack}")
+        if venv_python().exists():
+            validate_zip(archive)
+            print("  accepted by Blender's extension command")
     return 0
 
 
@@ -509,6 +680,26 @@ def main(arguments: list[str] | None = None) -> int:
         dest="wheels",
         action="store_false",
         help="bundle no Python packages, download nothing",
+    )
+    command.add_argument(
+        "--platform",
+        nargs="+",
+        choices=PLATFORMS,
+        default=[],
+        help="a zip for each of these, with what meshes need",
+    )
+    command.add_argument(
+        "--python",
+        nargs="+",
+        choices=PYTHONS,
+        default=[],
+        help=f"for these Pythons of Blender only (default {' and '.join(PYTHONS)})",
+    )
+    command.add_argument(
+        "--bundle-torch",
+        action="store_true",
+        help="with PyTorch for processors, for this platform and one Python (default "
+        f"{PYTHONS[0]})",
     )
     command.set_defaults(run=run_zip)
 

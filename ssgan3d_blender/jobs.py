@@ -141,8 +141,8 @@ def _show_error(label: str, message: str) -> None:
 def _redraw_status_bars() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()  # the panel shows running jobs as well
+            if area.type in {"VIEW_3D", "PREFERENCES"}:
+                area.tag_redraw()  # panel and preferences show running jobs as well
         window.workspace.status_text_set(None)  # the only call that redraws the status bar
 
 

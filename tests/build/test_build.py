@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -145,10 +146,94 @@ def test_every_bundled_wheel_loads_in_every_python_that_blender_has():
         assert python == "py3" or abi == "abi3", name
 
 
+def python_versions(wheels: list[str]) -> set:
+    """The Pythons that Blender takes an extension with these wheels to be for."""
+    tool = next(build.VENV.glob("**/bl_pkg/cli/blender_ext.py"))
+    module = importlib.util.module_from_spec(
+        specification := importlib.util.spec_from_file_location("blender_ext", tool)
+    )
+    sys.modules["blender_ext"] = module  # its dataclasses look themselves up
+    specification.loader.exec_module(module)
+    return module.python_versions_from_wheels(wheels)
+
+
+@pytest.mark.parametrize("platform", build.PLATFORMS)
+def test_a_platforms_zip_holds_for_each_python_what_meshes_need(platform: str):
+    assert python_versions(list(build.platform_pins(platform, build.PYTHONS))) == {
+        tuple(map(int, version.split("."))) for version in build.PYTHONS
+    }
+    for python in build.PYTHONS:
+        names = [name.split("-")[0] for name in build.platform_pins(platform, [python])]
+        assert {"safetensors", "trimesh", "scipy", "fast_simplification"} <= set(names), python
+        assert {"PyMCubes", "scikit_image"} & set(names), "nothing makes meshes"
+        assert len(names) == len(set(names)) and "numpy" not in names
+    lacks = build.missing_wheels(platform, build.PYTHONS)
+    assert lacks == ["PyMCubes has no wheel for Python 3.13: scikit-image takes its place"]
+
+
+def test_the_default_zip_is_for_every_python():
+    assert python_versions(list(build.pinned_wheels())) == {(3,)}
+
+
+def test_a_platforms_zip_names_its_platform_and_blender_accepts_it(
+    tmp_path: Path, monkeypatch, capsys
+):
+    name = next(name for name in build.pinned_wheels() if name.startswith("trimesh-"))
+    (tmp_path / "wheels").mkdir()
+    with zipfile.ZipFile(tmp_path / "wheels" / name, "w") as archive:
+        archive.writestr("trimesh/__init__.py", "")
+    pins = {name: sha256(tmp_path / "wheels" / name)}
+    monkeypatch.setattr(build, "DIST", tmp_path)
+    monkeypatch.setattr(build, "platform_pins", lambda _platform, _pythons: pins)
+    archive = build.build_zip(tmp_path / "out", platform="windows-x64", pythons=["3.11"])
+    assert archive.name.endswith("-windows-x64-cp311.zip")
+    with zipfile.ZipFile(archive) as handle:
+        listed = tomllib.loads(handle.read("blender_manifest.toml").decode())
+    assert listed["platforms"] == ["windows-x64"] and listed["wheels"] == [f"./wheels/{name}"]
+    build.validate_zip(archive)
+
+
+def test_pytorch_is_bundled_with_what_it_imports_and_never_numpy(tmp_path: Path, monkeypatch):
+    asked: list[str] = []
+
+    def download(folder, packages, _tags, _python, *_options):
+        asked.extend(packages)
+        for package in packages:
+            name, _, version = package.partition("==")
+            (folder / f"{name}-{version}-py3-none-any.whl").touch()
+
+    monkeypatch.setattr(build, "is_reachable", lambda _index: False)
+    monkeypatch.setattr(build, "download_wheels", download)
+    wheels = build.fetch_torch(tmp_path, "linux-x64", "3.11")
+    assert "torch==2.13.0" in asked and not any("numpy" in pin for pin in asked)
+    assert len(wheels) == len(asked) == len(build.TORCH_PACKAGES)
+
+    def download_cuda(folder, *_arguments):
+        with (folder / "torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl").open("wb") as file:
+            file.truncate(build.CPU_TORCH_BYTES + 1)
+
+    monkeypatch.setattr(build, "download_wheels", download_cuda)
+    with pytest.raises(build.BuildError, match=r"build for CUDA.*cannot be reached"):
+        build.fetch_torch(tmp_path, "linux-x64", "3.11")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--no-wheels", "--bundle-torch"], "--no-wheels goes with neither"),
+        (["--python", "3.11"], "--python goes with"),
+        (["--bundle-torch", "--python", "3.11", "3.13"], "for one Python"),
+    ],
+)
+def test_options_of_zip_that_do_not_go_together_are_told(options, words, capsys):
+    assert build.main(["zip", *options]) == 1
+    assert words in capsys.readouterr().err
+
+
 def test_a_wheel_other_than_the_pinned_one_is_refused(tmp_path: Path):
     name = next(iter(build.pinned_wheels()))
     (tmp_path / name).write_bytes(b"something else")
-    with pytest.raises(build.BuildError, match="not the file that requirements/wheels.sha256 pins"):
+    with pytest.raises(build.BuildError, match="not the file that requirements/ pins"):
         build.fetch_wheels(tmp_path)
     assert not (tmp_path / name).exists()
 
