@@ -62,6 +62,8 @@ _OVERLAP = 0.8
 cut corners side by side are a groove that renders as a dark line; much more, and the colours of
 what lies below show through."""
 _OUTSIDE = -4.0
+_FAINT = 1.0e-9
+"""Optical depth that stands for none, so that it has a logarithm."""
 _CHUNK = 1 << 17
 _COUNTED_RESOLUTION = 48
 _LEAST_COMPONENT = 0.05
@@ -116,7 +118,7 @@ def extract_meshes(
             trimesh.smoothing.filter_taubin(mesh, iterations=2 * smoothing)
         if max_faces is not None and len(mesh.faces) > max_faces:
             mesh = _decimated(mesh, max_faces)
-        if mesh.volume < 0:
+        if _signed_volume(mesh) < 0:
             mesh.invert()
         meshes[PART_NAMES[part]] = mesh
     progress(0.9)
@@ -186,7 +188,7 @@ def export_meshes(
 def part_optics(
     points: Tensor, geometry: Geometry, config: ModelConfig, thickness: float
 ) -> tuple[Tensor, Tensor]:
-    """A and ψ^¼ τ of every lifted part at model points (N, 3): both (N, K - 1).
+    """A and ψ^¼ τ of the parts of a geometry at model points (N, 3): both (parts, N).
 
     ψ^¼ says which shells lie so close that a ray through the point meets them together.
 
@@ -197,7 +199,7 @@ def part_optics(
     """
     grid = window_coordinates(model_to_map(points, config), config.geometry_window)[None, None]
     maps = torch.cat([geometry.depth, geometry.density], 1)
-    looked_up = F.grid_sample(maps, grid, align_corners=False)[0, :, 0]  # (2 (K - 1), N)
+    looked_up = F.grid_sample(maps, grid, align_corners=False)[0, :, 0]  # (2 parts, N)
     depth, density = looked_up.unflatten(0, (2, -1)).unbind(0)
     through = density * math.sqrt(math.pi / config.shell_alpha)  # τ
     offset = (depth - points[:, 2]).abs_()
@@ -205,23 +207,25 @@ def part_optics(
     offset.mul_(math.sqrt(config.shell_alpha))
     passed = through * torch.erfc(offset) * 0.5
     together = through.mul_(offset.square_().mul_(-0.25).exp_())
-    return passed.T, together.T
+    return passed, together
 
 
 def surface_field(passed: Tensor, together: Tensor) -> Tensor:
-    """A function that is positive inside each part, from :func:`part_optics`: (N, K - 1).
+    """A function that is positive inside each part, from :func:`part_optics`: (parts, N).
 
     It is the smaller of log(A / T), the body of all parts, and log(A_k / largest other A), a part's
     share of it, with a little overlap.
     """
     half, rim = math.log(2), math.log(2) / GRAZING
-    dense = 1 - rim / together.sum(1).clamp_min(rim)  # 0 at a border, 1 inside
+    dense = 1 - rim / together.sum(0).clamp_min(rim)  # 0 at a border, 1 inside
     threshold = rim / 2 + (half - rim / 2) * dense.square()
-    body = torch.log(passed.sum(1).clamp_min(1e-9) / threshold)
-    own = passed.clamp_min(1e-9).log_()
-    first, second = own.topk(2, 1).values.unbind(1)
-    rival = torch.where(own == first[:, None], second[:, None], first[:, None])
-    return torch.minimum(own - rival + _OVERLAP, body[:, None]).clamp_(_OUTSIDE, -_OUTSIDE)
+    body = torch.log(passed.sum(0).clamp_min(_FAINT) / threshold)
+    own = passed.clamp_min(_FAINT).log_()
+    first = own.amax(0)
+    leads = own == first
+    second = own.masked_fill(leads, math.log(_FAINT)).amax(0)
+    rival = torch.where(leads, second, first)
+    return torch.minimum(own - rival + _OVERLAP, body).clamp_(_OUTSIDE, -_OUTSIDE)
 
 
 def _surfaces(
@@ -241,18 +245,20 @@ def _surfaces(
     inner = torch.stack(
         torch.meshgrid(*[torch.arange(_BLOCK)] * 3, indexing="ij"), -1
     )  # (b, b, b, 3)
+    geometry, shown = _without_empty_parts(geometry)
+    wanted = [part for part in wanted if part in shown]
+    rows = [shown.index(part) for part in wanted]
     fields = torch.empty(len(wanted), len(active), *[_BLOCK] * 3)
-    rows = [LIFTED.index(part) for part in wanted]
     step = max(1, _CHUNK // _BLOCK**3)
     for start in range(0, len(active), step):
         progress(start / len(active))
         cells = active[start : start + step, None, None, None] * _BLOCK + inner
         points = ((cells + 0.5) * cell - SIDE / 2).reshape(-1, 3)
-        field = surface_field(*part_optics(points, geometry, config, thickness))[:, rows]
-        fields[:, start : start + step] = field.T.reshape(len(wanted), -1, *[_BLOCK] * 3)
+        field = surface_field(*part_optics(points, geometry, config, thickness))[rows]
+        fields[:, start : start + step] = field.reshape(len(wanted), -1, *[_BLOCK] * 3)
     found = {}
     for part, field in zip(wanted, fields, strict=True):
-        occupied = (field > 0).flatten(1).any(1)
+        occupied = field.flatten(1).amax(1) > 0
         if not occupied.any():
             continue
         # one block more on every side, so that the surface closes inside what is evaluated
@@ -268,6 +274,13 @@ def _surfaces(
             origin = (low * _BLOCK).numpy() + 0.5
             found[part] = ((vertices + origin) * cell - SIDE / 2, faces)
     return found
+
+
+def _without_empty_parts(geometry: Geometry) -> tuple[Geometry, list[int]]:
+    """The parts that have any density, and which they are."""
+    rows = geometry.density[0].amax((1, 2)).nonzero()[:, 0].tolist()
+    shown = Geometry(geometry.depth[:, rows], geometry.density[:, rows])
+    return shown, [LIFTED[row] for row in rows]
 
 
 def _blocks_near_shells(geometry: Geometry, config: ModelConfig, blocks: int) -> Tensor:
@@ -333,6 +346,12 @@ def _largest_components(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
         mesh.update_faces(keep[labels[mesh.faces[:, 0]]])
         mesh.remove_unreferenced_vertices()
     return mesh
+
+
+def _signed_volume(mesh: trimesh.Trimesh) -> float:
+    """Volume, negative if the faces turn inward; trimesh's own computes all moments for it."""
+    a, b, c = np.asarray(mesh.vertices)[mesh.faces].swapaxes(0, 1)
+    return float(np.einsum("ij,ij->", a, np.cross(b, c))) / 6
 
 
 def _decimated(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
