@@ -89,7 +89,7 @@ def unregister() -> None:
     """Take everything back that :func:`register` made known, and free the model's memory."""
     cli.unregister()
     panel.leave_menus()
-    render_engine.leave_stock_panels()
+    render_engine.detach()
     cards.detach()
     range_overlay.detach()
     jobs.detach()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from ..core.errors import CameraRangeError, PortraitError
 
@@ -66,9 +66,79 @@ def view_of_camera(
     return View(camera.matrix_world.normalized(), projection, border)
 
 
-def view_of_region(region: bpy.types.RegionView3D) -> View:
-    """What a 3D view shows, in camera view as well."""
-    return View(region.view_matrix.inverted(), region.window_matrix.copy())
+def view_of_region(
+    region: bpy.types.RegionView3D,
+    border: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0),
+) -> View:
+    """What a 3D view shows, in camera view as well: zoom, offset and lens are in its matrices."""
+    return View(region.view_matrix.inverted(), region.window_matrix.copy(), border)
+
+
+def border_of_region(
+    region: bpy.types.RegionView3D,
+    space: bpy.types.SpaceView3D,
+    scene: bpy.types.Scene,
+    size: tuple[int, int],
+) -> tuple[float, float, float, float] | None:
+    """The part of a 3D view that is to be rendered, as (left, right, bottom, top) in 0..1.
+
+    That is the render border of the scene in camera view, of the 3D view otherwise. Its ends lie on
+    whole pixels.
+
+    Args:
+        size: (width, height) of the region in pixels.
+
+    Returns:
+        None where the border has no pixel in the region.
+    """
+    border = (0.0, 1.0, 0.0, 1.0)
+    camera = space.camera
+    if region.view_perspective == "CAMERA" and camera is not None and camera.type == "CAMERA":
+        if scene.render.use_border:
+            render = scene.render
+            corners = [
+                region.window_matrix @ c.to_4d() for c in camera.data.view_frame(scene=scene)
+            ]
+            frame = []
+            for axis, low, high in (
+                (0, render.border_min_x, render.border_max_x),
+                (1, render.border_min_y, render.border_max_y),
+            ):
+                places = [(corner[axis] / corner[3] + 1) / 2 for corner in corners]
+                first, length = min(places), max(places) - min(places)
+                frame += [first + low * length, first + high * length]
+            border = (frame[0], frame[1], frame[2], frame[3])
+    elif space.use_render_border:
+        border = (
+            space.render_border_min_x,
+            space.render_border_max_x,
+            space.render_border_min_y,
+            space.render_border_max_y,
+        )
+    left, right = (min(max(round(end * size[0]), 0), size[0]) for end in border[:2])
+    bottom, top = (min(max(round(end * size[1]), 0), size[1]) for end in border[2:])
+    if left >= right or bottom >= top:
+        return None
+    return left / size[0], right / size[0], bottom / size[1], top / size[1]
+
+
+def corners_at(view: View, depth: float) -> list[Vector]:
+    """Where the corners of a view lie in the world at a distance along the view's direction.
+
+    Args:
+        depth: in Blender units.
+
+    Returns:
+        Lower left, lower right, upper right, upper left.
+    """
+    onto = view.projection @ Vector((0.0, 0.0, -depth, 1.0))
+    back = view.matrix @ view.projection.inverted()
+    left, right, bottom, top = (2 * end - 1 for end in view.border)
+    corners = []
+    for x, y in ((left, bottom), (right, bottom), (right, top), (left, top)):
+        corner = back @ Vector((x * onto.w, y * onto.w, onto.z, onto.w))
+        corners.append(corner.xyz / corner.w)
+    return corners
 
 
 def model_to_object(unit: float) -> Matrix:

@@ -5,27 +5,36 @@ It draws portraits and nothing else. Passes: Combined, Depth, Part Index, and on
 
 from __future__ import annotations
 
+import weakref
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from threading import Event
+from typing import TYPE_CHECKING
 
 import bpy
-from mathutils import Matrix
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS
-from . import portraits, preferences, runtime
+from . import preferences, runtime, scene_picture, viewport
 from .messages import describe
 from .operators import ENGINE_ID, check_size
+from .painter import Request
+from .scene_picture import Shot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
 
     from ..core.compositing import Picture
-    from ..core.latents import PortraitRecipe
-    from .camera_bridge import View
 
 INDEX_PASS = "Part Index"
-VIEWPORT_SIDE = 512  # pixels of the longer side that the 3D view computes; the card enlarges them
+BREAK_SECONDS = 0.02  # how soon Esc is noticed
+# What draws something, in Blender's own engines.
+SOLID_TYPES = frozenset(
+    {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME", "GREASEPENCIL"}
+)
 # Settings of light, shading and effects that this engine does not have.
 FOREIGN_PANELS = (
     "DATA_PT_camera_dof",
@@ -48,13 +57,6 @@ FOREIGN_PANELS = (
 )
 
 
-class Sitter(NamedTuple):
-    """A portrait as the renderer sees it: plain values that outlive the object."""
-
-    recipe: PortraitRecipe
-    matrix: Matrix
-
-
 def mask_pass(label: str) -> str:
     """Name of the pass that holds a part's soft mask."""
     return f"Part {label}"
@@ -69,13 +71,29 @@ def own_passes(view_layer: bpy.types.ViewLayer) -> Iterator[tuple[str, int, str,
             yield mask_pass(part.label), 1, "X", "VALUE"
 
 
-def sitters(depsgraph: bpy.types.Depsgraph) -> list[Sitter]:
-    """All portraits that are to be drawn, instances of collections among them."""
-    return [
-        Sitter(portraits.recipe(instance.object), instance.matrix_world.copy())
+def pass_pixels(picture: Picture, wanted: list[str]) -> dict[str, np.ndarray]:
+    """The passes of these names as Blender's flat runs; nothing else is computed."""
+    from . import images
+
+    masks = {mask_pass(part.label): index for index, part in enumerate(PARTS)}
+    makers = {
+        "Combined": lambda: picture.color,
+        "Depth": lambda: picture.depth,
+        INDEX_PASS: lambda: picture.labels,
+    }
+    return {
+        name: images.flat(picture.masks[masks[name]] if name in masks else makers[name]())
+        for name in wanted
+    }
+
+
+def left_out(depsgraph: bpy.types.Depsgraph) -> int:
+    """How many objects there are that other engines would draw and this one does not."""
+    return sum(
+        instance.object.type in SOLID_TYPES and not instance.object.ssgan3d.is_portrait
         for instance in depsgraph.object_instances
-        if instance.object.ssgan3d.is_portrait and instance.show_self
-    ]
+        if instance.show_self
+    )
 
 
 class SSGAN3D_RE_engine(bpy.types.RenderEngine):
@@ -88,8 +106,10 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
     bl_use_eevee_viewport = True
     bl_use_shading_nodes_custom = False
 
-    _drawn: object = None  # what the texture shows
-    _texture: object = None  # gpu.types.GPUTexture
+    # Blender's constructor differs between its versions: these are set when they are needed.
+    _canvas: viewport.Canvas | None = None
+    _people: tuple[scene_picture.Sitter, ...] | None = None  # None: the scene has changed
+    _left_out = 0
 
     def update_render_passes(
         self, scene: bpy.types.Scene, renderlayer: bpy.types.ViewLayer
@@ -114,7 +134,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         scene, render = depsgraph.scene, depsgraph.scene.render
-        people = sitters(depsgraph)
+        people = scene_picture.sitters(depsgraph)
         if not people:
             raise PortraitError("No portrait is in this view layer: add one (Add > Portrait).")
         if scene.camera is None:
@@ -143,63 +163,61 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         passes = list(own_passes(layer))
         if self.is_animation:
             images.check_space(Path(bpy.path.abspath(render.filepath)), size, 5 + len(passes))
-        picture = self._picture(people, view, size, render.film_transparent)
-        if picture is None:
+        shot = Shot(people, view, size, render.film_transparent, preferences.get().outside)
+        wanted = [
+            "Combined",
+            *(["Depth"] if layer.use_pass_z else []),
+            *(name for name, *_ in passes),
+        ]
+        pixels = self._pixels(shot, wanted)
+        if pixels is None:
             return
         for name, channels, letters, _ in passes:
             self.add_pass(name, channels, letters, layer=layer.name)
         result = self.begin_result(0, 0, *size, layer=layer.name)
         written = result.layers[0].passes
-        written["Combined"].rect.foreach_set(images.flat(picture.color))
-        if layer.use_pass_z:
-            written["Depth"].rect.foreach_set(images.flat(picture.depth))
-        if layer.ssgan3d.use_pass_part_index:
-            written[INDEX_PASS].rect.foreach_set(images.flat(picture.labels))
-        if layer.ssgan3d.use_pass_part_masks:
-            for part, mask in zip(PARTS, picture.masks, strict=True):
-                written[mask_pass(part.label)].rect.foreach_set(images.flat(mask))
+        for name in wanted:
+            written[name].rect.foreach_set(pixels[name])
         self.end_result(result)
         self.update_progress(1.0)
 
-    def _picture(
-        self, people: list[Sitter], view: View, size: tuple[int, int], transparent: bool
-    ) -> Picture | None:
-        """Render and lay over each other all that stands before the camera; None if cancelled."""
-        choice = preferences.model_choice()
-        if not runtime.is_ready(choice):
-            self.update_stats("", "Loading the portrait model")
-        with runtime.session(choice) as engine:
-            from ..core.compositing import Picture
-            from . import camera_bridge
+    def _pixels(self, shot: Shot, wanted: list[str]) -> dict[str, np.ndarray] | None:
+        """Render the passes ``wanted`` in a thread, so that Esc is noticed at once; None if it was.
 
-            unit, outside = engine.config.unit_metres, preferences.get().outside
-            people = sorted(people, key=lambda sitter: -camera_bridge.depth_of(view, sitter.matrix))
-            layers = []
-            for number, sitter in enumerate(people):
-                if self.test_break():
-                    return None
-                self.update_stats("", f"Portrait {number + 1} of {len(people)}")
-                self.update_progress(number / len(people))
-                rendering = engine.render(
-                    sitter.recipe.resolve(engine),
-                    camera_bridge.to_core(view, sitter.matrix, unit),
-                    size=(size[1], size[0]),
-                    outside=outside,
-                )
-                scale = unit * camera_bridge.object_scale(sitter.matrix)
-                layers.append((rendering, scale))
-            return None if self.test_break() else Picture(layers, transparent=transparent)
+        What the thread is at is then finished there, and its result is dropped.
+        """
+        choice, stopped = preferences.model_choice(), Event()
+        done, ready = 0, runtime.is_ready(choice)
+        self.update_stats("", "Rendering" if ready else "Loading the portrait model")
+
+        def go_on(portraits: int) -> bool:
+            nonlocal done, ready
+            done, ready = portraits, True
+            return not stopped.is_set()
+
+        def work() -> dict[str, np.ndarray] | None:
+            with runtime.session(choice) as engine:
+                picture = scene_picture.take(engine, shot, go_on=go_on)
+            return None if picture is None else pass_pixels(picture, wanted)
+
+        shown = None
+        result = _renderer().submit(work)
+        while not wait([result], BREAK_SECONDS).done:
+            if self.test_break():
+                stopped.set()
+                return None
+            if ready and done != shown:
+                shown = done
+                self.update_stats("", f"Portrait {done + 1} of {len(shot.sitters)}")
+                self.update_progress(done / len(shot.sitters))
+        return None if self.test_break() else result.result()
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Called after changes, and must be there; ``view_draw`` sees by itself what changed."""
+        """Called when the scene has changed, before the next :meth:`view_draw`."""
+        self._people = None
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Draw the rendered 3D view; the picture is computed again when something in it changed."""
-        import gpu
-        from gpu_extras.presets import draw_texture_2d
-
-        from . import camera_bridge
-
+        """Draw the rendered 3D view; what has changed is computed elsewhere and drawn later."""
         choice = preferences.model_choice()
         if not runtime.is_ready(choice):
             failure = runtime.failure(choice)
@@ -207,44 +225,74 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             if failure is None:
                 runtime.load_in_background(choice)
             return
-        region = context.region
-        view = camera_bridge.view_of_region(context.region_data)
         try:
-            self._draw_into_texture(depsgraph, view, (region.width, region.height))
+            message = self._view_draw(context, depsgraph, choice)
         except Exception as error:
-            self._drawn = None  # so that the message goes once the cause has gone
-            self.update_stats("Portrait", describe(error))
-        if self._texture is not None:
-            gpu.state.blend_set("ALPHA_PREMULT")
-            self.bind_display_space_shader(depsgraph.scene)
-            draw_texture_2d(self._texture, (0, 0), region.width, region.height)
-            self.unbind_display_space_shader()
-            gpu.state.blend_set("NONE")
+            message = describe(error)
+        self.update_stats("Portrait" if message else "", message)
 
-    def _draw_into_texture(
-        self, depsgraph: bpy.types.Depsgraph, view: View, region: tuple[int, int]
-    ) -> None:
-        import gpu
+    def _view_draw(
+        self,
+        context: bpy.types.Context,
+        depsgraph: bpy.types.Depsgraph,
+        choice: runtime.ModelChoice,
+    ) -> str:
+        """Ask for the picture and draw what there is; answers with what the user should know."""
+        from . import camera_bridge
 
-        from . import images
+        if self._people is None:
+            self._people = scene_picture.sitters(depsgraph)
+            self._left_out = left_out(depsgraph)
+        if self._canvas is None:
+            self._canvas = viewport.Canvas(_redraw_of(self))
+        region, scene = context.region, depsgraph.scene
+        size = (region.width, region.height)
+        border = camera_bridge.border_of_region(
+            context.region_data, context.space_data, scene, size
+        )
+        if not self._people or border is None:
+            self._canvas.ask(None)
+            return "" if self._people else "no portrait is to be seen here (Add > Portrait)"
+        shot = Shot(
+            self._people,
+            camera_bridge.view_of_region(context.region_data, border),
+            (
+                round((border[1] - border[0]) * size[0]),
+                round((border[3] - border[2]) * size[1]),
+            ),
+            scene.render.film_transparent,
+            preferences.get(context).outside,
+        )
+        self._canvas.ask(Request(shot, choice))
+        self._canvas.draw(shot, region, context.region_data)
+        if self._canvas.error or not self._left_out:
+            return self._canvas.error
+        things = "1 other object is" if self._left_out == 1 else f"{self._left_out} others are"
+        return f"draws portraits only: {things} left out"
 
-        people = sitters(depsgraph)
-        transparent = depsgraph.scene.render.film_transparent
-        wanted = (people, view, region, transparent, preferences.get().outside)
-        if wanted == self._drawn:
-            return
-        picture = None
-        if people:
-            shrink = min(1.0, VIEWPORT_SIDE / max(region))
-            size = (max(1, round(region[0] * shrink)), max(1, round(region[1] * shrink)))
-            picture = self._picture(people, view, size, transparent)
-        self._drawn, self._texture = wanted, None
-        if picture is not None:
-            pixels = images.flat(picture.color)
-            self._texture = gpu.types.GPUTexture(
-                size, format="RGBA16F", data=gpu.types.Buffer("FLOAT", len(pixels), pixels)
-            )
-        self.update_stats("", "")
+
+def _redraw_of(engine: SSGAN3D_RE_engine) -> Callable[[], None]:
+    """A function that redraws an engine's view as long as Blender keeps the view."""
+    known = weakref.ref(engine)
+
+    def redraw() -> None:
+        engine = known()
+        if engine is not None:
+            with suppress(ReferenceError):  # Blender has freed its half
+                engine.tag_redraw()
+
+    return redraw
+
+
+_executor: ThreadPoolExecutor | None = None
+
+
+def _renderer() -> ThreadPoolExecutor:
+    """The thread that renders for F12; one for all frames, for torch starts helpers for each."""
+    global _executor
+    if _executor is None:
+        _executor = ThreadPoolExecutor(1, "portrait")
+    return _executor
 
 
 def _border(
@@ -277,6 +325,16 @@ def leave_stock_panels() -> None:
     for panel in _joined:
         panel.COMPAT_ENGINES.discard(ENGINE_ID)
     _joined.clear()
+
+
+def detach() -> None:
+    """Stop all that renders in the background, and leave Blender's panels."""
+    global _executor
+    leave_stock_panels()
+    viewport.detach()
+    if _executor is not None:
+        _executor.shutdown()
+        _executor = None
 
 
 CLASSES = (SSGAN3D_RE_engine,)

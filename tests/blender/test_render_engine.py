@@ -1,5 +1,6 @@
 """F12: what is in the file, and what happens when it cannot be made."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -233,24 +234,41 @@ def test_portrait_deleted_during_its_render(
     assert "Portrait" not in bpy.data.objects
 
 
-def test_escape_ends_a_render_before_the_next_portrait(
+def test_escape_ends_a_render_at_once(
     bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Blender's test_break cannot be replaced, so the method runs on a stand-in for the engine."""
+    """Blender's test_break cannot be replaced, so the method runs on a stand-in for the engine.
 
-    def unwanted(*_args: Any, **_options: Any) -> None:
-        raise AssertionError("rendered after Esc")
+    Two portraits, and Esc while the first one is being rendered: the second one never is.
+    """
+    bpy.ops.ssgan3d.add_portrait(seed=2)
+    engine_class = addon("core.engine").PortraitEngine
+    render, begun, let_go = engine_class.render, threading.Event(), threading.Event()
+    rendered = []
 
-    monkeypatch.setattr(addon("core.engine").PortraitEngine, "render", unwanted)
+    def slow(*args: Any, **options: Any) -> Any:
+        begun.set()
+        assert let_go.wait(60)
+        rendered.append(render(*args, **options))
+        return rendered[-1]
+
+    monkeypatch.setattr(engine_class, "render", slow)
     module, bridge = addon("ssgan3d_blender.render_engine"), addon("ssgan3d_blender.camera_bridge")
+    scene_picture = addon("ssgan3d_blender.scene_picture")
     depsgraph = bpy.context.evaluated_depsgraph_get()
     engine = SimpleNamespace(
-        test_break=lambda: True, update_stats=lambda *_: None, update_progress=lambda _: None
+        test_break=begun.is_set, update_stats=lambda *_: None, update_progress=lambda _: None
     )
     view = bridge.view_of_camera(bpy.context.scene.camera, depsgraph, (64, 64))
-    people = module.sitters(depsgraph)
-    assert len(people) == 1
-    assert module.SSGAN3D_RE_engine._picture(engine, people, view, (64, 64), False) is None
+    shot = scene_picture.Shot(scene_picture.sitters(depsgraph), view, (64, 64), False, "clamp")
+    assert len(shot.sitters) == 2
+    pixels = module.SSGAN3D_RE_engine._pixels
+    assert pixels(engine, shot, ["Combined"]) is None
+    assert not rendered  # it came back before the portrait was done
+    let_go.set()
+    engine.test_break = lambda: False
+    assert pixels(engine, shot, ["Combined"])["Combined"].shape == (64 * 64 * 4,)
+    assert len(rendered) == 3  # one, and then two
 
 
 def test_out_of_memory_is_said(
