@@ -136,6 +136,7 @@ def test_a_table_with_other_columns_is_refused(
     assert batch.main([str(tmp_path / "none.csv"), "--out", str(tmp_path / "out")]) == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_where_it_stopped(
     table: Callable[..., Path], model_file: Path, tmp_path: Path
 ) -> None:
