@@ -20,6 +20,7 @@ from __future__ import annotations
 import bpy
 
 from . import (
+    assets,
     cards,
     cli,
     history,
@@ -53,6 +54,7 @@ MODULES = (
     history,
     part_operators,
     portrait_presets,
+    assets,
     portrait_files,
     mesh_operators,
     image_operators,

@@ -193,6 +193,9 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
                 taken = part.shape_seed == part.texture_seed == seed and part.mix_seed < 0
                 button = cell.operator("ssgan3d.take_suggestion", depress=taken)
                 button.part_seed = seed
+        if _job is not None and _job in jobs.running():
+            layout.progress(factor=_job.progress, text=f"{_job.label} {_job.text}")
+            return
         text = f"Suggest {part_label(part.name)}" if strip is None else "Suggest Others"
         layout.operator(
             "ssgan3d.suggest", text=text, icon="FILE_REFRESH" if strip else "IMGDISPLAY"
