@@ -164,9 +164,11 @@ class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
         column.operator("ssgan3d.render_images", icon="IMAGE_DATA")
         column.operator("ssgan3d.save_passes", icon="RENDERLAYERS")
         column.operator("ssgan3d.contact_sheet", icon="IMGDISPLAY")
+        column = layout.column(align=True)
         column.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
         column.operator("ssgan3d.export_meshes", icon="EXPORT")
-        column.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
+        layout.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
+        column = layout.column(align=True)
         column.operator("ssgan3d.export_portrait", icon="EXPORT")
         column.operator("ssgan3d.mark_asset", icon="ASSET_MANAGER")
 
