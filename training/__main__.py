@@ -11,6 +11,7 @@ from core.errors import PortraitError
 _COMMANDS = {
     "synthesize": ("training.synthetic.synthesize", "render a labelled data set"),
     "train": ("training.trainer", "train a model on data sets"),
+    "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),
     "export": ("training.export", "write a run's generator as a model file"),
 }

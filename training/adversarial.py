@@ -15,6 +15,7 @@ from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses
 from training.augment import AdaptiveAugmentation
 from training.discriminator import Discriminator
+from training.precision import mixed
 from training.warm_start import Batch, FittedCodes, Views, render_codes
 
 R1_IMAGE, R1_MASK = 10.0, 100.0
@@ -132,7 +133,7 @@ def discriminator_step(
     device = real.image.device.type
     changed_real = augmentation(real.image, real.mask, generator)
     changed_fake = augmentation(fake.image, fake.mask, generator)
-    with torch.autocast(device, torch.bfloat16):
+    with mixed(device):
         real_scores = discriminator(*changed_real)
         fake_scores = discriminator(*changed_fake)
     loss = losses.discriminator_loss(real_scores.float(), fake_scores.float())

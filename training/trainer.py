@@ -35,6 +35,7 @@ from training.data import PortraitSet, read_views
 from training.discriminator import Discriminator
 from training.fit_mapping import fit_mapping
 from training.heap import keep_heap
+from training.precision import mixed
 from training.state import (
     optimizer_tensors,
     prefixed,
@@ -259,7 +260,7 @@ class Trainer:
         """What the discriminator says to the generator; reconstructions come first in ``fakes``."""
         self.discriminator.requires_grad_(False)
         terms: dict[str, Tensor] = {}
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device.type):
             features = [self.discriminator.features(fake.image, fake.mask) for fake in fakes]
             scores = [self.discriminator.score_of(seen) for seen in features]
             if len(fakes) > 1:

@@ -15,6 +15,7 @@ from core.volume import RayBatch, camera_tensors, rays_at
 from training import losses
 from training.codes import CodeBook, FactorIndex
 from training.data import PortraitSet
+from training.precision import mixed
 
 
 @dataclass
@@ -218,7 +219,7 @@ def batch_codes(
 
 def render_codes(model: SSGAN3D, codes: FittedCodes, rays: RayBatch) -> GeneratorOutput:
     """Render codes with mixed precision on the device of the rays."""
-    with torch.autocast(rays.z.device.type, torch.bfloat16):
+    with mixed(rays.z.device.type):
         return model(codes.base, codes.shape, codes.texture, codes.visible, rays)
 
 
