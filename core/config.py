@@ -50,6 +50,10 @@ SHIPPED_MAPS: dict[str, PartMapSpec] = {
 }
 
 
+_LATER_FIELDS = ("shuffle_blur",)
+"""Switches that model files of before do not know; there they are off."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Shapes and constants of one model. Units are model units unless said otherwise.
@@ -84,6 +88,8 @@ class ModelConfig:
         render_channels: channels of the render net at the ray grid and after each doubling but the
             last, which the picture's head makes.
         render_blocks: residual blocks at the ray grid.
+        shuffle_blur: whether a binomial blur follows each pixel shuffle, against its net-like
+            pattern.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -117,6 +123,7 @@ class ModelConfig:
     density_scale: float = 30.0
     render_channels: tuple[int, ...] = (96, 64)
     render_blocks: int = 3
+    shuffle_blur: bool = False
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55
@@ -213,6 +220,7 @@ class ModelConfig:
             CheckpointError: a field is missing, unknown or of the wrong kind.
         """
         known = {field.name for field in fields(cls)}
+        values = {name: False for name in _LATER_FIELDS} | values
         if set(values) != known:
             odd = ", ".join(sorted(set(values) ^ known))
             raise CheckpointError(f"The model's configuration does not fit this version: {odd}.")

@@ -47,9 +47,10 @@ class RenderNet(nn.Module):
             *[ResidualBlock(widths[0]) for _ in range(config.render_blocks)]
         )
         self.enlarge = nn.ModuleList(
-            nn.Conv2d(before, after * 4, 1)
+            alike_for_shuffle(nn.Conv2d(before, after * 4, 1))
             for before, after in zip(widths, widths[1:], strict=False)
         )
+        self.shuffle_blur = config.shuffle_blur
         self.refine = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in widths[1:])
         self.to_picture = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
         self.to_mask = nn.Conv2d(widths[-1], PART_COUNT, 1)
@@ -61,18 +62,23 @@ class RenderNet(nn.Module):
         x = self.entry(torch.cat([features, mask.to(features.dtype)], 1))
         x = self.blocks(x)
         for enlarge, refine in zip(self.enlarge, self.refine, strict=True):
-            x = F.pixel_shuffle(enlarge(F.leaky_relu(x, 0.2)), 2)
+            x = self._shuffle(enlarge(F.leaky_relu(x, 0.2)))
             x = F.leaky_relu(x + refine(F.leaky_relu(x, 0.2)), 0.2, inplace=True)
         return x  # (B, C', S / 2, S / 2)
 
     def picture(self, x: Tensor, features: Tensor) -> Tensor:
         """Picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
-        residual = F.pixel_shuffle(self.to_picture(x), 2)
+        residual = self._shuffle(self.to_picture(x))
         return enlarge_to(features[:, :3], residual.shape[-1]) + residual
 
     def mask_logits(self, x: Tensor, mask: Tensor) -> Tensor:
         """Log masks up to a constant at half the picture's size, (B, K, S / 2, S / 2)."""
         return enlarge_to(log_mask(mask).to(x.dtype), x.shape[-1]) + self.to_mask(x)
+
+    def _shuffle(self, x: Tensor) -> Tensor:
+        """(B, 4 C, h, w) → (B, C, 2 h, 2 w)."""
+        x = F.pixel_shuffle(x, 2)
+        return binomial_blur(x) if self.shuffle_blur else x
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2)."""
@@ -83,6 +89,23 @@ class RenderNet(nn.Module):
 def log_mask(mask: Tensor) -> Tensor:
     """Logits of a coarse mask."""
     return mask.clamp_min(MASK_FLOOR).log()
+
+
+def alike_for_shuffle(convolution: nn.Conv2d) -> nn.Conv2d:
+    """Give the four pixels of each shuffled square the same weights at first (ICNR).
+
+    Drawn apart they start as a net of unequal pixels, which training never quite removes.
+    """
+    with torch.no_grad():
+        for parameter in convolution.parameters():
+            parameter.copy_(parameter[::4].repeat_interleave(4, 0))
+    return convolution
+
+
+def binomial_blur(x: Tensor) -> Tensor:
+    """(B, C, h, w) blurred by (1, 2, 1) / 4 either way, borders repeated: no pixel pattern left."""
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2, 1)
 
 
 def start_at_zero(convolution: nn.Conv2d) -> None:

@@ -33,6 +33,9 @@ from training.data import PortraitSet, View
 CELLS = 16
 """Side of the grid over a part's window on which it is described."""
 HEAD_PARTS = ("skin", "nose", "mouth", "ears", "neck")
+WORN_PARTS = ("hair", "clothes", "glasses", "hat", "earrings")
+"""Their shape is in their own code alone, however well it goes with who wears them: else long hair
+put on someone whose face goes with short hair stays short."""
 Codes = tuple[Tensor, Tensor, Tensor]
 RIDGE = 0.01
 DENSITY_LOGIT = 5.0
@@ -115,6 +118,16 @@ def _picture_cells(pixels: int) -> Tensor:
     return (line[:, None] * CELLS + line).flatten()
 
 
+def axis_signs(axes: Tensor) -> Tensor:
+    """Signs (R,) that make the largest entry of each axis (R, D) positive.
+
+    A decomposition leaves them to chance. Settled, one fit's codes mean the same people as the
+    next's.
+    """
+    largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))[:, 0]
+    return torch.where(largest < 0, -1.0, 1.0)
+
+
 class PrincipalComponents:
     """PCA whose components have standard deviation (λ_i / λ_0)^power.
 
@@ -131,6 +144,7 @@ class PrincipalComponents:
         """Fit to rows (P, D); ``size`` components, zero axes where the data has fewer."""
         mean = rows.mean(0)
         _, values, axes = torch.linalg.svd(rows - mean, full_matrices=False)
+        axes = axes * axis_signs(axes)[:, None]
         used = min(size, int((values > values[0] * 1e-2).sum()) if len(values) else 0)
         deviation = values[:used] / max(len(rows) - 1, 1) ** 0.5
         target = (deviation / deviation[0]) ** (2 * SPECTRUM_POWER) if used else deviation
@@ -187,6 +201,8 @@ class CodeBasis:
                     )
                     continue
                 known = explained[has]
+                if kind == "shape" and PART_NAMES[part] in WORN_PARTS:
+                    known = known * _only_constant(known)
                 ridge = torch.eye(known.shape[1]) * 0.05 * len(known)
                 weights = torch.linalg.solve(known.T @ known + ridge, known.T @ rows[has])
                 basis.regression[key] = weights
@@ -246,6 +262,7 @@ class CodeBasis:
             codes: base, shape and texture of the described portraits, as from :meth:`encode`.
         """
         base, shape, texture = codes
+        nobody = torch.zeros_like(base)
         everyone = torch.ones(len(base)).bool()
         skin = self._fit_linear(
             base, shape[:, FACE_BASE], self._filled(descriptors.depth, "depth", FACE_BASE), everyone
@@ -265,12 +282,13 @@ class CodeBasis:
                 _, color = self._rows(descriptors, part)
                 color = color.unflatten(1, (CELLS**2, 3)).movedim(2, 1).flatten(1)  # (P, 3 M)
                 form = torch.cat([depth, density], 1)
+                wearer = nobody if PART_NAMES[part] in WORN_PARTS else base
                 with torch.no_grad():
-                    for basis, code, rows in (
-                        (group.form_basis, shape[:, part], form),
-                        (group.color_basis, texture[:, part], color),
+                    for basis, whole, code, rows in (
+                        (group.form_basis, wearer, shape[:, part], form),
+                        (group.color_basis, base, texture[:, part], color),
                     ):
-                        fitted = self._fit_linear(base, code, rows, has)
+                        fitted = self._fit_linear(whole, code, rows, has)
                         fitted = fitted.reshape(len(fitted), -1, CELLS, CELLS)
                         size = (config.linear_cells, config.linear_cells)
                         basis[row] = F.interpolate(fitted, size=size, mode="area")
@@ -307,6 +325,13 @@ class CodeBasis:
             k: PrincipalComponents(groups["mean"][k], groups["axes"][k]) for k in groups["mean"]
         }
         return cls(groups["fill"], components, groups["regression"])
+
+
+def _only_constant(inputs: Tensor) -> Tensor:
+    """(D,) zeros but for the last entry: a regression on the inputs so masked finds the mean."""
+    mask = torch.zeros(inputs.shape[1])
+    mask[-1] = 1
+    return mask
 
 
 def _predict(weights: Tensor, base: Tensor, code: Tensor) -> Tensor:

@@ -70,6 +70,11 @@ class View:
         return self.folder.name, self.identity
 
     @property
+    def usual(self) -> bool:
+        """Whether it is a portrait of its own, and no sibling made by changing a part of one."""
+        return len(set(self.factors.values())) == 1
+
+    @property
     def base_key(self) -> str:
         """What decides the whole portrait's tone, light and build."""
         return f"{self.folder.name}/{self.factors['global']}/{self.light}"

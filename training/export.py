@@ -32,12 +32,14 @@ class PortraitRows:
         base: (P,) rows of w_base.
         parts: (P, K) rows of the part codes.
         presence: (P, K) bool, which parts a portrait has.
+        usual: (P,) bool, portraits that are no siblings.
         generators: versions of the generators that rendered the data.
     """
 
     base: Tensor
     parts: Tensor
     presence: Tensor
+    usual: Tensor
     generators: list[str]
 
     def codes(self, book: CodeBook) -> Codes:
@@ -56,6 +58,7 @@ def stored_rows(tensors: dict[str, Tensor], facts: dict[str, Any]) -> PortraitRo
         stored["base_rows"],
         stored["part_rows"],
         stored["presence"].bool(),
+        stored.get("usual", torch.ones(len(stored["presence"]))).bool(),
         list(facts["generators"]),
     )
 
@@ -71,6 +74,7 @@ def rows_from_data(facts: dict[str, Any], folders: Sequence[Path]) -> PortraitRo
     index = FactorIndex.build(firsts)
     known = [{name: row for row, name in enumerate(facts[key])} for key in _NAMES]
     base, parts, presence = [], [], presence_of(firsts)
+    usual = torch.tensor([view.usual for view in firsts])
     keep = []
     for portrait, (base_row, part_rows) in enumerate(
         zip(index.base_rows.tolist(), index.part_rows.tolist(), strict=True)
@@ -86,7 +90,9 @@ def rows_from_data(facts: dict[str, Any], folders: Sequence[Path]) -> PortraitRo
             "portraits there. Give its data sets with --data."
         )
     generators = sorted({view.generator for view in views})
-    return PortraitRows(torch.tensor(base), torch.tensor(parts), presence[keep], generators)
+    return PortraitRows(
+        torch.tensor(base), torch.tensor(parts), presence[keep], usual[keep], generators
+    )
 
 
 _NAMES = ("base_names", "part_names")
@@ -123,7 +129,7 @@ def averaged_model(
             )
         book = unprefixed("book", tensors)
         codes = rows.codes(CodeBook(book["base"], book["shape"], book["texture"]))
-        fit_mapping(model, codes, rows.presence)
+        fit_mapping(model, codes, rows.presence, rows.usual)
     info = {
         "name": name,
         "mode": mode,

@@ -9,13 +9,19 @@ from torch import Tensor
 
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, PARTS
-from training.codes import Codes
+from training.codes import Codes, axis_signs
 
 MAX_STRETCH = 2.0
 """Most by which the components in z are enlarged to make up for those that are not."""
 
 
-def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -> None:
+def fit_mapping(
+    model: SSGAN3D,
+    codes: Codes,
+    presence: Tensor,
+    usual: Tensor | None = None,
+    seed: int = 0,
+) -> None:
     """Make z ~ N(0, 1) give the joint Gaussian of the codes, and parts as often as in the data.
 
     Each entry has the data's variance. Codes of all parts are drawn together, so that hair goes
@@ -26,6 +32,8 @@ def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -
     Args:
         codes: base (P, base_dim), shape and texture (P, K, code_dim).
         presence: (P, K) bool.
+        usual: (P,) bool, portraits that say how common a part is: siblings are made with and
+            without it for the sake of teaching. None, or none of them, counts all.
     """
     base, shape, texture = (t.detach().cpu().clone() for t in codes)
     generator = torch.Generator().manual_seed(seed)
@@ -39,6 +47,8 @@ def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -
     rows = torch.cat([base, shape.flatten(1), texture.flatten(1)], 1)  # (P, D)
     mean = rows.mean(0)
     left, values, axes = torch.linalg.svd(rows - mean, full_matrices=False)
+    signs = axis_signs(axes)  # settled, so that a seed names the same person after every fit
+    left, axes = left * signs, axes * signs[:, None]
     rank = min(model.config.z_dim - PART_COUNT, int((values > values[0] * 1e-4).sum()))
     factors = values[:rank, None] * axes[:rank] / math.sqrt(max(count - 1, 1))  # (rank, D)
     scores = left[:, :rank] * math.sqrt(max(count - 1, 1))  # (P, rank), unit variance
@@ -49,9 +59,10 @@ def fit_mapping(model: SSGAN3D, codes: Codes, presence: Tensor, seed: int = 0) -
     kept = factors.square().sum(0).sqrt().clamp_min(1e-6)
     stretch = (rows.std(0) / kept).clamp(1.0, MAX_STRETCH)
     linear[:codes_end, :rank], bias[:codes_end] = (factors * stretch).T, mean
+    counted = presence if usual is None or not usual.any() else presence[usual]
     for part, spec in enumerate(PARTS):
         row = codes_end + part
-        prevalence = float(presence[:, part].float().mean())
+        prevalence = float(counted[:, part].float().mean())
         if not spec.optional or prevalence >= 1:
             bias[row] = 100.0
             continue

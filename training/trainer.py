@@ -107,7 +107,9 @@ class Trainer:
         self.config: ModelConfig = getattr(ModelConfig, options.preset)()
         self.data = PortraitSet(read_views([Path(folder) for folder in options.data]))
         self.views = Views(self.data, self.config, self.device, options.samples)
-        self.index = FactorIndex.build([self.data.views[g[0]] for g in self.data.identities])
+        firsts = [self.data.views[group[0]] for group in self.data.identities]
+        self.index = FactorIndex.build(firsts)
+        self.usual = torch.tensor([view.usual for view in firsts])
         self.model = SSGAN3D(self.config)
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
@@ -169,7 +171,7 @@ class Trainer:
         portraits lost their eyes and came to look alike while the fitted ones got better.
         """
         if self.options.mode != "adversarial":
-            fit_mapping(self.model, self.portrait_codes(), self.views.presence)
+            fit_mapping(self.model, self.portrait_codes(), self.views.presence, self.usual)
             self.ema.mapping.load_state_dict(self.model.mapping.state_dict())
 
     def run(self) -> None:
@@ -298,7 +300,8 @@ class Trainer:
         tensors |= prefixed("ema", self.ema.state_dict().items())
         tensors |= prefixed("book", self.book.state_dict().items())
         rows = {"base_rows": self.index.base_rows, "part_rows": self.index.part_rows}
-        tensors |= prefixed("index", (rows | {"presence": self.views.presence}).items())
+        rows |= {"presence": self.views.presence, "usual": self.usual}
+        tensors |= prefixed("index", rows.items())
         tensors |= optimizer_tensors("optimizer", self.optimizer)
         tensors |= prefixed("discriminator", self.discriminator.state_dict().items())
         tensors |= optimizer_tensors("discriminator_optimizer", self.discriminator_optimizer)

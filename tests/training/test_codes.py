@@ -6,7 +6,15 @@ import torch
 from core.config import ModelConfig
 from core.model import SSGAN3D
 from core.parts import BACKGROUND, PART_COUNT, part_index
-from training.codes import CodeBasis, Descriptors, FactorIndex, PrincipalComponents, describe
+from training.codes import (
+    CELLS,
+    CodeBasis,
+    Descriptors,
+    FactorIndex,
+    PrincipalComponents,
+    axis_signs,
+    describe,
+)
 from training.data import PortraitSet, read_views
 from training.fit_mapping import fit_mapping
 
@@ -129,3 +137,78 @@ def test_mapping_gives_the_codes_mean_spread_and_prevalence() -> None:
     there = (score > 0).float().mean(0)
     assert float(there[glasses]) == pytest.approx(0.3, abs=0.05)
     assert float(there[BACKGROUND]) == float(there[skin]) == 1.0
+
+
+def test_a_seed_names_the_same_person_whatever_the_decomposition_does() -> None:
+    generator = torch.Generator().manual_seed(1)
+    base = torch.randn(30, CONFIG.base_dim, generator=generator)
+    shape = torch.randn(30, PART_COUNT, CONFIG.code_dim, generator=generator)
+    presence = torch.ones(30, PART_COUNT).bool()
+    z = torch.randn(5, CONFIG.z_dim, generator=generator)
+    seen = []
+    for order in (torch.arange(30), torch.arange(30).flip(0), torch.randperm(30)):
+        model = SSGAN3D(CONFIG)
+        fit_mapping(model, (base[order], shape[order], shape[order]), presence)
+        with torch.no_grad():
+            seen.append(model.mapping(z)[0])
+    for other in seen[1:]:
+        torch.testing.assert_close(other, seen[0], atol=1e-3, rtol=0)
+
+
+def test_largest_entries_of_axes_are_positive() -> None:
+    axes = torch.tensor([[0.1, -0.9, 0.2], [0.5, 0.4, -0.3]])
+    assert axis_signs(axes).tolist() == [-1, 1]
+    rows = torch.randn(50, 4, generator=torch.Generator().manual_seed(2))
+    first, mirrored = (PrincipalComponents.fit(r, 3).axes for r in (rows, -rows))
+    torch.testing.assert_close(first, mirrored, atol=1e-4, rtol=1e-4)
+
+
+def test_long_hair_put_on_someone_of_the_short_haired_kind_stays_long() -> None:
+    """Dark faces all have short hair here, and pale ones long: hair must still be its own."""
+    generator = torch.Generator().manual_seed(0)
+    people, cells, hair = 40, CELLS**2, part_index("hair")
+    long = torch.arange(people) % 2 == 0
+    where = torch.rand(people, PART_COUNT, cells, generator=generator) * 0.1 + 0.4
+    where[:, hair] = 0.05 * torch.rand(people, cells, generator=generator)
+    where[:, hair, : cells // 2] += 0.9
+    where[:, hair, cells // 2 :] += 0.9 * long[:, None]
+    depth = 0.02 * torch.randn(people, PART_COUNT, cells, generator=generator)
+    color = 0.02 * torch.randn(people, PART_COUNT, cells, 3, generator=generator)
+    color = color + torch.where(long, 0.5, -0.5)[:, None, None, None]
+    described, presence = Descriptors(where, depth, color), torch.ones(people, PART_COUNT).bool()
+    basis = CodeBasis.fit(described, presence, CONFIG)
+    base, shape, texture = basis.encode(described)
+    model = SSGAN3D(CONFIG)
+    basis.initialise(model, described, presence, (base, shape, texture))
+
+    swapped = shape[1:2].clone()
+    swapped[:, hair] = shape[0, hair]
+    with torch.no_grad():
+        for group in model.generators.groups:  # what the linear models alone say
+            for name, parameter in group.named_parameters():
+                if not name.endswith("_basis"):
+                    parameter.zero_()
+        density = [
+            model.part_maps(base[i : i + 1], codes, texture[i : i + 1])[hair].density
+            for i, codes in ((0, shape[:1]), (1, shape[1:2]), (1, swapped))
+        ]
+    lower = [float(d[..., d.shape[-2] // 2 + 2 :, :].mean()) for d in density]
+    assert lower[0] > 3 * lower[1]
+    assert abs(lower[2] - lower[0]) < 0.1 * (lower[0] - lower[1])
+
+
+def test_siblings_do_not_make_parts_rarer() -> None:
+    """Half of these were rendered a second time without hair: random portraits keep theirs."""
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(60, CONFIG.base_dim, generator=generator)
+    shape = torch.randn(60, PART_COUNT, CONFIG.code_dim, generator=generator)
+    presence, hair = torch.ones(60, PART_COUNT).bool(), part_index("hair")
+    usual = torch.arange(60) < 40
+    presence[40:, hair] = False
+    presence[:4, hair] = False
+    model = SSGAN3D(CONFIG)
+    fit_mapping(model, (base, shape, shape), presence, usual)
+    with torch.no_grad():
+        z = torch.randn(4000, CONFIG.z_dim, generator=generator)
+        there = (model.mapping(z)[3] > 0).float().mean(0)
+    assert float(there[hair]) == pytest.approx(0.9, abs=0.04)
