@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the medians")
     command.add_argument("--repeats", type=int, default=30, help="runs of each timing (30)")
     command.add_argument(
-        "--portraits", type=int, default=10, help="portraits that precisions are compared on (10)"
+        "--portraits", type=int, default=34, help="portraits that pictures are compared on (34)"
     )
     command.set_defaults(run=_bench)
 

@@ -10,18 +10,22 @@ both lifted quantities carry; here it enters once,
 so that a feature does not fade with the distance from its shell: density alone says how much of it
 is seen. The grid lies in lifting coordinates (u, v, z), where a shell is a height field.
 
+A grid blurs what is finer than its cells. Without one (``levels=None``) the same equations take ψ,
+σ and f from the maps themselves at every sample of every ray: the limit of ever finer grids.
+
 ``core.volume`` computes the same without the grid. Tests hold the two together.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import ModelConfig
+from .config import ModelConfig, Window
 from .generators import PartMap
 from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
 from .model import SSGAN3D, GeneratorOutput
@@ -35,7 +39,7 @@ _REACH = 4.0
 def volume_extent(geometry: Geometry, config: ModelConfig) -> tuple[float, float]:
     """Smallest and largest z at which any shell has density."""
     reach = _REACH / math.sqrt(2 * config.shell_alpha)
-    depth = geometry.depth[geometry.density > 0]
+    depth = geometry.depth.detach()[geometry.density > 0]
     if not depth.numel():
         return config.near, config.far
     return float(depth.min()) - reach, float(depth.max()) + reach
@@ -52,13 +56,52 @@ def _lookup(volume: Tensor, rays: RayBatch, extent: tuple[float, float], config:
     )
 
 
+def _gridded(
+    maps: dict[int, PartMap], geometry: Geometry, rays: RayBatch, config: ModelConfig, levels: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """σ_k^3d (B, V, R, N) and σ_k^2d f_k^3d (B, C, V, R, N) of each part at all samples."""
+    extent = volume_extent(geometry, config)
+    line = (torch.arange(levels, device=rays.z.device) + 0.5) / levels
+    z = (extent[0] + line * (extent[1] - extent[0]))[None, :, None, None]  # (1, Z, 1, 1)
+    for row, part in enumerate(LIFTED):
+        psi = shell(geometry.depth[:, row, None], z, config)  # (B, Z, G, G)
+        texels = maps[part].features.float().permute(0, 3, 1, 2).flatten(0, 1)  # (B C, H, W)
+        flat = to_grid(texels, config.maps[part].window, config, zeros=False)
+        lifted = flat.unflatten(0, (rays.z.shape[0], -1))[:, :, None] * psi[:, None]  # f_k^3d
+        weighted = lifted * geometry.density[:, row, None, None]
+        density = (geometry.density[:, row, None] * psi)[:, None]
+        yield (
+            _lookup(density, rays, extent, config)[:, 0],
+            _lookup(weighted, rays, extent, config),
+        )
+
+
+def _continuous(
+    maps: dict[int, PartMap], geometry: Geometry, rays: RayBatch, config: ModelConfig
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What :func:`_gridded` gives, from the maps at the samples' own places."""
+    shape = rays.z.shape
+
+    def lookup(texels: Tensor, window: Window, padding: str) -> Tensor:
+        grid = window_coordinates(rays.uv, window).reshape(shape[0], -1, shape[-1], 2)
+        found = F.grid_sample(texels, grid, padding_mode=padding, align_corners=False)
+        return found.reshape(shape[0], -1, *shape[1:])
+
+    for row, part in enumerate(LIFTED):
+        texels = torch.stack([geometry.depth[:, row], geometry.density[:, row]], 1)
+        depth, density = lookup(texels, config.geometry_window, "zeros").unbind(1)
+        density = density * shell(depth, rays.z, config)
+        features = maps[part].features.float().permute(0, 3, 1, 2)
+        yield density, lookup(features, config.maps[part].window, "border") * density[:, None]
+
+
 def composite(
     maps: dict[int, PartMap],
     geometry: Geometry,
     rays: RayBatch,
     config: ModelConfig,
     *,
-    levels: int = 32,
+    levels: int | None = 32,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Render part maps sample by sample.
 
@@ -66,27 +109,20 @@ def composite(
         maps: f_k^2d by part index.
         geometry: d̂_k and σ_k^2d of the lifted parts on the common grid.
         rays: samples of V cameras for each of B portraits.
-        levels: Z, layers of the grid.
+        levels: Z, layers of the grid; None looks everything up without a grid.
 
     Returns:
         f_render (B, V, C, r, r), m (B, V, K, r, r) and the mean planar depth (B, V, r, r).
     """
     batch, views, count, samples = rays.z.shape
-    extent = volume_extent(geometry, config)
-    line = (torch.arange(levels, device=rays.z.device) + 0.5) / levels
-    z = (extent[0] + line * (extent[1] - extent[0]))[None, :, None, None]  # (1, Z, 1, 1)
     density = rays.z.new_zeros(batch, PART_COUNT, views, count, samples)
     features = rays.z.new_zeros(batch, config.features, views, count, samples)
-    for row, part in enumerate(LIFTED):
-        psi = shell(geometry.depth[:, row, None], z, config)  # (B, Z, G, G)
-        texels = maps[part].features.float().permute(0, 3, 1, 2).flatten(0, 1)  # (B C, H, W)
-        flat = to_grid(texels, config.maps[part].window, config, zeros=False)
-        lifted = flat.unflatten(0, (batch, -1))[:, :, None] * psi[:, None]  # f_k^3d
-        weighted = lifted * geometry.density[:, row, None, None]  # σ_k^2d f_k^3d
-        density[:, part] = _lookup(
-            (geometry.density[:, row, None] * psi)[:, None], rays, extent, config
-        )[:, 0]
-        features += _lookup(weighted, rays, extent, config)
+    fields = _continuous(maps, geometry, rays, config)
+    if levels is not None:
+        fields = _gridded(maps, geometry, rays, config, levels)
+    for part, (sigma, weighted) in zip(LIFTED, fields, strict=True):
+        density[:, part] = sigma
+        features += weighted
     total = density.sum(1)  # (B, V, R, N)
     features = features / total.clamp_min(1e-8)[:, None]
     alpha = 1 - torch.exp(-total * rays.step)
@@ -125,9 +161,9 @@ def render(
     visible: Tensor | None,
     rays: RayBatch,
     *,
-    levels: int = 32,
+    levels: int | None = 32,
 ) -> GeneratorOutput:
-    """What ``SSGAN3D.forward`` computes, by way of the dense grid."""
+    """What ``SSGAN3D.forward`` computes, by way of the dense grid or, with None, without one."""
     maps = model.part_maps(base, shape, texture)
     geometry = model.geometry(maps, visible)
     features, mask, depth = composite(maps, geometry, rays, model.config, levels=levels)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from core import reference
+from core.benchmark import TOLERANCES, reference_output
 from core.camera import Camera
 from core.checkpoint import load_checkpoint
 from core.engine import PortraitEngine, embedded_weights
 from core.errors import CheckpointError
 from core.meshing import extract_meshes
-from core.volume import camera_tensors, sample_rays
+from core.render_net import enlarge_to
 
 SEEDS = (1, 2)
 YAWS = (-30, 0, 30)
@@ -68,29 +68,41 @@ def test_meshes_cover_the_rendered_foreground(shipped, seed):
 def test_bfloat16_gives_the_same_pictures(shipped, weights):
     """8 bits of mantissa keep the pictures within a step of 8 bit output: 48 dB of the range."""
     half = PortraitEngine.load(weights, device="cpu", precision="bfloat16")
+    least_psnr, least_labels = TOLERANCES["bfloat16"]
     for seed in SEEDS:
         latents = shipped.sample(seed)
         cameras = [Camera.orbit(math.radians(degrees)) for degrees in YAWS]
         exact, fast = shipped.render(latents, cameras), half.render(latents, cameras)
         for view in range(len(cameras)):
-            assert psnr(exact.image[view], fast.image[view]) > 48
-        assert (exact.labels == fast.labels).float().mean() > 0.998
+            assert psnr(exact.image[view], fast.image[view]) > least_psnr
+        assert (exact.labels == fast.labels).float().mean() > least_labels
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("degrees", [-45, 0, 45])
+@pytest.mark.parametrize("degrees", [-40, 0, 40])
 def test_the_fast_path_gives_the_equations_pictures(shipped, weights, degrees):
-    """A trained portrait has fine shapes that the dense grid blurs, so the bound is 36 dB.
-
-    What differs is the grid's blur: seed 1 from the front has 31, 35 and 37 dB with 32, 64 and 128
-    layers.
-    """
+    """What differs: a part's feature is fetched once a ray, at the mean of the places it is met."""
     model, _ = load_checkpoint(weights)
-    latents, camera = shipped.sample(SEEDS[0]), Camera.orbit(math.radians(degrees))
-    origins, directions, centre = camera_tensors([camera], model.config.ray_size)
-    rays = sample_rays(origins[None], directions[None], centre[None], model.config)
-    codes = (latents.base, latents.shape, latents.texture, latents.visible)
-    with torch.no_grad():
-        plain = reference.render(model, *(code[None] for code in codes), rays, levels=128)
-    fast = shipped.render(latents, camera)
-    assert psnr(fast.image[0], plain.image[0, 0].clamp(-1, 1)) > 36
+    camera = Camera.orbit(math.radians(degrees))
+    for seed in SEEDS:
+        latents = shipped.sample(seed)
+        plain = reference_output(model, latents, camera, levels=None)
+        fast = shipped.render(latents, camera)
+        least_psnr, least_labels = TOLERANCES["fast"]
+        assert psnr(fast.image[0], plain.image[0, 0].clamp(-1, 1)) > least_psnr
+        labels = enlarge_to(plain.mask_logits[0], fast.labels.shape[-1]).argmax(1)
+        assert (fast.labels == labels).float().mean() > least_labels
+
+
+@pytest.mark.slow
+def test_dense_grids_come_closer_to_the_fast_path_as_they_get_finer(shipped, weights):
+    """What the dense grid shows otherwise than the fast path is for the most part its own blur."""
+    model, _ = load_checkpoint(weights)
+    latents, camera = shipped.sample(SEEDS[0]), Camera.orbit(0.0)
+    fast = shipped.render(latents, camera).image[0]
+    found = [
+        psnr(fast, reference_output(model, latents, camera, levels=levels).image[0, 0].clamp(-1, 1))
+        for levels in (32, 64, None)
+    ]
+    assert found[0] + 3 < found[1]
+    assert found[1] + 3 < found[2]
