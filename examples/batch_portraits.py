@@ -244,7 +244,8 @@ def run(table: Path, folder: Path, mesh_resolution: int) -> int:
     for path in folder.iterdir():
         if LEFTOVER.fullmatch(path.name):  # half a file, from a run that was killed
             path.unlink()
-    manifest, render = Manifest(folder), None
+    manifest = Manifest(folder)
+    render: Renderer | None = None
     made = failed = skipped = 0
     for line, row in read_table(table):
         try:
@@ -253,12 +254,13 @@ def run(table: Path, folder: Path, mesh_resolution: int) -> int:
             if manifest.has(row):
                 skipped += 1
                 continue
-            if render is None:
-                render = Renderer(mesh_resolution)
+            render = render or Renderer(mesh_resolution)
             begin = time.perf_counter()
             files = render(row, folder)
             seconds = time.perf_counter() - begin
             manifest.add(row, files, seconds)
+        except ImportError:  # no row can be done
+            raise
         except Exception as error:  # whatever it is, the other rows can still be done
             failed += 1
             print(f"{table}:{line}: {error}", file=sys.stderr, flush=True)
@@ -287,6 +289,13 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError, RuntimeError) as error:
         print(f"batch: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(
+            f"batch: {error}: this Python has not all that portraits need. Install the extension "
+            "and, in its preferences, PyTorch.",
+            file=sys.stderr,
+        )
+        return 1
 
 
 if __name__ == "__main__":

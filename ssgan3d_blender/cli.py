@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> int:
     try:
         done = options.command(options)
     except Exception as error:
-        said = describe(error)
+        said = _said(error)
         print(f"ssgan3d: {said}", file=sys.stderr)
         if options.json:
             print(json.dumps({"command": options.name, "error": said}), flush=True)
@@ -72,6 +72,14 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _said(error: Exception) -> str:
+    """An error as one sentence; what an operator reported comes as ``RuntimeError: Error: …``."""
+    text = str(error).strip()
+    if isinstance(error, RuntimeError) and text.startswith("Error: "):
+        return text.removeprefix("Error: ")
+    return describe(error)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="blender -b --command ssgan3d",
@@ -84,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--json",
         action="store_true",
-        help="print one line of JSON (files, their bytes, seconds) instead; it is the last line",
+        help="print one line of JSON (files, bytes, seconds) instead, which begins with {",
     )
     target = argparse.ArgumentParser(add_help=False)
     target.add_argument("--output", "-o", type=Path, required=True, help="file to write")

@@ -118,6 +118,17 @@ def test_json_is_one_line_about_the_files(
     assert all(Path(file["path"]).stat().st_size == file["bytes"] for file in done["files"])
 
 
+def test_what_an_operator_reports_is_passed_on(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], preferences: Any
+) -> None:
+    preferences.model_path = str(tmp_path / "none.safetensors")
+    assert run("render", "-o", tmp_path / "a.png", "--json") == 1
+    said = capsys.readouterr()
+    assert "Unexpected" not in said.err and "Traceback" not in said.err
+    line = next(line for line in said.out.splitlines() if line.startswith("{"))
+    assert json.loads(line)["error"].startswith("There is no model file at")
+
+
 def test_json_names_the_error(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("render", "-o", "a.bmp", "--json") == 1
     assert "written as .png" in json.loads(capsys.readouterr().out)["error"]
