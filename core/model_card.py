@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import CheckpointError
 
@@ -20,8 +20,7 @@ _MAX_HEADER = 1 << 20
 ADVICE = "Choose another file, or leave the choice empty for the model that comes along"
 
 
-@dataclass(frozen=True)
-class ModelCard:
+class ModelCard(NamedTuple):
     """A model file in words.
 
     Attributes:

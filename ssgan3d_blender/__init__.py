@@ -26,6 +26,8 @@ from . import (
     history,
     image_operators,
     jobs,
+    keymap,
+    manual,
     measurement,
     mesh_operators,
     operators,
@@ -40,6 +42,7 @@ from . import (
     runtime,
     suggestions,
     torch_setup,
+    translations,
     transplant,
     turntable,
 )
@@ -65,6 +68,7 @@ MODULES = (
     transplant,
     range_overlay,
     cards,
+    keymap,
 )
 
 
@@ -85,10 +89,16 @@ def register() -> None:
     render_engine.join_stock_panels()
     panel.join_menus()
     cli.register()
+    keymap.attach()
+    manual.attach()
+    translations.attach()
 
 
 def unregister() -> None:
     """Take everything back that :func:`register` made known, and free the model's memory."""
+    translations.detach()
+    manual.detach()
+    keymap.detach()
     cli.unregister()
     panel.leave_menus()
     render_engine.detach()

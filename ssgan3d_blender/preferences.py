@@ -81,7 +81,7 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
 
     def draw(self, _context: bpy.types.Context) -> None:
         """Draw the settings, and what was found out about model, device and PyTorch."""
-        from . import measurement
+        from . import keymap, measurement
 
         layout = self.layout
         layout.use_property_split = True
@@ -107,6 +107,7 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
         row.operator("ssgan3d.release_memory")
         layout.separator()
         _draw_torch(layout.box().column())
+        keymap.draw(layout)
         for job in jobs.running():
             layout.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
         if jobs.running():

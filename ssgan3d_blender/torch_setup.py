@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import queue
@@ -112,10 +111,12 @@ def _search() -> Origin | None:
     with contextlib.suppress(ImportError, ValueError):
         spec = importlib.util.find_spec("torch")
         if spec is not None and spec.origin is not None:
+            from importlib import metadata  # 20 ms that enabling can do without
+
             path = Path(spec.origin).parent
             try:
-                version = importlib.metadata.version("torch")
-            except importlib.metadata.PackageNotFoundError:
+                version = metadata.version("torch")
+            except metadata.PackageNotFoundError:
                 version = "?"
             if path.parent == folder():
                 return Origin("installed", path, version)

@@ -1,0 +1,78 @@
+"""What of the add-on a translator has to translate: labels, tooltips and texts in the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from build import ROOT
+from tests.blender.helpers import Addon
+
+CALLS = {"iface_", "tip_", "rpt_", "poll_message_set"}
+"""Functions whose first argument is shown."""
+KEYWORDS = {"text", "heading", "title"}
+"""Keywords whose argument is shown."""
+
+
+def of_classes(addon: Addon) -> set[str]:
+    """Labels and tooltips of all registered operators, panels, menus and settings."""
+    package, rna_of = addon("ssgan3d_blender"), addon("ssgan3d_blender.manual").rna_of
+    found: set[str] = set()
+    for module in package.MODULES:
+        for cls in module.CLASSES:
+            found |= set(_of_class(cls, rna_of(cls)))
+    return {text for text in found if _has_words(text)}
+
+
+def _of_class(cls: Any, rna: Any) -> Iterator[str]:
+    yield getattr(cls, "bl_label", "")
+    yield getattr(cls, "bl_description", "")
+    for name in getattr(cls, "__annotations__", {}):
+        item = rna.properties.get(name)
+        if item is None or item.is_hidden:
+            continue
+        yield from (item.name, item.description)
+        if item.type == "ENUM":
+            for choice in item.enum_items_static:
+                yield from (choice.name, choice.description)
+
+
+def of_source(folder: Path = ROOT / "ssgan3d_blender") -> set[str]:
+    """Texts that the source hands to Blender's layouts and messages."""
+    found: set[str] = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                for argument in _shown(node):
+                    found |= {
+                        part.value
+                        for part in _constants(argument)
+                        if isinstance(part.value, str) and _has_words(part.value)
+                    }
+    return found
+
+
+def _shown(call: ast.Call) -> Iterator[ast.expr]:
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if any(
+        keyword.arg == "translate" and getattr(keyword.value, "value", None) is False
+        for keyword in call.keywords
+    ):
+        return
+    yield from (keyword.value for keyword in call.keywords if keyword.arg in KEYWORDS)
+    if name in CALLS:
+        yield from call.args[:1]
+    if name == "report":
+        yield from call.args[1:2]
+
+
+def _constants(node: ast.expr) -> Iterator[ast.Constant]:
+    """The whole texts of an expression; pieces of a text put together are none."""
+    if isinstance(node, ast.Constant):
+        yield node
+    elif isinstance(node, ast.IfExp):
+        yield from (*_constants(node.body), *_constants(node.orelse))
+
+
+def _has_words(text: str) -> bool:
+    return sum(letter.isalpha() for letter in text) > 1
