@@ -248,6 +248,10 @@ class SSGAN3D_PT_passes(EnginePanel, bpy.types.Panel):
         column.prop(layer, "use_pass_z", text="Depth")
         column.prop(layer.ssgan3d, "use_pass_part_index")
         column.prop(layer.ssgan3d, "use_pass_part_masks")
+        column.prop(layer, "use_pass_cryptomatte_object", text="Cryptomatte of the Parts")
+        levels = layout.column()
+        levels.active = layer.use_pass_cryptomatte_object
+        levels.prop(layer, "pass_cryptomatte_depth", text="Levels")
 
 
 def draw_add_entry(self: bpy.types.Menu, _context: bpy.types.Context) -> None:

@@ -23,6 +23,7 @@ from . import snapshot
 
 OWN_SEED = -1
 MAX_SEED = 2**31 - 1
+DRAWN_SEEDS = 1_000_000  # chance draws from this many: numbers that a person can note down
 OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 
@@ -177,12 +178,10 @@ class SSGAN3D_PG_view_layer(bpy.types.PropertyGroup):
     use_pass_part_index: BoolProperty(
         name="Part Index",
         description="Write which part is seen at each pixel, as a whole number (background 0)",
-        default=True,
     )
     use_pass_part_masks: BoolProperty(
         name="Part Masks",
         description="Write one soft mask for each part, between 0 and 1; together they sum to 1",
-        default=True,
     )
 
 

@@ -1,6 +1,7 @@
 """The render engine ``SSGAN3D``: F12, animation, command line and the rendered 3D view.
 
-It draws portraits and nothing else. Passes: Combined, Depth, Part Index, and one soft mask a part.
+It draws portraits and nothing else. Passes: Combined, Depth, Part Index, one soft mask a part, and
+the parts as a Cryptomatte.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
+    from torch import Tensor
 
     from ..core.compositing import Picture
 
 INDEX_PASS = "Part Index"
+CRYPTO_LAYER = "CryptoObject"
 BREAK_SECONDS = 0.02  # how soon Esc is noticed
 # What draws something, in Blender's own engines.
 SOLID_TYPES = frozenset(
@@ -69,22 +72,40 @@ def own_passes(view_layer: bpy.types.ViewLayer) -> Iterator[tuple[str, int, str,
     if view_layer.ssgan3d.use_pass_part_masks:
         for part in PARTS:
             yield mask_pass(part.label), 1, "X", "VALUE"
+    for name in crypto_passes(view_layer):
+        yield name, 4, "RGBA", "COLOR"
+
+
+def crypto_passes(view_layer: bpy.types.ViewLayer) -> list[str]:
+    """Names of the passes that hold the parts as a Cryptomatte.
+
+    They bear the name of Cryptomatte's objects, for the compositor looks for that name.
+    """
+    if not view_layer.use_pass_cryptomatte_object:
+        return []
+    count = (min(view_layer.pass_cryptomatte_depth, len(PARTS)) + 1) // 2
+    return [f"{CRYPTO_LAYER}{index:02d}" for index in range(count)]
 
 
 def pass_pixels(picture: Picture, wanted: list[str]) -> dict[str, np.ndarray]:
     """The passes of these names as Blender's flat runs; nothing else is computed."""
     from . import images
 
-    masks = {mask_pass(part.label): index for index, part in enumerate(PARTS)}
-    makers = {
-        "Combined": lambda: picture.color,
-        "Depth": lambda: picture.depth,
-        INDEX_PASS: lambda: picture.labels,
-    }
-    return {
-        name: images.flat(picture.masks[masks[name]] if name in masks else makers[name]())
-        for name in wanted
-    }
+    made: dict[str, Tensor] = {"Combined": picture.color}
+    if "Depth" in wanted:
+        made["Depth"] = picture.depth
+    if INDEX_PASS in wanted:
+        made[INDEX_PASS] = picture.labels
+    if mask_pass(PARTS[0].label) in wanted:
+        made |= {mask_pass(p.label): m for p, m in zip(PARTS, picture.masks, strict=True)}
+    crypto = [name for name in wanted if name.startswith(CRYPTO_LAYER)]
+    if crypto:
+        from ..core import cryptomatte
+
+        names = [part.label for part in PARTS]
+        ranks = cryptomatte.ranks(picture.masks, names, 2 * len(crypto))
+        made |= dict(zip(crypto, ranks, strict=True))
+    return {name: images.flat(made[name]) for name in wanted}
 
 
 def left_out(depsgraph: bpy.types.Depsgraph) -> int:
@@ -162,7 +183,11 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         layer = depsgraph.view_layer
         passes = list(own_passes(layer))
         if self.is_animation:
-            images.check_space(Path(bpy.path.abspath(render.filepath)), size, 5 + len(passes))
+            images.check_space(
+                Path(bpy.path.abspath(render.filepath)),
+                size,
+                5 + sum(channels for _, channels, *_ in passes),
+            )
         shot = Shot(people, view, size, render.film_transparent, preferences.get().outside)
         wanted = [
             "Combined",
@@ -179,6 +204,13 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         for name in wanted:
             written[name].rect.foreach_set(pixels[name])
         self.end_result(result)
+        if crypto_passes(layer):
+            from ..core import cryptomatte
+
+            final = self.get_result()  # the other one's fields are dropped
+            names = [part.label for part in PARTS]
+            for key, value in cryptomatte.metadata(f"{layer.name}.{CRYPTO_LAYER}", names).items():
+                final.stamp_data_add_field(key, value)
         self.update_progress(1.0)
 
     def _pixels(self, shot: Shot, wanted: list[str]) -> dict[str, np.ndarray] | None:

@@ -31,12 +31,40 @@ def test_saved_png_has_the_models_colours(
     assert np.abs(saved.astype(int) - expected.astype(int)).max() <= 1
 
 
+def test_saved_png_is_that_of_core_under_standard_only(
+    bpy: Any, portrait: Any, model_file: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    from core.__main__ import main
+
+    portrait.ssgan3d.truncation = 0.7
+    arguments = ["--model", str(model_file), "--seed", "1", "--truncation", "0.7", "--size", "64"]
+    assert main(["render", *arguments, "--out", str(tmp_path / "core.png")]) == 0
+    expected = np.asarray(Image.open(tmp_path / "core.png"))[..., :3].astype(int)
+    assert expected.std() > 5
+    bpy.context.scene.view_settings.view_transform = "AgX"
+    saved = render_png(bpy, tmp_path / "agx.png")[..., :3]
+    assert np.abs(saved - expected).max() > 20
+    bpy.ops.ssgan3d.setup_scene(use_engine=False, use_camera=False)  # the button of the warning
+    saved = render_png(bpy, tmp_path / "standard.png")[..., :3]
+    assert np.abs(saved - expected).max() <= 1
+
+
+@pytest.fixture
+def all_passes(bpy: Any, portrait: Any) -> None:
+    """Switch on what the view layer of the portrait's scene can write besides the picture."""
+    layer = bpy.context.view_layer
+    layer.use_pass_z = True
+    layer.ssgan3d.use_pass_part_index = layer.ssgan3d.use_pass_part_masks = True
+
+
+@pytest.mark.usefixtures("all_passes")
 def test_passes_of_the_multilayer_file(
     bpy: Any, addon: Addon, portrait: Any, core_rendering: Callable[..., Any], tmp_path: Path
 ) -> None:
     portrait.scale = (2.0, 2.0, 2.0)
     bpy.ops.ssgan3d.setup_scene()
-    bpy.context.view_layer.use_pass_z = True
     expected = core_rendering(portrait, size=(64, 64))
     passes = render_exr(bpy, tmp_path / "a.exr")
     parts = addon("core.parts").PARTS
@@ -54,12 +82,17 @@ def test_passes_of_the_multilayer_file(
     assert (passes["Combined.A"] == 1).all()
 
 
-def test_passes_can_be_switched_off(bpy: Any, portrait: Any, tmp_path: Path) -> None:
-    bpy.context.view_layer.ssgan3d.use_pass_part_index = False
-    bpy.context.view_layer.ssgan3d.use_pass_part_masks = False
-    bpy.context.view_layer.use_pass_z = False
-    passes = render_exr(bpy, tmp_path / "a.exr")
-    assert {name.split(".")[0] for name in passes} == {"Combined"}
+def test_passes_are_there_when_they_are_asked_for(bpy: Any, portrait: Any, tmp_path: Path) -> None:
+    def written() -> set[str]:
+        return {name.split(".")[0] for name in render_exr(bpy, tmp_path / "a.exr")}
+
+    layer = bpy.context.view_layer
+    layer.use_pass_z = False
+    assert written() == {"Combined"}
+    layer.ssgan3d.use_pass_part_index = True
+    assert written() == {"Combined", "Part Index"}
+    layer.use_pass_z = True
+    assert written() == {"Combined", "Part Index", "Depth"}
 
 
 def test_transparent_film_gives_premultiplied_alpha(
@@ -118,8 +151,8 @@ def animation_frames(bpy: Any, stem: Path) -> list[np.ndarray]:
     return [np.asarray(Image.open(f"{stem}_{n:04d}.png")).astype(int) for n in (1, 2, 3)]
 
 
+@pytest.mark.usefixtures("all_passes")
 def test_nearer_of_two_portraits_covers_the_other(bpy: Any, portrait: Any, tmp_path: Path) -> None:
-    bpy.context.view_layer.use_pass_z = True
     alone = render_exr(bpy, tmp_path / "alone.exr")
     bpy.ops.ssgan3d.add_portrait(seed=2)
     other = bpy.context.object
@@ -287,6 +320,7 @@ def test_folder_that_cannot_be_written(bpy: Any, portrait: Any, tmp_path: Path) 
         render_png(bpy, tmp_path / "file" / "a.png")
 
 
+@pytest.mark.usefixtures("all_passes")
 def test_animation_stops_before_the_disk_is_full(
     bpy: Any, portrait: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
