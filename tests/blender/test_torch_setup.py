@@ -97,7 +97,7 @@ def run(python: Path, script: str, archive: Path, user: Path, *arguments: object
         [python, "-c", START + script, archive, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,  # what it takes on a busy machine is unpacked, not computed
         env={**os.environ, "BLENDER_USER_RESOURCES": str(user)},
     )
     assert done.stdout.rstrip().endswith("as it should be"), done.stdout + done.stderr
