@@ -190,7 +190,7 @@ class Rendering:
                 soft *= warp.inside
                 soft[:, BACKGROUND] += ~warp.inside
             masks.append(soft)
-        return torch.cat(masks)
+        return masks[0] if len(masks) == 1 else torch.cat(masks)
 
     @cached_property
     @torch.no_grad()
