@@ -10,6 +10,7 @@ from core.errors import PortraitError
 
 _COMMANDS = {
     "synthesize": ("training.synthetic.synthesize", "render a labelled data set"),
+    "prepare": ("training.prepare", "convert another data set to this format"),
     "train": ("training.trainer", "train a model on data sets"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),
