@@ -94,10 +94,10 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
         layout.prop(self, "device")
         layout.prop(self, "precision")
         box = layout.box().column()
-        if torch_setup.is_loaded():
-            for text in torch_setup.detected():
-                box.label(text=text, translate=False)
-        else:
+        detected = torch_setup.detected()
+        for text in detected:
+            box.label(text=text, translate=False)
+        if not detected:
             box.label(text="What this machine has is told once PyTorch is loaded", icon="INFO")
         measurement.draw(box, model_choice())
         layout.separator()
@@ -116,21 +116,25 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
 
 def _draw_torch(layout: bpy.types.UILayout) -> None:
     """Where PyTorch comes from, and how to get it."""
-    origin = torch_setup.origin()
-    if origin is None:
+    origin, missing = torch_setup.origin(), torch_setup.missing()
+    if origin is not None:
+        kinds = {
+            "bundled": iface_("bundled with an extension"),
+            "installed": iface_("installed by this extension"),
+            "found": iface_("found in Blender's Python"),
+        }
+        text = f"PyTorch {origin.version}, {kinds[origin.kind]}"
+        layout.label(text=text, icon="CHECKMARK", translate=False)
+        layout.label(text=str(origin.path), translate=False)
+    else:
         layout.label(text="PyTorch, which draws the portraits, was not found", icon="ERROR")
+    if missing:
+        if origin is not None:
+            text = iface_("Portraits need these packages as well: {}").format(", ".join(missing))
+            layout.label(text=text, icon="ERROR", translate=False)
         layout.operator("ssgan3d.install_torch", icon="IMPORT")
         layout.operator("ssgan3d.install_torch_from_folder", icon="FILE_FOLDER")
-        return
-    kinds = {
-        "bundled": iface_("bundled with an extension"),
-        "installed": iface_("installed by this extension"),
-        "found": iface_("found in Blender's Python"),
-    }
-    text = f"PyTorch {origin.version}, {kinds[origin.kind]}"
-    layout.label(text=text, icon="CHECKMARK", translate=False)
-    layout.label(text=str(origin.path), translate=False)
-    if origin.kind == "installed":
+    if origin is not None and origin.kind == "installed":
         layout.operator("ssgan3d.remove_torch", icon="TRASH")
 
 

@@ -35,11 +35,13 @@ TORCH = "torch==2.13.0"
 TORCH_OLDEST = (2, 6)
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PACKAGE_INDEX = "https://pypi.org/simple"
+NEEDED = ("torch", "safetensors", "trimesh")
+"""What core imports besides numpy, which Blender has."""
 COMPANIONS = (
     *("filelock", "fsspec", "jinja2", "markupsafe", "mpmath", "networkx", "setuptools", "sympy"),
-    *("typing-extensions", "safetensors", "trimesh"),
+    "typing-extensions",
 )
-"""What PyTorch and core import besides numpy, which Blender has. A missing one is installed."""
+"""What PyTorch imports besides numpy."""
 GPU_PACKAGES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
 """Beginnings of the packages that PyTorch's builds for graphics cards need on Linux."""
 NEEDED_BYTES = 2 * 1024**3
@@ -125,17 +127,24 @@ def _search() -> Origin | None:
     return None
 
 
+def missing() -> list[str]:
+    """Names of the packages that portraits need and that are nowhere."""
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
 def is_loaded() -> bool:
     """Whether PyTorch has been imported."""
     return hasattr(sys.modules.get("torch"), "cuda")
 
 
 def detected() -> list[str]:
-    """What PyTorch can compute on here. Only once it is loaded: nothing is loaded for it."""
-    from ..core.engine import cpu_has_bfloat16
-
-    torch = sys.modules["torch"]
-    fast = "bfloat16 in hardware" if cpu_has_bfloat16() else "no bfloat16 in hardware"
+    """What PyTorch can compute on here; nothing before a model was loaded, as nothing is loaded
+    for it.
+    """
+    engine, torch = sys.modules.get(f"{PACKAGE}.core.engine"), sys.modules.get("torch")
+    if torch is None or not hasattr(engine, "cpu_has_bfloat16"):
+        return []
+    fast = "bfloat16 in hardware" if engine.cpu_has_bfloat16() else "no bfloat16 in hardware"
     found = [f"Processor: {torch.get_num_threads()} threads, {fast}"]
     if torch.cuda.is_available():
         names = (torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
@@ -171,35 +180,38 @@ def pip_command() -> list[str]:
 
 
 def is_needed(package: str) -> bool:
-    """Whether a companion is nowhere but, at most, in the folder that is about to be replaced."""
+    """Whether a package is nowhere but, at most, in the folder that is about to be replaced."""
     module = {"typing-extensions": "typing_extensions"}.get(package, package)
     spec = importlib.util.find_spec(module)
     return spec is None or Path(spec.origin or "").is_relative_to(folder())
 
 
 def wheels_of(wheel_folder: Path) -> list[str]:
-    """Names of the packages to take from a folder of wheels: PyTorch and what belongs to it.
+    """What to take from a folder of wheels: PyTorch, unless it is there, and what belongs to it.
 
     Raises:
-        PortraitError: the folder holds no wheel of PyTorch.
+        PortraitError: the folder lacks what is missing most.
     """
     names = {
         re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
         for wheel in wheel_folder.glob("*.whl")
     }
-    if "torch" not in names:
+    most = next((name for name in NEEDED if is_needed(name)), "torch")
+    if most not in names:
         raise PortraitError(
-            f"There is no torch-….whl in {wheel_folder}: choose the folder that holds the wheels "
+            f"There is no {most}-….whl in {wheel_folder}: choose the folder that holds the wheels "
             "of PyTorch and its packages (docs/install.md says how to fill it)."
         )
+    wanted = {name for name in (*NEEDED, *COMPANIONS) if name in names and is_needed(name)}
+    if "torch" not in wanted:
+        return sorted(wanted or {most})
     gpu = {name for name in names if name.startswith(GPU_PACKAGES)}
-    wanted = {name for name in COMPANIONS if name in names and is_needed(name)}
     oldest = ".".join(str(number) for number in TORCH_OLDEST)
-    return [f"torch>={oldest}", *sorted(gpu | wanted)]
+    return [f"torch>={oldest}", *sorted((gpu | wanted) - {"torch"})]
 
 
-def install(job: jobs.Job, wheel_folder: Path | None) -> str:
-    """Put PyTorch into the extension's folder and return its version.
+def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
+    """Put what is missing, or PyTorch anew, into the extension's folder, and return its names.
 
     Args:
         job: is told how far it is, and asked whether to stop.
@@ -219,7 +231,8 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> str:
         )
     if wheel_folder is None:
         source = ["--index-url", CPU_INDEX, "--extra-index-url", PACKAGE_INDEX]
-        packages = [TORCH, *(name for name in COMPANIONS if is_needed(name))]
+        wanted = [name for name in (*NEEDED, *COMPANIONS) if is_needed(name)]
+        packages = [TORCH if name == "torch" else name for name in wanted] or [TORCH]
     else:
         source = ["--no-index", "--find-links", str(wheel_folder)]
         packages = wheels_of(wheel_folder)
@@ -239,13 +252,14 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> str:
         )
         if lines is not None:
             raise PortraitError(explain(lines, wheel_folder))
-        job.report(0.9, "trying it out")
-        version = _try_out(made)
+        if any(package.startswith("torch") for package in packages):
+            job.report(0.9, "trying it out")
+            _try_out(made)
         job.report(0.95)
         if target.exists():
             os.replace(target, temporary / "old")
         os.replace(made, target)
-    return version
+    return packages
 
 
 @contextlib.contextmanager
@@ -334,8 +348,12 @@ def _step(line: str, progress: float, text: str) -> tuple[float, str]:
     return min(progress + 0.03, 0.55), f"{doing} {name} {size[0] if size else ''}".strip()
 
 
-def _try_out(packages: Path) -> str:
-    """Import PyTorch from ``packages`` in a process of its own, and return its version."""
+def _try_out(packages: Path) -> None:
+    """Import PyTorch from ``packages`` in a process of its own.
+
+    Raises:
+        PortraitError: it does not work.
+    """
     tried = subprocess.run(
         [sys.executable, "-I", "-c", _PROBE, str(packages)],
         capture_output=True,
@@ -344,11 +362,11 @@ def _try_out(packages: Path) -> str:
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
     if tried.returncode == 0 and tried.stdout.startswith("works"):
-        return tried.stdout.split()[1]
-    missing = re.findall(r"No module named '([\w.]+)'", tried.stderr)
-    if missing:
+        return
+    lacking = re.findall(r"No module named '([\w.]+)'", tried.stderr)
+    if lacking:
         raise PortraitError(
-            f"PyTorch was unpacked, but it needs {missing[-1]} as well: put its wheel into the "
+            f"PyTorch was unpacked, but it needs {lacking[-1]} as well: put its wheel into the "
             "folder, too. Nothing was installed."
         )
     last = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
@@ -379,11 +397,11 @@ def explain(lines: list[str], wheel_folder: Path | None) -> str:
             "The package index cannot be reached: check the connection, or install from a folder "
             "of wheels."
         )
-    missing = re.search(r"No matching distribution found for (\S+)", output)
-    if missing:
+    unmatched = re.search(r"No matching distribution found for (\S+)", output)
+    if unmatched:
         where = f"in {wheel_folder}" if wheel_folder else "in the package index"
         return (
-            f"There is no {missing[1]} {where} that fits this system and Blender's Python "
+            f"There is no {unmatched[1]} {where} that fits this system and Blender's Python "
             f"{_PYTHON}: the name of a wheel that fits has cp{_PYTHON.replace('.', '')} in it, or "
             "abi3, or py3."
         )
@@ -391,10 +409,10 @@ def explain(lines: list[str], wheel_folder: Path | None) -> str:
     return f"pip failed, and nothing was installed: {last}"
 
 
-def _finish(version: str) -> None:
+def _finish(packages: list[str]) -> None:
     attach()
     runtime.release()  # forgets that loading failed for want of PyTorch
-    print(f"ssgan3d: PyTorch {version} is installed in {folder()}")
+    print(f"ssgan3d: installed {', '.join(packages)} in {folder()}")
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             area.tag_redraw()

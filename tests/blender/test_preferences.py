@@ -32,6 +32,7 @@ own = lambda name: import_module({MODULE!r} + ".ssgan3d_blender." + name)
 assert own("preferences").model_card().parameters > 1e6
 origin = own("torch_setup").origin()
 assert origin.kind == "found" and origin.version.startswith("2.")
+assert own("torch_setup").missing() == [] and own("torch_setup").detected() == []
 assert not own("torch_setup").is_loaded() and "torch" not in sys.modules
 print("told")
 """
@@ -47,6 +48,7 @@ def test_measuring_offers_the_precisions_and_one_can_be_used(
     kept = preferences.precision
     assert bpy.ops.ssgan3d.measure_speed() == {"FINISHED"}
     assert set(measurement.of_choice(choice())) == {"float32", "bfloat16"}
+    assert addon("ssgan3d_blender.torch_setup").detected()[0].startswith("Processor: ")
     assert all(time > 0 for time in measurement.of_choice(choice()).values())
     assert bpy.ops.ssgan3d.use_precision(precision="bfloat16") == {"FINISHED"}
     assert choice().precision == "bfloat16"

@@ -130,6 +130,7 @@ assert sys.path == [*before, str(torch_setup.folder())]
 assert torch_setup.origin()[::2] == ("installed", "2.13.0")
 assert left() == [torch_setup.folder().name]
 assert not list(torch_setup.folder().glob("numpy*"))
+assert torch_setup.missing() == ["safetensors", "trimesh"]
 
 import addon_utils
 addon_utils.disable(MODULE)
@@ -187,6 +188,27 @@ assert "restart Blender first" in refused(folder_operator, directory=good)
 print("as it should be")
 """
     run(pipless_python, script, archive, tmp_path / "user", good, incomplete, others)
+
+
+@pytest.mark.slow
+def test_what_is_missing_beside_a_pytorch_that_is_there_is_installed_alone(
+    archive: Path, tmp_path: Path
+) -> None:
+    python = make_bare_python(tmp_path / "python", ("safetensors",))
+    wheels = tmp_path / "wheels"
+    for name in ("torch-9.9", "safetensors-1.0"):
+        wheel(wheels, name, "")
+    script = """
+assert torch_setup.missing() == ["safetensors"]
+found = torch_setup.origin()
+bpy.ops.ssgan3d.add_portrait()
+assert "has not got the package 'safetensors'" in refused(bpy.ops.ssgan3d.render_images)
+assert bpy.ops.ssgan3d.install_torch_from_folder(directory=sys.argv[2]) == {"FINISHED"}
+assert torch_setup.missing() == [] and torch_setup.origin() == found
+assert not list(torch_setup.folder().glob("torch*"))
+print("as it should be")
+"""
+    run(python, script, archive, tmp_path / "user", wheels)
 
 
 @pytest.mark.slow
