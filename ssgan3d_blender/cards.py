@@ -629,10 +629,10 @@ class SSGAN3D_PT_card(panel.PortraitPanel, bpy.types.Panel):
         column.prop(settings, "use_masks")
         column.prop(settings, "live")
         if settings.live and not scene.render.use_lock_interface:
-            layout.label(text="Live cards need it in renders:", icon="ERROR")
+            layout.label(text="Renders of live cards need", icon="ERROR")
             layout.prop(scene.render, "use_lock_interface", text="Lock Interface")
         if panel.colours_differ(scene):
-            layout.label(text="Colour management changes the colours", icon="INFO")
+            layout.label(text="Colours are not the model's", icon="INFO")
             button = layout.operator("ssgan3d.setup_scene", text="True Colours")
             button.use_engine, button.use_camera, button.use_colours = False, False, True
         layout.operator("ssgan3d.update_cards", icon="FILE_REFRESH")

@@ -14,7 +14,7 @@ from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
 from . import cameras, panel, portraits
-from .turntable import SSGAN3D_OT_camera_path
+from .turntable import PATHS
 
 COLUMNS, ROWS = 24, 10  # cells of the patch
 COLUMNS_A_LINE, ROWS_A_LINE = 6, 5  # cells between two lines that are drawn
@@ -158,9 +158,8 @@ class SSGAN3D_PT_camera(panel.SidebarPanel, bpy.types.Panel):
                 box.label(text=clause, icon="BLANK1" if number else "ERROR")
         layout.prop(scene, "ssgan3d_show_range")
         column = layout.column(align=True)
-        for item in SSGAN3D_OT_camera_path.bl_rna.properties["path"].enum_items:
-            button = column.operator("ssgan3d.camera_path", text=item.name, icon=item.icon)
-            button.path = item.identifier
+        for path, label, _, icon, _ in PATHS:
+            column.operator("ssgan3d.camera_path", text=label, icon=icon).path = path
 
 
 _handle: object = None

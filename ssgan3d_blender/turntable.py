@@ -14,6 +14,11 @@ from . import cameras, portraits
 from .messages import cancels_on_error
 
 TURNTABLE, FIGURE_EIGHT, DOLLY = "TURNTABLE", "FIGURE_EIGHT", "DOLLY"
+PATHS = (
+    (TURNTABLE, "Turntable", "From side to side", "CON_ROTLIKE", 0),
+    (FIGURE_EIGHT, "Figure Eight", "From side to side and up and down", "LOOP_FORWARDS", 1),
+    (DOLLY, "Dolly", "Towards the face and back", "CON_LOCLIMIT", 2),
+)
 # A little inside the trained range, which rounding on the way through Blender must not leave.
 YAW_LIMIT, PITCH_LIMIT = ModelConfig.yaw_max - 1e-3, ModelConfig.pitch_max - 1e-3
 NEAREST = ModelConfig.distance_min * ModelConfig.unit_metres + 1e-3
@@ -92,7 +97,7 @@ class PathOperator:
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build the rig: a pivot that hangs on the portrait, a camera that hangs on the pivot."""
         portrait, scene = portraits.active(context), context.scene
-        label = {TURNTABLE: "Turntable", FIGURE_EIGHT: "Figure Eight", DOLLY: "Dolly"}[self.path]
+        label = next(label for path, label, *_ in PATHS if path == self.path)
         keys = self._keys()  # before anything is made: it may refuse
         pivot = bpy.data.objects.new(f"{portrait.name} {label}", None)
         pivot.empty_display_size = ModelConfig.unit_metres / 2
@@ -158,11 +163,7 @@ class SSGAN3D_OT_camera_path(PathOperator, bpy.types.Operator):
     path: EnumProperty(
         name="Path",
         description="How the camera moves",
-        items=(
-            (TURNTABLE, "Turntable", "From side to side", "CON_ROTLIKE", 0),
-            (FIGURE_EIGHT, "Figure Eight", "From side to side and up and down", "LOOP_FORWARDS", 1),
-            (DOLLY, "Dolly", "Towards the face and back", "CON_LOCLIMIT", 2),
-        ),
+        items=PATHS,
         default=TURNTABLE,
     )
     rise: FloatProperty(
