@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -124,6 +124,8 @@ class Benchmark:
         machine: what it ran on.
         calibration: rates of a matrix product and a memory copy here.
         medians: results by the keys of ``TARGETS``, in the unit that the key ends on.
+        processor: milliseconds of all processors together, which other programs on the machine
+            change less; by the keys of ``medians``.
         stages: the stages of a new portrait.
         agreement: how well two ways to the same pictures agree.
     """
@@ -131,6 +133,7 @@ class Benchmark:
     machine: dict[str, Any]
     calibration: dict[str, float] = field(default_factory=dict)
     medians: dict[str, float] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     agreement: list[Agreement] = field(default_factory=list)
 
@@ -140,6 +143,7 @@ class Benchmark:
             **self.medians,
             "machine": self.machine,
             "calibration": self.calibration,
+            "processor": self.processor,
             "stages": [dataclasses.asdict(stage) for stage in self.stages],
             "agreement": [dataclasses.asdict(pair) for pair in self.agreement],
         }
@@ -152,10 +156,11 @@ class Benchmark:
         yield ", ".join(f"{key} {value}" for key, value in self.machine.items())
         yield ", ".join(f"{key} {value:.1f}" for key, value in self.calibration.items())
         yield ""
-        yield f"{'median':24s} {'measured':>9s} {'target':>8s}"
+        yield f"{'median':24s} {'measured':>9s} {'target':>8s} {'CPU ms':>8s}"
         for key, value in self.medians.items():
             target = f"{TARGETS[key]:8.0f}" if key in TARGETS else ""
-            yield f"{key:24s} {value:9.2f} {target}"
+            used = f"{self.processor[key]:8.1f}" if key in self.processor else ""
+            yield f"{key:24s} {value:9.2f} {target:8s} {used}".rstrip()
         yield ""
         yield f"{'stage':24s} {'ms':>9s} {'GFLOP':>8s} {'MB':>8s} {'floor ms':>9s} {'times':>6s}"
         for stage in self.stages:
@@ -196,13 +201,17 @@ def benchmark(
     engine = PortraitEngine.load(path, device=device, precision=precision)
     results = Benchmark(_machine(engine))
     results.calibration = _calibrate(engine)
-    results.medians["new_camera_ms"] = _new_camera(engine, repeats)
-    results.medians["part_edit_ms"] = _part_edit(engine, repeats)
-    results.medians["new_portrait_ms"] = _new_portrait(engine, repeats)
-    results.medians["preview_ms"] = _preview(engine, repeats)
-    results.medians["all_outputs_ms"] = _all_outputs(engine, repeats)
     exact = PortraitEngine.load(path, device=device, precision="float32")
-    results.medians["new_camera_fp32_ms"] = _new_camera(exact, repeats)
+    rows: dict[str, tuple[Callable[[PortraitEngine, int], Timing], PortraitEngine]] = {
+        "new_camera_ms": (_new_camera, engine),
+        "part_edit_ms": (_part_edit, engine),
+        "new_portrait_ms": (_new_portrait, engine),
+        "preview_ms": (_preview, engine),
+        "all_outputs_ms": (_all_outputs, engine),
+        "new_camera_fp32_ms": (_new_camera, exact),
+    }
+    for key, (row, measured) in rows.items():
+        results.medians[key], results.processor[key] = row(measured, repeats)
     results.medians.update(_meshes(engine))
     results.medians["cold_first_picture_s"] = _cold_start(path, device, precision)
     results.medians.update(_peak_memory(path, device, precision))
@@ -218,14 +227,27 @@ def benchmark(
 # --- medians -------------------------------------------------------------------------------------
 
 
-def _median_ms(run: Callable[[int], Any], repeats: int, warm_up: int = 3) -> float:
-    """Median time of ``run(i)`` in milliseconds; every i is new."""
+class Timing(NamedTuple):
+    """Median milliseconds by the clock, and of all processors together."""
+
+    clock: float
+    processor: float
+
+
+def _timing(run: Callable[[int], Any], repeats: int, warm_up: int = 3) -> Timing:
+    """Median times of ``run(i)``; every i is new."""
     times = []
     for i in range(warm_up + repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         run(i)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[warm_up:]) * 1e3
+        times.append((time.perf_counter() - start, time.process_time() - used))
+    return Timing(
+        *(statistics.median(column) * 1e3 for column in zip(*times[warm_up:], strict=True))
+    )
+
+
+def _median_ms(run: Callable[[int], Any], repeats: int, warm_up: int = 3) -> float:
+    return _timing(run, repeats, warm_up).clock
 
 
 def _orbit(i: int) -> Camera:
@@ -233,12 +255,12 @@ def _orbit(i: int) -> Camera:
     return Camera.orbit(1.2 * (i * 0.618034 % 1) - 0.6)
 
 
-def _new_camera(engine: PortraitEngine, repeats: int) -> float:
+def _new_camera(engine: PortraitEngine, repeats: int) -> Timing:
     latents = engine.sample(1)
-    return _median_ms(lambda i: engine.render(latents, _orbit(i)), repeats)
+    return _timing(lambda i: engine.render(latents, _orbit(i)), repeats)
 
 
-def _part_edit(engine: PortraitEngine, repeats: int) -> float:
+def _part_edit(engine: PortraitEngine, repeats: int) -> Timing:
     """Shape and texture of one part after the other, each from a seed of its own."""
     latents, camera = engine.sample(1), Camera.orbit(0.3)
     shown = [k for k in LIFTED if latents.visible[k]]
@@ -249,22 +271,22 @@ def _part_edit(engine: PortraitEngine, repeats: int) -> float:
         engine.render(edited.with_visible(latents.visible_names), camera)
 
     engine.render(latents, camera)
-    return _median_ms(run, repeats)
+    return _timing(run, repeats)
 
 
-def _new_portrait(engine: PortraitEngine, repeats: int) -> float:
-    return _median_ms(lambda i: engine.render(engine.sample(2000 + i), _orbit(i)), repeats)
+def _new_portrait(engine: PortraitEngine, repeats: int) -> Timing:
+    return _timing(lambda i: engine.render(engine.sample(2000 + i), _orbit(i)), repeats)
 
 
-def _preview(engine: PortraitEngine, repeats: int) -> float:
+def _preview(engine: PortraitEngine, repeats: int) -> Timing:
     """Drafts, which leave the render net out."""
     latents = engine.sample(1)
-    return _median_ms(
+    return _timing(
         lambda i: engine.render(latents, _orbit(i), size=PREVIEW_SIZE, draft=True), repeats
     )
 
 
-def _all_outputs(engine: PortraitEngine, repeats: int) -> float:
+def _all_outputs(engine: PortraitEngine, repeats: int) -> Timing:
     """A new camera with soft and hard masks and depth."""
     latents = engine.sample(3)
 
@@ -273,7 +295,7 @@ def _all_outputs(engine: PortraitEngine, repeats: int) -> float:
         for name in ("mask", "labels", "depth"):
             getattr(rendering, name)
 
-    return _median_ms(run, repeats)
+    return _timing(run, repeats)
 
 
 def _frames_per_second(engine: PortraitEngine, repeats: int) -> float:
@@ -346,6 +368,7 @@ def _machine(engine: PortraitEngine) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": str(engine.device),
         "precision": engine.precision,
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
 
 
