@@ -27,6 +27,8 @@ COUNTED_AT = 128  # resolution that triangles are estimated for
 
 _counted: tuple[str, dict[str, int]] | None = None
 """Whose triangles were estimated last, and how many each part has at ``COUNTED_AT``."""
+_dialog: bpy.types.Region | None = None
+"""The open dialog, which does not draw itself anew when the triangles are counted."""
 
 
 class MeshOptions:
@@ -83,6 +85,12 @@ class MeshOptions:
         def finish(counts: dict[str, int]) -> None:
             global _counted
             _counted = key, counts
+            if _dialog is not None:
+                _dialog.tag_refresh_ui()
+            for window in bpy.context.window_manager.windows:
+                for area in window.screen.areas:
+                    if area.type == "FILE_BROWSER":
+                        area.tag_redraw()
 
         jobs.start("Count Triangles", work, finish)
 
@@ -99,7 +107,9 @@ class MeshOptions:
 
     def _draw_options(self, context: bpy.types.Context) -> bpy.types.UILayout:
         """Draw the common options and what they lead to; returns a column for more of them."""
-        self.layout.column().prop(self, "parts")
+        grid = self.layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+        for name, label, _ in MESH_PARTS:
+            grid.prop_enum(self, "parts", name, text=label)
         column = self.layout.column()
         column.use_property_split = True
         for name in ("resolution", "smoothing", "max_faces"):
@@ -200,8 +210,14 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
         self._count(context)
         return context.window_manager.invoke_props_dialog(self, width=360)
 
+    def cancel(self, _context: bpy.types.Context) -> None:
+        """The dialog was closed."""
+        _forget_dialog()
+
     def draw(self, context: bpy.types.Context) -> None:
         """The dialog."""
+        global _dialog
+        _dialog = context.region_popup
         column = self._draw_options(context)
         column.prop(self, "layout_kind")
         column.prop(self, "colours")
@@ -209,6 +225,7 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Extract, then replace what an earlier call made."""
+        _forget_dialog()
         handle = portraits.Handle.of(portraits.active(context))
         scene, parts = context.scene.name, set(self.parts)
         limit, joined = self.max_faces or None, self.layout_kind == "JOINED"
@@ -306,6 +323,11 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
             self, "Export Part Meshes", work, lambda faces: f"{path}: {faces:,} triangles"
         )
         return {"FINISHED"}
+
+
+def _forget_dialog() -> None:
+    global _dialog
+    _dialog = None
 
 
 def _recipe(context: bpy.types.Context) -> PortraitRecipe:
