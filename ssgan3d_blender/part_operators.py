@@ -74,7 +74,7 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
         settings = portraits.active(context).ssgan3d
         properties.fill_parts(settings)
         if self.random_seed < 0:
-            self.random_seed = random.randrange(properties.MAX_SEED)
+            self.random_seed = random.randrange(properties.DRAWN_SEEDS)
         if self.part != "ALL":
             part = settings.parts[self.part]
             if part.lock:
@@ -124,7 +124,7 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
         if not free:
             raise PortraitError("All parts are locked or hidden: open a lock first.")
         if self.random_seed < 0:
-            self.random_seed = random.randrange(properties.MAX_SEED)
+            self.random_seed = random.randrange(properties.DRAWN_SEEDS)
         dice = random.Random(self.random_seed)
         chosen = dice.sample(free, dice.randint(1, max(1, len(free) // 2)))
         seen = [part for part in free if not PARTS[part_index(part.name)].optional]
@@ -132,7 +132,7 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
             chosen.append(dice.choice(seen))  # parts that the portrait may lack show no surprise
         with history.step(settings):
             for part in chosen:
-                give_seed(part, dice.randrange(properties.MAX_SEED))
+                give_seed(part, dice.randrange(properties.DRAWN_SEEDS))
         self.report({"INFO"}, f"New: {', '.join(_label(part) for part in chosen)}")
         return {"FINISHED"}
 

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 COUNT = 8
 COLUMNS = 4
 SIDE = 128  # pixels of a thumbnail
-HALF = (
-    0.72  # half the side of what it shows, in units of the trained frame's: the head, not the room
-)
+MARGIN, BUTTON = 68, 20  # of the sidebar around the pictures, and a button's height, in pixels
+HALF = 0.72  # of the trained frame: what a thumbnail shows, the head and not the room
 RAISE = 0.05  # and how far above the frame's centre it looks
 WHOLE = ("background", "clothes", "neck")  # parts that the head alone would not show
 
@@ -124,7 +123,7 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         dice = random.Random(None if self.random_seed < 0 else self.random_seed)
         look = snapshot.take(portrait.ssgan3d)
         snapshot.check(look)
-        seeds = tuple(dice.randrange(properties.MAX_SEED) for _ in range(COUNT))
+        seeds = tuple(dice.sample(range(properties.DRAWN_SEEDS), COUNT))
         strip = Strip(portraits.Handle.of(portrait), name, seeds, rest_of(look, name))
         choice = preferences.model_choice()
 
@@ -187,9 +186,10 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
             grid = layout.grid_flow(
                 row_major=True, columns=COLUMNS, even_columns=True, even_rows=True, align=True
             )
+            scale = icon_scale(context)
             for seed in strip.seeds:
                 cell = grid.column(align=True)
-                cell.template_icon(icon_value=_icons[str(seed)].icon_id, scale=3.6)
+                cell.template_icon(icon_value=_icons[str(seed)].icon_id, scale=scale)
                 taken = part.shape_seed == part.texture_seed == seed and part.mix_seed < 0
                 button = cell.operator("ssgan3d.take_suggestion", depress=taken)
                 button.part_seed = seed
@@ -200,6 +200,12 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
         layout.operator(
             "ssgan3d.suggest", text=text, icon="FILE_REFRESH" if strip else "IMGDISPLAY"
         )
+
+
+def icon_scale(context: bpy.types.Context) -> float:
+    """How large the pictures are drawn, in heights of a button: they fill the sidebar's width."""
+    width = context.region.width / context.preferences.system.ui_scale
+    return max(2.0, (width - MARGIN) / COLUMNS / BUTTON)
 
 
 def _show(strip: Strip, pictures: list[Tensor]) -> None:

@@ -131,7 +131,8 @@ def test_a_file_opened_and_saved_without_the_extension_loses_nothing(
     bpy.ops.ssgan3d.randomise(random_seed=6)
     settings.parts["skin"].mix_seed = 4
     portrait.keyframe_insert('ssgan3d.parts["skin"].shape_mix', frame=1)
-    bpy.context.view_layer.ssgan3d.use_pass_part_masks = True
+    passes = bpy.context.view_layer.ssgan3d
+    passes.use_pass_part_index, passes.use_pass_part_masks = False, True
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
     script = f"""
 import sys
@@ -156,7 +157,7 @@ addon_utils.disable({MODULE!r})
 """
     run = run_in_fresh_blender(script, str(archive), str(tmp_path / "file.blend"))
     expected = f"RECIPE {settings.recipe} hat True {settings.history}"
-    for line in (expected, "PASS True", "CURVE True"):
+    for line in (expected, "PASS False True", "CURVE True"):
         assert line in run.stdout, run.stdout + run.stderr
 
 
