@@ -10,6 +10,7 @@ cancel or a crash leaves what was there before.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -71,12 +72,11 @@ _searched = False
 # --- what is there -------------------------------------------------------------------------------
 
 
-def folder(create: bool = False) -> Path:
-    """The extension's own folder of packages for this Python."""
+@functools.cache
+def folder() -> Path:
+    """The extension's own folder of packages for this Python; first asked on the main thread."""
     name = f"packages-cp{sys.version_info.major}{sys.version_info.minor}"
-    # Blender makes folders under the path only with `create`, which is left for an install.
-    parent = Path(bpy.utils.extension_path_user(PACKAGE, create=create))
-    return parent / name
+    return Path(bpy.utils.extension_path_user(PACKAGE)) / name
 
 
 def attach() -> None:
@@ -222,7 +222,8 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
         jobs.JobCancelled: somebody stopped it. Nothing is left.
         OSError: the folder cannot be written.
     """
-    target = folder(create=True)
+    target = folder()
+    target.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(target.parent).free
     if free < NEEDED_BYTES:
         raise PortraitError(
