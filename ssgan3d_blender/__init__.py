@@ -3,8 +3,8 @@
 The rooms, from the outside in:
 
 * ``panel``, ``operators``, ``part_operators``, ``transplant``, ``history``, ``mesh_operators``,
-  ``image_operators``, ``turntable``, ``render_engine``, ``cli``, ``preferences``: what Blender
-  calls.
+  ``image_operators``, ``cards``, ``turntable``, ``range_overlay``, ``render_engine``, ``cli``,
+  ``preferences``: what Blender calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
   ``snapshot``: the same as plain values.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.

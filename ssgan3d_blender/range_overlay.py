@@ -177,7 +177,7 @@ def attach() -> None:
     global _handle
     degrees = [round(math.degrees(limit)) for limit in (ModelConfig.yaw_max, ModelConfig.pitch_max)]
     bpy.types.Scene.ssgan3d_show_range = BoolProperty(
-        name="Show Trained Range",
+        name="Show Range",
         description="Draw in the 3D views from where the model knows the portrait: "
         f"{degrees[0]}° to each side, {degrees[1]}° up and down. Orange while the scene's camera "
         "stands outside, where the picture shows the nearest view",
