@@ -8,6 +8,8 @@ The rooms, from the outside in:
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
   ``snapshot``: the same as plain values.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
+* ``scene_picture``: a scene's picture from plain values. ``viewport`` and ``painter``: the rendered
+  3D view, and the thread that paints for it.
 * ``runtime``: the one place that loads the model. ``torch_setup``: where PyTorch comes from.
   ``jobs``: long work off the main thread.
 
