@@ -6,7 +6,9 @@ The values are gathered on the thread that Blender calls; the picture may be mad
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
+from ..core.memo import Memo
 from . import portraits
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..core.compositing import Picture
     from ..core.engine import PortraitEngine
-    from ..core.latents import PortraitRecipe
+    from ..core.latents import PortraitLatents, PortraitRecipe
     from .camera_bridge import View
 
 
@@ -42,6 +44,17 @@ class Shot(NamedTuple):
     size: tuple[int, int]
     transparent: bool
     outside: str
+
+
+_known: WeakKeyDictionary[PortraitEngine, Memo[PortraitLatents]] = WeakKeyDictionary()
+
+
+def _latents(engine: PortraitEngine, recipe: PortraitRecipe) -> PortraitLatents:
+    """The codes of a recipe. A view that turns asks for the same ones again and again, and every
+    seed of every part costs a run of the mapping network.
+    """
+    memo = _known.setdefault(engine, Memo(32))
+    return memo.get(repr(recipe), lambda: recipe.resolve(engine))
 
 
 def sitters(depsgraph: bpy.types.Depsgraph) -> tuple[Sitter, ...]:
@@ -86,7 +99,7 @@ def take(
         if not go_on(len(layers)):
             return None
         rendering = engine.render(
-            sitter.recipe.resolve(engine),
+            _latents(engine, sitter.recipe),
             camera_bridge.to_core(shot.view, sitter.matrix, unit),
             size=(shot.size[1], shot.size[0]),
             outside=shot.outside,

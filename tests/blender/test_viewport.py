@@ -129,6 +129,29 @@ def test_other_lens_and_size_need_no_draft(
     assert slot.painting.size == (60, 30)
 
 
+def test_turning_a_view_draws_no_codes_anew(
+    addon: Addon, portrait: Any, request_from: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_class, seeds = addon("core.engine").PortraitEngine, []
+    sample = engine_class.sample
+
+    def noted(self: Any, seed: int, *rest: Any) -> Any:
+        seeds.append(seed)
+        return sample(self, seed, *rest)
+
+    monkeypatch.setattr(engine_class, "sample", noted)
+    portrait.ssgan3d.seed, portrait.ssgan3d.parts["hair"].shape_seed = 771, 772
+    first = finished(addon, request_from(0.0))
+    assert set(seeds) == {771, 772}
+    seeds.clear()
+    turned = finished(addon, request_from(0.2))
+    assert not seeds
+    assert np.abs(turned - first).max() > 0.01
+    portrait.ssgan3d.parts["hair"].shape_seed = 773
+    finished(addon, request_from(0.2))
+    assert 773 in seeds
+
+
 def test_two_views_are_served_in_turn(
     addon: Addon, painter: Any, slot: Any, request_from: Any, drafts_asked: list[bool]
 ) -> None:
