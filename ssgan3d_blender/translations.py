@@ -81,8 +81,8 @@ GERMAN: dict[str, str] = {
         "bleiben genau so"
     ),
     "Clothes": "Kleidung",
-    "Colour management changes the colours": "Das Farbmanagement ändert die Farben",
     "Colours": "Farben",
+    "Colours are not the model's": "Die Farben sind nicht die des Modells",
     "Columns": "Spalten",
     "Contact Sheet": "Kontaktbogen",
     "Copy Part": "Teil kopieren",
@@ -91,6 +91,7 @@ GERMAN: dict[str, str] = {
     "Copy the model file's SHA-256, to compare it with what its maker says": (
         "Den SHA-256 der Modelldatei kopieren, um ihn mit der Angabe des Herstellers zu vergleichen"
     ),
+    "Cryptomatte of the Parts": "Cryptomatte der Teile",
     "Cut the portrait out of its background": "Das Porträt aus seinem Hintergrund ausschneiden",
     "Data": "Daten",
     "Default": "Standard",
@@ -225,10 +226,10 @@ GERMAN: dict[str, str] = {
     ),
     "Leave edit mode first": "Zuerst den Bearbeitungsmodus verlassen",
     "Left out; what is behind it shows": "Weggelassen; was dahinter ist, wird sichtbar",
+    "Levels": "Stufen",
     "Licence": "Lizenz",
     "Lit": "Beleuchtet",
     "Live": "Laufend",
-    "Live cards need it in renders:": "Laufende Karten brauchen es beim Rendern:",
     "Lock": "Sperren",
     "Lock Interface": "Oberfläche sperren",
     "Make F12 render the portrait: portrait engine, true colours, a camera before the face": (
@@ -312,6 +313,7 @@ GERMAN: dict[str, str] = {
     "Portrait Engine": "Porträt-Engine",
     "Portrait Presets": "Porträtvorlagen",
     "Portraits in Memory": "Porträts im Speicher",
+    "Portraits need these packages as well: {}": "Porträts brauchen auch diese Pakete: {}",
     "Precision": "Genauigkeit",
     "Processor": "Prozessor",
     "Put the scene's camera before the active portrait's face, framed as the model was trained. "
@@ -340,6 +342,7 @@ GERMAN: dict[str, str] = {
     ),
     "Render this scene with the portraits": "Diese Szene mit den Porträts rendern",
     "Render to Images": "In Bilder rendern",
+    "Renders of live cards need": "Laufende Karten brauchen beim Rendern",
     "Reset Part": "Teil zurücksetzen",
     "Resolution": "Auflösung",
     "Rise": "Anstieg",

@@ -29,11 +29,14 @@ def test_every_operator_and_setting_has_a_place_in_the_reference(
 
     classes = [cls for module in modules for cls in module.CLASSES]
     items = [cls.bl_idname for cls in classes if issubclass(cls, bpy.types.Operator)]
+    kinds: tuple[type, ...] = (bpy.types.PropertyGroup, bpy.types.AddonPreferences)
+    if bpy.app.version < (5, 0):  # it does not find preferences of add-ons, whoever asks
+        kinds = kinds[:1]
     for cls in classes:
-        if issubclass(cls, (bpy.types.PropertyGroup, bpy.types.AddonPreferences)):
+        if issubclass(cls, kinds):
             items += [f"{cls.__name__}.{item.identifier}" for item in manual._settings(cls)]
     assert {"ssgan3d.randomise", "SSGAN3D_PG_part.shape_mix"} <= set(items)
-    assert "SSGAN3D_AP_preferences.device" in items
+    assert ("SSGAN3D_AP_preferences.device" in items) == (bpy.app.version >= (5, 0))
     page = ""
     for item in (*items, "Object.ssgan3d"):
         url = look_up(item)
