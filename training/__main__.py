@@ -14,6 +14,8 @@ _COMMANDS = {
     "train": ("training.trainer", "train a model on data sets"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),
+    "pack": ("training.pack", "put data sets and a run into few files of bounded size"),
+    "unpack": ("training.unpack", "restore what pack has packed"),
     "export": ("training.export", "write a run's generator as a model file"),
 }
 
