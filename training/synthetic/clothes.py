@@ -1,4 +1,4 @@
-"""The garment: the template's body suit, pushed out and cut at a collar line."""
+"""The garment: the template's body suit, cut at a collar with a hem, and what is worn over it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,51 @@ import numpy as np
 
 from training.synthetic.head import Piece
 from training.synthetic.identity import Identity
-from training.synthetic.maths import smooth_noise, smoothstep, vertex_normals
+from training.synthetic.maths import smooth_noise, smoothstep, tube, vertex_normals
+from training.synthetic.strands import Surface
 
 
 @dataclass(frozen=True)
 class Garment:
-    """``vertices`` (V, 3), ``colors`` (V, 3) linear RGB, ``inside`` (V,): cloth where positive."""
+    """What covers the shoulders.
+
+    Attributes:
+        vertices: (V, 3); colors: (V, 3) linear RGB; inside: (V,): cloth where positive.
+        hem: (R, 3) vertices of the ring along the collar, with the quads of ``ring_quads``.
+        hem_color: linear RGB.
+        jacket, jacket_inside: a second skin over the first, or None.
+        ring: (R, 3) vertices of a scarf or a hood that lies on the shoulders, or None.
+    """
 
     vertices: np.ndarray
     colors: np.ndarray
     inside: np.ndarray
+    hem: np.ndarray
+    hem_color: np.ndarray
+    jacket: np.ndarray | None
+    jacket_inside: np.ndarray | None
+    ring: np.ndarray | None
 
 
-def make_garment(identity: Identity, piece: Piece, vertices: np.ndarray) -> Garment:
-    """The garment on the head with template ``vertices``."""
+_RING_POINTS, _RING_SIDES = 96, 12
+_AXIS_Z = 0.25
+
+
+def ring_quads() -> np.ndarray:
+    """Quads of hems, scarves and hoods, (F, 4)."""
+    index = np.arange(_RING_POINTS * _RING_SIDES).reshape(_RING_POINTS, _RING_SIDES)
+    after, beside = np.roll(index, -1, 0), np.roll(index, -1, 1)
+    both = np.roll(after, -1, 1)
+    return np.stack([index, after, both, beside], -1).reshape(-1, 4)
+
+
+def make_garment(
+    identity: Identity, piece: Piece, vertices: np.ndarray, surface: Surface
+) -> Garment:
+    """The garment on the head with template ``vertices`` and body ``surface``."""
     clothes, rest = identity.clothes, piece.rest
     noise = identity.stream("clothes", "noise")
-    surface = piece.of(vertices)
+    skin = piece.of(vertices)
     offset = 0.045 if clothes.collar == "turtle" else clothes.offset
     lift = offset + 0.02 * smooth_noise(noise, rest, 3)
     inside = _collar_line(identity, rest) - rest[:, 1]
@@ -34,7 +62,92 @@ def make_garment(identity: Identity, piece: Piece, vertices: np.ndarray) -> Garm
     colors = first * (1 - share) + second * share
     trim = (np.abs(inside - 0.035) < 0.035)[:, None]
     colors = np.where(trim, clothes.colors[clothes.trim] * 0.8, colors)
-    return Garment(surface + vertex_normals(surface, piece.quads) * lift, colors, inside)
+    normals = vertex_normals(skin, piece.quads)
+    cloth = skin + normals * lift
+    jacket = jacket_inside = None
+    if clothes.layer == "jacket":
+        jacket = cloth + normals * 0.07
+        jacket_inside = _jacket_line(identity, rest)
+    return Garment(
+        cloth,
+        colors,
+        inside,
+        _hem(clothes.hem, cloth, inside, piece.quads),
+        clothes.colors[clothes.trim] * 0.85,
+        jacket,
+        jacket_inside,
+        _ring(identity, surface) if clothes.layer in ("scarf", "hood") else None,
+    )
+
+
+def _jacket_line(identity: Identity, rest: np.ndarray) -> np.ndarray:
+    """Positive where a jacket covers the garment: open in front, (V,)."""
+    side, plunge = np.abs(rest[:, 0]), identity.clothes.plunge
+    back = 6.0 - rest[:, 1] + 0.9 * smoothstep(0.75, 1.15, side)
+    opening = 0.1 + 0.25 * plunge + 0.75 * np.clip(rest[:, 1] - 5.0, 0, None)
+    front = np.where(rest[:, 2] > 0.2, side - opening, 1.0)
+    return np.minimum(back, front)
+
+
+def _azimuth(points: np.ndarray) -> np.ndarray:
+    return np.arctan2(points[..., 0], points[..., 2] - _AXIS_Z)
+
+
+def _round(values: np.ndarray, azimuth: np.ndarray, width: int) -> np.ndarray:
+    """Values (N, C) at angles (N,) as a smooth function of the ring's angles, (P, C)."""
+    order = np.argsort(azimuth)
+    angles, values = azimuth[order], values[order]
+    angles = np.concatenate([angles - 2 * np.pi, angles, angles + 2 * np.pi])
+    values = np.concatenate([values] * 3)
+    fine = np.linspace(-np.pi, np.pi, 4 * _RING_POINTS, endpoint=False)
+    round_trip = np.stack([np.interp(fine, angles, v) for v in values.T], 1)
+    kernel = np.hanning(width + 2)[1:-1]
+    kernel = kernel / kernel.sum()
+    padded = np.concatenate([round_trip[-width:], round_trip, round_trip[:width]])
+    smooth = np.stack([np.convolve(v, kernel, "same") for v in padded.T], 1)
+    return smooth[width:-width][::4]
+
+
+def _hem(thickness: float, cloth: np.ndarray, inside: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """A roll along the edge at which the garment is cut: cloth has a thickness."""
+    edges = np.concatenate([quads, np.roll(quads, -1, 1)], -1).reshape(-1, 2, 4)
+    first, second = edges[:, 0].ravel(), edges[:, 1].ravel()
+    cut = (inside[first] > 0) != (inside[second] > 0)
+    first, second = first[cut], second[cut]
+    share = (inside[first] / (inside[first] - inside[second]))[:, None]
+    points = cloth[first] * (1 - share) + cloth[second] * share
+    near = np.abs(points[:, 0]) < 1.1
+    path = _round(points[near], _azimuth(points[near]), 9)
+    return tube(path, thickness, closed=True, sides=_RING_SIDES)[0]
+
+
+def _ring(identity: Identity, surface: Surface) -> np.ndarray:
+    """A scarf wound round the neck, or a hood that lies on the shoulders."""
+    clothes, rng = identity.clothes, identity.stream("clothes", "layer")
+    angle = np.linspace(-np.pi, np.pi, _RING_POINTS, endpoint=False)
+    front = 0.5 + 0.5 * np.cos(angle)
+    if clothes.layer == "scarf":
+        high, thick = rng.uniform([5.9, 0.13], [6.05, 0.19])
+        level = high - 0.16 * front
+        wide, tall = np.full(_RING_POINTS, 0.8 * thick), np.full(_RING_POINTS, 1.25 * thick)
+    else:
+        high, thick = rng.uniform([6.0, 0.2], [6.15, 0.3])
+        level = high - 0.42 * front
+        wide, tall = thick * (1 - 0.72 * front), thick * (1.1 - 0.85 * front)
+    x, y, z = surface.vertices.T
+    around = _azimuth(surface.vertices)
+    wanted = np.interp(around, angle, level, period=2 * np.pi)
+    near = (np.abs(y - wanted) < 0.1) & (np.abs(x) < 1.0)
+    radius = np.hypot(x, z - _AXIS_Z)[near, None]
+    reach = _round(radius, around[near], 21)[:, 0] + 0.6 * wide + 0.02
+    turn = np.arange(_RING_SIDES) / _RING_SIDES * 2 * np.pi
+    folds = 1 + 0.22 * np.sin(3 * turn + 2 * angle[:, None] + rng.uniform(0, 6))
+    bumps = smooth_noise(rng, np.stack([np.sin(angle), np.cos(angle), level], 1), 4)
+    size = folds * (1 + 0.12 * bumps)
+    out = reach[:, None] + np.cos(turn) * wide[:, None] * size
+    up = level[:, None] + np.sin(turn) * tall[:, None] * size
+    points = [np.sin(angle)[:, None] * out, up, _AXIS_Z + np.cos(angle)[:, None] * out]
+    return np.stack(points, -1).reshape(-1, 3)
 
 
 def _collar_line(identity: Identity, rest: np.ndarray) -> np.ndarray:
@@ -69,4 +182,10 @@ def _pattern(identity: Identity, rng: np.random.Generator, rest: np.ndarray) -> 
         return smoothstep(-0.1, 0.1, smooth_noise(rng, rest, scale * 1.6, octaves=2)[:, 0])
     if identity.clothes.pattern == "yoke":
         return (y < 5.3).astype(float)
+    if identity.clothes.pattern == "pinstripe":
+        return (np.sin(x * scale * 5) > 0.75).astype(float)
+    if identity.clothes.pattern == "dots":
+        return (np.sin(x * scale * 5) * np.sin(y * scale * 5) > 0.55).astype(float)
+    if identity.clothes.pattern == "heather":
+        return 0.35 + 0.35 * smooth_noise(rng, rest, 40, octaves=2)[:, 0]
     return np.zeros(len(rest))

@@ -56,9 +56,10 @@ def natural_color(person: Person) -> np.ndarray:
     return np.array(PIGMENTS[person.pigment]) * np.exp(person.pigment_shift)
 
 
-def brow_color(person: Person) -> np.ndarray:
-    """Linear RGB of the brows: darker than the hair, and late to turn grey."""
-    color = np.minimum(natural_color(person) * 0.6, [0.12, 0.07, 0.035])
+def brow_color(identity: Identity) -> np.ndarray:
+    """Linear RGB of the brows: often darker than the hair, and late to turn grey."""
+    person = identity.person
+    color = np.minimum(natural_color(person) * 0.75, [0.16, 0.095, 0.05]) * identity.brows.shade
     return strand_mean(color, _GREY * 0.6, person.grey**2 * 0.8)
 
 
@@ -83,7 +84,9 @@ def body_colors(identity: Identity, regions: Regions) -> np.ndarray:
     blush = 0.55 * regions.gaussian(0.42, 6.95, 0.2) + 0.45 * nose_tip
     blush = (blush + 0.25 * regions.gaussian(0.0, 6.35, 0.15)) * skin.blush
     blush = blush + 0.35 * regions.ears
-    blush = blush + smooth_noise(identity.stream("skin", "tint"), regions.rest, 6)[:, 0] * 0.08
+    blotches = identity.stream("skin", "tint")
+    blush = blush + smooth_noise(blotches, regions.rest, 6)[:, 0] * 0.10
+    blush = blush + smooth_noise(blotches, regions.rest, 14)[:, 0] * 0.12
     blush = blush + person.makeup * 0.5 * regions.gaussian(0.46, 6.98, 0.18)
     color = base * np.exp(_BLOOD * blush[:, None])
 
@@ -106,7 +109,7 @@ def body_colors(identity: Identity, regions: Regions) -> np.ndarray:
     scalp_share = 0.45 if hair.style in ("buzz", "bald") else 0.8
     layers = (
         (scalp_mask(identity, regions) * scalp_share, hair_mean(identity) * 0.8),
-        (brow_mask(identity, regions) * 0.28, brow_color(person)),
+        (_brow_shadow(identity, regions), brow_color(identity)),
         (
             beard_mask(identity, regions) * _BEARD_SHADE[skin.beard],
             strand_mean(beard_color(person), _GREY, person.grey) * 0.9,
@@ -115,6 +118,13 @@ def body_colors(identity: Identity, regions: Regions) -> np.ndarray:
     for mask, tint in layers:
         color = color * (1 - mask[:, None]) + tint * mask[:, None]
     return color
+
+
+def _brow_shadow(identity: Identity, regions: Regions) -> np.ndarray:
+    """How far the skin beneath the brows takes their colour, (V,): hairs make them, not paint."""
+    flecks = smooth_noise(identity.stream("brows", "shadow"), regions.rest, 30, octaves=2)[:, 0]
+    mask = brow_mask(identity, regions) * identity.brows.density
+    return np.clip(mask * (0.14 + 0.08 * flecks), 0, 0.3)
 
 
 def hair_mean(identity: Identity) -> np.ndarray:
@@ -137,14 +147,30 @@ def body_surface(identity: Identity, regions: Regions) -> np.ndarray:
     """
     skin, y, z = identity.skin, regions.y, regions.z
     spots = skin.freckles * np.clip(regions.gaussian(0.25, 7.0, 0.35), 0, 1)
+    age_spots = 0.3 * smoothstep(50, 75, identity.person.years) * skin.moles
+    spots = np.maximum(spots, age_spots * (1 - regions.neck) * (1 - regions.lips))
     noise = smooth_noise(identity.stream("skin", "roughness"), regions.rest, 4)[:, 0]
-    oily = 0.10 * gaussian(regions.side, 0, 0.25) * (z > 1.2)
-    rough = np.clip(skin.roughness + 0.06 * noise - oily - 0.12 * regions.lips, 0.25, 0.7)
+    oily = gaussian(regions.side, 0, 0.25) * (z > 1.1) + regions.gaussian(0.42, 7.0, 0.16)
+    oily = 0.17 * skin.oil * np.clip(oily, 0, 1)
+    rough = np.clip(skin.roughness + 0.07 * noise - oily - 0.12 * regions.lips, 0.22, 0.7)
     old = np.clip((identity.person.years - 40) / 40, 0, 1)
     folds = smoothstep(7.5, 7.62, y) * (z > 0.9) + 0.6 * regions.gaussian(0.50, 7.22, 0.12)
     folds = np.clip(folds + 0.4 * regions.gaussian(0.30, 7.12, 0.1), 0, 1)
     wrinkles = 0.002 + 0.03 * old * (1 - regions.lips) * folds
     return np.stack([spots, rough, wrinkles], 1)
+
+
+def body_detail(identity: Identity, regions: Regions) -> np.ndarray:
+    """Depth of pores and share of blemished places at every vertex, (V, 3); the third is unused."""
+    skin, z = identity.skin, regions.z
+    zone = 0.5 + 0.8 * np.clip(
+        gaussian(regions.side, 0, 0.3) * (z > 1.0) + regions.gaussian(0.38, 6.98, 0.28), 0, 1
+    )
+    bare = (1 - regions.lips) * (1 - 0.7 * regions.lids)
+    pores = skin.pores * zone * bare
+    cheeks = regions.gaussian(0.45, 6.85, 0.35) + 0.7 * gaussian(regions.y, 7.75, 0.25) * (z > 0.7)
+    blemished = skin.spots * np.clip(cheeks + 0.5 * gaussian(regions.y, 6.35, 0.2), 0, 1) * bare
+    return np.stack([pores, blemished, np.zeros_like(pores)], 1)
 
 
 def body_labels(identity: Identity, regions: Regions) -> dict[str, np.ndarray]:

@@ -12,6 +12,10 @@ from training.synthetic.maths import gaussian, smooth_noise, smoothstep
 
 _RINGS, _SEGMENTS = 40, 64
 _IRIS_RADIUS = 0.475
+# The dental arch in the template: half width, depth, and z of its ends.
+_ARCH = 0.31, 0.54, 0.96
+_UPPER_WIDTHS = (8.5, 6.6, 7.6, 7.0, 6.8, 10.0, 10.0)
+_LOWER_WIDTHS = (5.3, 5.9, 6.9, 7.0, 7.2, 11.0, 11.0)
 _SCLERA = np.array([0.70, 0.66, 0.62])
 
 
@@ -85,6 +89,32 @@ def teeth_vertices(head: HeadModel, vertices: np.ndarray) -> np.ndarray:
     """Both rows, brought forward: where the template has them the lips hide them."""
     shift = np.where(head.upper_teeth[:, None], [0, -0.05, 0.05], [0, 0.01, 0.035])
     return head.teeth.of(vertices) + shift
+
+
+def tooth_marks(identity: Identity, head: HeadModel) -> np.ndarray:
+    """Place along the arch in teeth, gap between two, gap in the middle, at every vertex (V, 3).
+
+    Whole numbers of the first are borders of teeth, 0 the middle.
+    """
+    rest, mouth = head.teeth.rest, identity.mouth
+    x, z = rest[:, 0], rest[:, 2]
+    turn = np.arctan2(np.abs(x) / _ARCH[0], np.clip((z - _ARCH[2]) / _ARCH[1], 0, None))
+    course = np.linspace(0, np.pi / 2, 200)
+    steps = np.hypot(np.diff(np.sin(course)) * _ARCH[0], np.diff(np.cos(course)) * _ARCH[1])
+    length = np.concatenate([[0], np.cumsum(steps)])
+    along = np.interp(turn, course, length) / length[-1]
+    number = np.zeros(len(rest))
+    for widths, row in ((_UPPER_WIDTHS, head.upper_teeth), (_LOWER_WIDTHS, ~head.upper_teeth)):
+        borders = np.concatenate([[0], np.cumsum(widths)]) / sum(widths)
+        number[row] = np.interp(along, borders, np.arange(len(borders)))[row]
+    middle = mouth.middle_gap * head.upper_teeth
+    return np.stack([np.sign(x) * number, np.full(len(rest), mouth.tooth_gap), middle], 1)
+
+
+def tooth_color(identity: Identity) -> np.ndarray:
+    """Linear RGB of the teeth."""
+    warm = np.array([0.0, -0.06, -0.20]) * identity.mouth.teeth_warmth
+    return (np.array([0.86, 0.81, 0.74]) + warm) * identity.mouth.teeth
 
 
 def _rotation_x(angle: float) -> np.ndarray:

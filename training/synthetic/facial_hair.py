@@ -50,14 +50,14 @@ def grow_brows(identity: Identity, surface: Surface) -> Strands:
         upward = np.interp(along, [0, 0.25, 0.6, 1], [1.2, 0.5, 0.05, -0.5])
         upward = upward + (height - roots.rest[:, 1]) / brows.thickness * 0.3
         direction = np.stack([np.full(len(side), float(sign)), upward, -0.25 * along], 1)
-        direction = normalize(direction + rng.normal(0, 0.15, direction.shape))
+        direction = normalize(direction + rng.normal(0, brows.unruly, direction.shape))
         direction = normalize(without_normal(direction, roots.normals) + roots.normals * 0.12)
-        length = rng.uniform(0.05, 0.085, len(side)) * (1 - 0.3 * along)
+        length = rng.uniform(0.04, 0.09, len(side)) * (1 - 0.3 * along)
         strand = roots.points[:, None] + roots.normals[:, None] * 0.004
         strand = strand + direction[:, None] * length[:, None, None] * t - 0.012 * UP * t**2
         points.append(strand)
     both = np.concatenate(points)
-    return Strands(both, np.broadcast_to(0.0036 * np.linspace(1, 0.4, steps), both.shape[:2]))
+    return Strands(both, np.broadcast_to(0.0032 * np.linspace(1, 0.3, steps), both.shape[:2]))
 
 
 def beard_mask(identity: Identity, regions: Regions) -> np.ndarray:

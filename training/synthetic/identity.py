@@ -10,6 +10,9 @@ Numbers:
     100,000 ... 899,999      their siblings: 100,000 + 8 · identity + k, k in 0..7
     900,000 ... 909,999      held-out identities
     910,000 ... 989,999      their siblings: 910,000 + 8 · (identity - 900,000) + k
+
+Siblings 0 to 3 have one part from their own stream; 4 to 7 lack hair, glasses, hat or earrings, and
+exist where the identity has them: only so is the scalp beneath hair ever seen.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ from training.synthetic.maths import linear_from_srgb
 
 HELD_OUT_FIRST = 900_000
 SIBLINGS_MAX = 8
+RESAMPLED_SIBLINGS = 4
+HIDDEN_PARTS: Mapping[int, str] = {4: "hair", 5: "glasses", 6: "hat", 7: "earrings"}
+"""Index of a sibling to the part that it lacks."""
 _TRAIN_COUNT, _TRAIN_SIBLINGS = 100_000, 100_000
 _HELD_OUT_COUNT, _HELD_OUT_SIBLINGS = 10_000, 910_000
 _LAST = _HELD_OUT_SIBLINGS + SIBLINGS_MAX * _HELD_OUT_COUNT - 1
@@ -79,13 +85,14 @@ IRISES: Mapping[str, tuple[float, float, float]] = {
     "blue": (0.12, 0.24, 0.38),
     "grey": (0.20, 0.25, 0.28),
 }
-GLASSES_METALS = ("black", "tortoise", "steel")
+GLASSES_MATERIALS = ("black", "tortoise", "steel", "gold", "navy", "burgundy")
 COLLARS = ("crew", "v", "turtle", "wide", "shirt")
-PATTERNS = ("plain", "stripe", "check", "blotch", "yoke")
+PATTERNS = ("plain", "stripe", "check", "blotch", "yoke", "pinstripe", "dots", "heather")
+LAYERS = ("none", "jacket", "hood", "scarf")
 
 # Template targets of each part: folder, then the spread of a signed pair of targets.
 _SHAPE_FOLDERS: Mapping[str, tuple[tuple[str, float], ...]] = {
-    "skin": (("head", 0.22), ("cheek", 0.24), ("chin", 0.24), ("forehead", 0.24)),
+    "skin": (("head", 0.19), ("cheek", 0.24), ("chin", 0.24), ("forehead", 0.24)),
     "brows": (("eyebrows", 0.30),),
     "eyes": (("eyes", 0.28),),
     "nose": (("nose", 0.30),),
@@ -160,6 +167,9 @@ class Skin:
     moles: float
     roughness: float
     under_eye: float
+    pores: float
+    spots: float
+    oil: float
     beard: str
     field_strength: float
 
@@ -174,6 +184,8 @@ class Brows:
     outer: float
     height: float
     density: float
+    shade: float
+    unruly: float
 
 
 @dataclass(frozen=True)
@@ -191,12 +203,15 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Mouth:
-    """``expression`` names what the weights in ``Identity.weights`` do."""
+    """``expression`` names what the weights in ``Identity.weights`` do; gaps are in teeth."""
 
     expression: str
     lip_depth: float
     lipstick: np.ndarray | None
     teeth: float
+    teeth_warmth: float
+    tooth_gap: float
+    middle_gap: float
 
 
 @dataclass(frozen=True)
@@ -218,7 +233,10 @@ class Hair:
 
 @dataclass(frozen=True)
 class Clothes:
-    """Colours are linear RGB."""
+    """Colours are linear RGB; ``hem`` is the collar's thickness in decimetres.
+
+    ``layer`` is what is worn over it, one of ``LAYERS``, in a colour of its own.
+    """
 
     collar: str
     pattern: str
@@ -227,17 +245,24 @@ class Clothes:
     trim: int
     offset: float
     plunge: float
+    hem: float
+    layer: str
+    layer_color: np.ndarray
 
 
 @dataclass(frozen=True)
 class Glasses:
-    """Superellipse rims: half sizes in decimetres, exponent, tube radius."""
+    """Superellipse rims: half sizes in decimetres, exponent, tube radius.
+
+    ``tint`` is what the lenses let through, linear RGB above 0.5: the eyes stay to be seen.
+    """
 
     present: bool
     half_size: tuple[float, float]
     exponent: float
     radius: float
     material: str
+    tint: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -341,6 +366,7 @@ class Identity:
             "grey": round(self.hair.grey, 3),
             "collar": self.clothes.collar,
             "pattern": self.clothes.pattern,
+            "layer": self.clothes.layer,
         }
 
 
@@ -372,6 +398,20 @@ def sibling_number(identity: int, index: int) -> int:
     if identity >= HELD_OUT_FIRST:
         return _HELD_OUT_SIBLINGS + SIBLINGS_MAX * (identity - HELD_OUT_FIRST) + index
     return _TRAIN_SIBLINGS + SIBLINGS_MAX * identity + index
+
+
+def sibling_index(number: int) -> int | None:
+    """Which sibling of its identity ``number`` is (0..7), or None where it is no sibling."""
+    base = base_of(number)
+    if base == number:
+        return None
+    return number - sibling_number(base, 0)
+
+
+def hiding_siblings(identity: int) -> list[int]:
+    """Numbers of the siblings of ``identity`` that lack a part which it has."""
+    present = sample_identity(identity, ()).present
+    return [sibling_number(identity, k) for k, part in HIDDEN_PARTS.items() if part in present]
 
 
 def check_range(first: int, count: int, *, held_out: bool) -> None:
@@ -414,9 +454,19 @@ def sample_identity(number: int, target_names: Iterable[str]) -> Identity:
     names = frozenset(target_names)
     base = base_of(number)
     factors = dict.fromkeys(FACTORS, base)
-    if base != number:
+    index = sibling_index(number)
+    if index is None:
+        return _compose(number, factors, names)
+    if index not in HIDDEN_PARTS:
         factors[_resampled_part(number, base)] = number
-    return _compose(number, factors, names)
+        return _compose(number, factors, names)
+    whole, part = _compose(number, factors, names), HIDDEN_PARTS[index]
+    worn = getattr(whole, part)
+    if not worn.present:
+        raise ValueError(f"Identity {base} has no {part}, so it has no sibling without.")
+    bare = {"style": "bald", "horseshoe": False} if part == "hair" else {}
+    hidden = replace(worn, present=False, **bare)
+    return replace(whole, factors={**factors, part: number}, **{part: hidden})
 
 
 def _resampled_part(number: int, base: int) -> str:
@@ -677,7 +727,17 @@ def _sample_mouth(rng: np.random.Generator, person: Person) -> tuple[Mouth, dict
     lip_depth, red, green, blue = rng.uniform([0.7, 0.55, 0.08, 0.12], [1.3, 0.8, 0.35, 0.4])
     teeth = float(rng.uniform(0.85, 1.1))
     lipstick = np.array([red, green, blue]) if person.makeup > 0.45 else None
-    return Mouth(expression, float(lip_depth), lipstick, teeth), weights
+    old = np.clip((person.years - 30) / 40, 0, 1)
+    mouth = Mouth(
+        expression=expression,
+        lip_depth=float(lip_depth),
+        lipstick=lipstick,
+        teeth=teeth,
+        teeth_warmth=float(rng.uniform(0, 0.5) + 0.5 * old * rng.random()),
+        tooth_gap=float(rng.uniform(0.05, 0.14)),
+        middle_gap=float(rng.uniform(0.1, 0.25)) if rng.random() < 0.15 else 0.0,
+    )
+    return mouth, weights
 
 
 def _brow_expression(rng: np.random.Generator, person: Person) -> dict[str, float]:
@@ -705,6 +765,10 @@ def _eye_expression(rng: np.random.Generator, person: Person) -> dict[str, float
     return weights
 
 
+def _spotty(person: Person) -> float:
+    return 0.6 if person.years < 24 else 0.25
+
+
 def _sample_skin(rng: np.random.Generator, person: Person) -> Skin:
     beards = {"none": 0.42, "stubble": 0.2, "short": 0.14, "full": 0.1, "goatee": 0.08}
     beard = _pick(rng, {**beards, "moustache": 0.06})
@@ -716,6 +780,9 @@ def _sample_skin(rng: np.random.Generator, person: Person) -> Skin:
         moles=float(rng.choice([0, 0.5, 1], p=[0.5, 0.3, 0.2])),
         roughness=float(rng.normal(0.46, 0.06)),
         under_eye=float(rng.uniform(0.3, 1.5)),
+        pores=float(rng.uniform(0.3, 1.3) * (1 - 0.4 * (person.makeup > 0.4))),
+        spots=float(rng.uniform(0.2, 1)) if rng.random() < _spotty(person) else 0.0,
+        oil=float(np.clip(rng.normal(0.5, 0.35), 0, 1.2)),
         beard=beard if not person.female and person.years > 20 else "none",
         field_strength=float(rng.uniform(0.3, 1.0)),
     )
@@ -728,7 +795,9 @@ def _sample_brows(rng: np.random.Generator, person: Person) -> Brows:
         inner=float(rng.uniform(0.09, 0.13)),
         outer=float(rng.uniform(0.50, 0.56)),
         height=float(rng.uniform(7.43, 7.47)),
-        density=float(rng.uniform(0.7, 1.2)),
+        density=float(rng.uniform(0.6, 1.25)),
+        shade=float(rng.uniform(0.55, 1.25)),
+        unruly=float(rng.uniform(0.12, 0.3)),
     )
 
 
@@ -793,10 +862,13 @@ def _sample_hair(rng: np.random.Generator, person: Person) -> Hair:
 
 def _sample_clothes(rng: np.random.Generator) -> Clothes:
     collars = dict(zip(COLLARS, (0.36, 0.24, 0.12, 0.10, 0.18), strict=True))
-    patterns = dict(zip(PATTERNS, (0.50, 0.16, 0.12, 0.12, 0.10), strict=True))
+    shares = (0.40, 0.12, 0.10, 0.10, 0.07, 0.07, 0.06, 0.08)
+    patterns = dict(zip(PATTERNS, shares, strict=True))
+    layers = dict(zip(LAYERS, (0.60, 0.18, 0.10, 0.12), strict=True))
     hue, saturation, value = rng.random(3)
     first = colorsys.hsv_to_rgb(hue, saturation**1.5 * 0.85, 0.12 + 0.83 * value)
     second = colorsys.hsv_to_rgb(rng.random(), rng.random() * 0.7, rng.uniform(0.1, 0.95))
+    third = colorsys.hsv_to_rgb(rng.random(), rng.random() ** 2 * 0.8, rng.uniform(0.08, 0.9))
     return Clothes(
         collar=_pick(rng, collars),
         pattern=_pick(rng, patterns),
@@ -805,6 +877,9 @@ def _sample_clothes(rng: np.random.Generator) -> Clothes:
         trim=int(rng.random() > 0.6),
         offset=float(rng.uniform(0.03, 0.07)),
         plunge=float(rng.uniform(0, 1)),
+        hem=float(rng.uniform(0.012, 0.04)),
+        layer=_pick(rng, layers),
+        layer_color=linear_from_srgb(third),
     )
 
 
@@ -814,13 +889,16 @@ def _odds(seed: int, usual: float) -> float:
 
 
 def _sample_glasses(rng: np.random.Generator, person: Person, seed: int) -> Glasses:
-    worn = rng.random() < _odds(seed, 0.12 + 0.10 * (person.years > 45))
+    worn = rng.random() < _odds(seed, 0.14 + 0.10 * (person.years > 45))
+    tinted = rng.random() < 0.25
+    tint = 1 - rng.uniform(0.05, 0.42) * rng.uniform(0.4, 1, 3) if tinted else np.full(3, 0.97)
     return Glasses(
         present=bool(worn),
         half_size=(float(rng.uniform(0.22, 0.27)), float(rng.uniform(0.15, 0.22))),
         exponent=float(rng.uniform(2, 4)),
         radius=float(rng.uniform(0.009, 0.022)),
-        material=str(rng.choice(GLASSES_METALS)),
+        material=str(rng.choice(GLASSES_MATERIALS)),
+        tint=tint,
     )
 
 

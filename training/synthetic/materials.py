@@ -72,9 +72,10 @@ class NodeGraph:
         factor: Socket | float,
         first: Socket | Sequence[float],
         second: Socket | Sequence[float],
+        blend: str = "MIX",
     ) -> Socket:
-        """From one colour to another as ``factor`` goes from 0 to 1."""
-        node = self.node("ShaderNodeMix", data_type="RGBA")
+        """From one colour to another as ``factor`` goes from 0 to 1, or to their product."""
+        node = self.node("ShaderNodeMix", data_type="RGBA", blend_type=blend)
         for index, value in ((0, factor), (6, first), (7, second)):
             self.set(node.inputs[index], value)
         return node.outputs[2]
@@ -150,12 +151,13 @@ class SkinMaterial:
 
 
 def skin() -> SkinMaterial:
-    """Skin with mottling, freckles, moles, pores and wrinkles; labels from the vertices."""
+    """Skin with mottling, freckles, moles, blemishes, pores and wrinkles; labels by vertex."""
     graph = NodeGraph("skin")
     shift = graph.node("ShaderNodeVectorMath", operation="ADD")
     graph.set(shift.inputs[0], graph.attribute("rest"))
     place = shift.outputs[0]
     freckles, roughness, wrinkles = graph.components(graph.attribute("surface"))
+    pore_depth, blemished, _ = graph.components(graph.attribute("detail"))
 
     mottle = graph.math("MULTIPLY_ADD", graph.noise(place, 11, 2), 0.28, 0.86)
     color = graph.scale(graph.attribute("albedo"), mottle)
@@ -169,11 +171,27 @@ def skin() -> SkinMaterial:
     mole = graph.math("MULTIPLY", graph.math("MULTIPLY", mole, chosen), 0.65)
     color = graph.mix(mole, color, (0.06, 0.025, 0.015, 1))
 
+    cells = graph.cells(place, 6.5)
+    chosen = graph.components(cells.outputs["Color"])[1]
+    chosen = graph.math("LESS_THAN", chosen, graph.math("MULTIPLY", blemished, 0.35))
+    pimple = graph.node("ShaderNodeMapRange", interpolation_type="SMOOTHSTEP")
+    graph.set(pimple.inputs["Value"], cells.outputs["Distance"])
+    for name, value in (("From Min", 0.24), ("From Max", 0.06)):
+        pimple.inputs[name].default_value = value
+    pimple_share = graph.math("MULTIPLY", pimple.outputs[0], chosen)
+    color = graph.mix(pimple_share, color, (0.95, 0.52, 0.5, 1), "MULTIPLY")
+
+    grain = graph.noise(place, 34, 2)
+    shade = graph.math("MULTIPLY", graph.math("SUBTRACT", grain, 0.5), pore_depth)
+    color = graph.scale(color, graph.math("MULTIPLY_ADD", shade, 0.5, 1.0))
+    roughness = graph.math("MULTIPLY_ADD", shade, -0.35, roughness)
+
     stretch = graph.node("ShaderNodeMapping")
     stretch.inputs["Scale"].default_value = (3, 22, 8)
     graph.set(stretch.inputs["Vector"], place)
     folds = graph.math("MULTIPLY", graph.noise(stretch.outputs[0], 1, 1), wrinkles)
-    pores = graph.math("MULTIPLY", graph.noise(place, 38, 1), 0.006)
+    pores = graph.math("MULTIPLY", grain, graph.math("MULTIPLY_ADD", pore_depth, 0.012, 0.003))
+    raised = graph.math("MULTIPLY_ADD", pimple_share, 0.01, folds)
     shader = graph.principled(
         Base_Color=color,
         Roughness=roughness,
@@ -181,7 +199,7 @@ def skin() -> SkinMaterial:
         Subsurface_Weight=0.4,
         Subsurface_Radius=(1, 0.35, 0.18),
         Subsurface_Scale=0.04,
-        Normal=graph.bump(graph.math("ADD", pores, folds), 0.7, 1),
+        Normal=graph.bump(graph.math("ADD", pores, raised), 0.7, 1),
     )
     shader.subsurface_method = "RANDOM_WALK"
     graph.label_from_attributes()
@@ -200,6 +218,52 @@ def glossy(name: str, part: str, *, roughness: float, coat: float) -> bpy.types.
     )
     graph.label(part)
     return graph.finish(shader.outputs[0])
+
+
+def teeth() -> bpy.types.Material:
+    """Teeth along the attribute ``marks``, darker between them, no two alike."""
+    graph = NodeGraph("teeth")
+    along, gap, middle = graph.components(graph.attribute("marks"))
+    within = graph.math("FRACT", along)
+    border = graph.math("MINIMUM", within, graph.math("SUBTRACT", 1.0, within))
+    line = graph.math("SUBTRACT", 1.0, graph.math("DIVIDE", border, gap))
+    between = graph.math("LESS_THAN", graph.math("ABSOLUTE", along), middle)
+    dark = graph.math("MAXIMUM", graph.math("MAXIMUM", line, 0.0), between)
+    each = graph.node("ShaderNodeTexWhiteNoise", noise_dimensions="1D")
+    graph.set(each.inputs["W"], graph.math("FLOOR", along))
+    color = graph.scale(
+        graph.attribute("albedo"), graph.math("MULTIPLY_ADD", each.outputs["Value"], 0.14, 0.9)
+    )
+    color = graph.mix(graph.math("MULTIPLY", dark, 0.85), color, (0.08, 0.035, 0.03, 1))
+    shader = graph.principled(
+        Base_Color=color,
+        Roughness=0.25,
+        Specular_IOR_Level=0.45,
+        Coat_Weight=0.5,
+        Coat_Roughness=0.03,
+        Normal=graph.bump(graph.math("SUBTRACT", 1.0, dark), 0.5, 0.02),
+    )
+    graph.label("mouth")
+    return graph.finish(shader.outputs[0])
+
+
+def lens() -> tuple[bpy.types.Material, Socket]:
+    """A pane that tints and reflects, and its tint's socket.
+
+    It has no label: what is seen through it keeps its own, and glasses are their rims.
+    """
+    graph = NodeGraph("lens")
+    tint = graph.node("ShaderNodeRGB").outputs[0]
+    clear, mirror = graph.node("ShaderNodeBsdfTransparent"), graph.node("ShaderNodeBsdfGlossy")
+    graph.set(clear.inputs["Color"], tint)
+    mirror.inputs["Roughness"].default_value = 0.02
+    fresnel = graph.node("ShaderNodeFresnel")
+    fresnel.inputs["IOR"].default_value = 1.4
+    mix = graph.node("ShaderNodeMixShader")
+    graph.set(mix.inputs[0], fresnel.outputs[0])
+    graph.set(mix.inputs[1], clear.outputs[0])
+    graph.set(mix.inputs[2], mirror.outputs[0])
+    return graph.finish(mix.outputs[0]), tint
 
 
 def lashes() -> bpy.types.Material:

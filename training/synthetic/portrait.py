@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.synthetic import complexion, eyes
-from training.synthetic.accessories import Beanie, WornHat, make_earrings, make_glasses
+from training.synthetic.accessories import Beanie, WornHat, make_earrings, make_glasses, make_lenses
 from training.synthetic.clothes import Garment, make_garment
 from training.synthetic.facial_hair import grow_beard, grow_brows
 from training.synthetic.hair import grow_hair
@@ -22,7 +22,7 @@ from training.synthetic.identity import BLENDED_REGIONS, GLOBAL, Identity
 from training.synthetic.maths import smooth_noise, smoothstep
 from training.synthetic.strands import Strands, Surface
 
-_FIELD_FREQUENCY, _FIELD_AMPLITUDE, _UNEVEN_AMPLITUDE = 1.9, 0.045, 0.016
+_FIELD_FREQUENCY, _FIELD_AMPLITUDE, _UNEVEN_AMPLITUDE = 1.9, 0.040, 0.015
 # How much of a region's shift as a whole is taken back.
 _SHIFT_UNDONE = dict.fromkeys(BLENDED_REGIONS, 0.7) | {"eyes": 1.0, "brows": 1.0}
 _NECK_AXIS_Z = 0.25
@@ -39,15 +39,18 @@ class Portrait:
     body: np.ndarray
     body_colors: np.ndarray
     body_surface: np.ndarray
+    body_detail: np.ndarray
     body_labels: dict[str, np.ndarray]
     eyes: np.ndarray
     eye_colors: np.ndarray
     lashes: np.ndarray
     lash_opacity: np.ndarray
     teeth: np.ndarray
+    tooth_marks: np.ndarray
     tongue: np.ndarray
     garment: Garment
     glasses: np.ndarray | None
+    lenses: np.ndarray | None
     hat: WornHat | None
     earrings: np.ndarray | None
     hair: Strands | None
@@ -105,7 +108,9 @@ class PortraitBuilder:
         field[:, 0] *= np.tanh(rest[:, 0] / 0.25)
         uneven = smooth_noise(identity.stream("skin", "asymmetry"), rest, _FIELD_FREQUENCY, 3)
         field = _FIELD_AMPLITUDE * field + _UNEVEN_AMPLITUDE * uneven
-        field -= (field[LEFT_EYE].mean(0) + field[RIGHT_EYE].mean(0)) / 2
+        left, right = field[LEFT_EYE].mean(0), field[RIGHT_EYE].mean(0)
+        field -= (left + right) / 2
+        field[:, 0] -= (left - right)[0] / 2 * np.clip(rest[:, 0] / (EYE_DISTANCE / 2), -1, 1)
         reach = smoothstep(6.0, 6.4, rest[:, 1])[:, None]
         return identity.skin.field_strength * field * reach
 
@@ -117,9 +122,10 @@ class PortraitBuilder:
         surface = Surface(body, head.body.quads, head.regions)
 
         hat = self.beanie.fit(identity.hat, surface) if identity.hat.present else None
-        glasses = earrings = None
+        glasses = lenses = earrings = None
         if identity.glasses.present:
             glasses, _ = make_glasses(identity.glasses, surface)
+            lenses, _ = make_lenses(identity.glasses, surface)
         if identity.earrings.present:
             earrings = make_earrings(identity.earrings, surface, self.ball)
         return Portrait(
@@ -127,15 +133,18 @@ class PortraitBuilder:
             body=body,
             body_colors=complexion.body_colors(identity, head.regions),
             body_surface=complexion.body_surface(identity, head.regions),
+            body_detail=complexion.body_detail(identity, head.regions),
             body_labels=complexion.body_labels(identity, head.regions),
             eyes=eyes.eye_vertices(identity, vertices, self.ball),
             eye_colors=eyes.eye_colors(identity, self.ball),
             lashes=head.lashes.of(vertices),
             lash_opacity=eyes.lash_opacity(identity, head),
             teeth=eyes.teeth_vertices(head, vertices),
+            tooth_marks=eyes.tooth_marks(identity, head),
             tongue=head.tongue.of(vertices),
-            garment=make_garment(identity, head.cloth, vertices),
+            garment=make_garment(identity, head.cloth, vertices, surface),
             glasses=glasses,
+            lenses=lenses,
             hat=hat,
             earrings=earrings,
             hair=grow_hair(identity, surface, strand_count, hat.height if hat else None),

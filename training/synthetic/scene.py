@@ -10,10 +10,11 @@ import numpy as np
 from mathutils import Euler, Vector
 
 from core.parts import PART_NAMES
-from training.synthetic import complexion, lighting, materials
-from training.synthetic.accessories import make_glasses
+from training.synthetic import complexion, eyes, lighting, materials
+from training.synthetic.accessories import make_glasses, make_lenses
 from training.synthetic.backdrop import sample_backdrop
-from training.synthetic.identity import sample_identity
+from training.synthetic.clothes import Garment, ring_quads
+from training.synthetic.identity import Identity, sample_identity
 from training.synthetic.materials import LABEL_AOVS
 from training.synthetic.portrait import Portrait, PortraitBuilder
 from training.synthetic.strands import Strands, Surface
@@ -23,6 +24,9 @@ _GLASSES_COLORS = {
     "black": (0.01, 0.01, 0.012),
     "tortoise": (0.10, 0.035, 0.015),
     "steel": (0.6, 0.55, 0.45),
+    "gold": (0.75, 0.52, 0.22),
+    "navy": (0.015, 0.03, 0.10),
+    "burgundy": (0.12, 0.012, 0.02),
 }
 _GOLD, _SILVER = (0.8, 0.6, 0.25), (0.75, 0.75, 0.77)
 
@@ -56,6 +60,7 @@ class PortraitScene:
             portrait.body,
             albedo=portrait.body_colors,
             surface=portrait.body_surface,
+            detail=portrait.body_detail,
             **labels,
         )
         self._skin.offset.default_value = identity.stream("skin", "spots").uniform(-50, 50, 3)
@@ -63,19 +68,33 @@ class PortraitScene:
         _set_mesh(self._eyes, portrait.eyes, albedo=portrait.eye_colors)
         opacity = np.repeat(portrait.lash_opacity[:, None], 3, 1)
         _set_mesh(self._lashes, portrait.lashes, opacity=opacity)
-        for item, vertices, color in (
-            (self._teeth, portrait.teeth, (0.86, 0.80, 0.70)),
-            (self._tongue, portrait.tongue, (0.45, 0.13, 0.12)),
-        ):
-            tinted = np.tile(np.array(color) * identity.mouth.teeth, (len(vertices), 1))
-            _set_mesh(item, vertices, albedo=tinted)
+        tooth = np.tile(eyes.tooth_color(identity), (len(portrait.teeth), 1))
+        _set_mesh(self._teeth, portrait.teeth, albedo=tooth, marks=portrait.tooth_marks)
+        tongue = np.tile((0.45, 0.13, 0.12), (len(portrait.tongue), 1))
+        _set_mesh(self._tongue, portrait.tongue, albedo=tongue)
         garment = portrait.garment
         inside = np.repeat(garment.inside[:, None], 3, 1)
         _set_mesh(self._cloth, garment.vertices, albedo=garment.colors, inside=inside)
+        self._show_layers(identity, garment)
         self._show_accessories(portrait)
         self._show_strands(portrait)
         self._show_light(lighting.sample_light(identity.light))
         self._show_background(identity.factors["background"])
+
+    def _show_layers(self, identity: Identity, garment: Garment) -> None:
+        """The hem, and a jacket, scarf or hood."""
+        outer = identity.clothes.layer_color
+        for item, vertices, inside, color in (
+            (self._hem, garment.hem, None, garment.hem_color),
+            (self._jacket, garment.jacket, garment.jacket_inside, outer),
+            (self._ring, garment.ring, None, outer),
+        ):
+            item.hide_render = vertices is None
+            if vertices is not None:
+                shown = np.ones(len(vertices)) if inside is None else inside
+                colors = np.tile(color, (len(vertices), 1))
+                inside_rows = np.repeat(shown[:, None], 3, 1)
+                _set_mesh(item, vertices, albedo=colors, inside=inside_rows)
 
     def aim(self, yaw: float, pitch: float, distance: float) -> None:
         """Move the camera to ``yaw`` and ``pitch`` (radians) about the head.
@@ -137,7 +156,7 @@ class PortraitScene:
             head.body.rest,
             head.body.quads,
             self._skin.material,
-            ("albedo", "surface", *LABEL_AOVS),
+            ("albedo", "surface", "detail", *LABEL_AOVS),
         )
         eye_material = materials.glossy("eyes", "eyes", roughness=0.35, coat=1.0)
         self._eyes = self._mesh("eyes", np.zeros((2 * count, 3)), pair, eye_material, ("albedo",))
@@ -145,8 +164,8 @@ class PortraitScene:
             "teeth",
             head.teeth.rest,
             head.teeth.quads,
-            materials.glossy("teeth", "mouth", roughness=0.25, coat=0.5),
-            ("albedo",),
+            materials.teeth(),
+            ("albedo", "marks"),
         )
         self._tongue = self._mesh(
             "tongue",
@@ -160,9 +179,13 @@ class PortraitScene:
             "lashes", lashes.rest, lashes.quads, materials.lashes(), ("opacity",)
         )
         cloth = head.cloth
-        self._cloth = self._mesh(
-            "cloth", cloth.rest, cloth.quads, materials.cloth(), ("albedo", "inside")
-        )
+        woven, attributes = materials.cloth(), ("albedo", "inside")
+        self._cloth = self._mesh("cloth", cloth.rest, cloth.quads, woven, attributes)
+        self._jacket = self._mesh("jacket", cloth.rest, cloth.quads, woven, attributes)
+        ring = ring_quads()
+        flat = np.zeros((ring.max() + 1, 3))
+        self._hem = self._mesh("hem", flat, ring, woven, attributes)
+        self._ring = self._mesh("ring", flat, ring, woven, attributes)
         hat_material, self._hat_shader = materials.hat()
         hat_rest = head.body.rest[beanie.indices]
         self._hat = self._mesh("hat", hat_rest, beanie.quads, hat_material, ("inside",))
@@ -178,6 +201,9 @@ class PortraitScene:
         surface = Surface(head.body.rest, head.body.quads, head.regions)
         rims, rim_quads = make_glasses(anyone.glasses, surface)
         self._glasses = self._mesh("glasses", rims, rim_quads, glasses_material)
+        lens_material, self._lens_tint = materials.lens()
+        panes, pane_quads = make_lenses(anyone.glasses, surface)
+        self._lenses = self._mesh("lenses", panes, pane_quads, lens_material)
         self._hair_materials = {
             name: materials.hair(name, part)
             for name, part in (("hair", "hair"), ("brows", "brows"), ("beard", "skin"))
@@ -216,13 +242,15 @@ class PortraitScene:
 
     def _show_accessories(self, portrait: Portrait) -> None:
         identity = portrait.identity
-        self._glasses.hide_render = portrait.glasses is None
-        if portrait.glasses is not None:
+        self._glasses.hide_render = self._lenses.hide_render = portrait.glasses is None
+        if portrait.glasses is not None and portrait.lenses is not None:
+            _set_mesh(self._lenses, portrait.lenses)
+            self._lens_tint.default_value = (*identity.glasses.tint, 1)
             _set_mesh(self._glasses, portrait.glasses)
             kind = identity.glasses.material
             inputs = self._glasses_shader.inputs
             inputs["Base Color"].default_value = (*_GLASSES_COLORS[kind], 1)
-            inputs["Metallic"].default_value = float(kind == "steel")
+            inputs["Metallic"].default_value = float(kind in ("steel", "gold"))
         self._hat.hide_render = portrait.hat is None
         if portrait.hat is not None:
             inside = np.repeat(portrait.hat.inside[:, None], 3, 1)
@@ -239,7 +267,7 @@ class PortraitScene:
         person, hair = identity.person, identity.hair
         looks: dict[str, tuple[Strands | None, np.ndarray, np.ndarray, float]] = {
             "hair": (portrait.hair, hair.color, hair.grey_color, hair.grey),
-            "brows": (portrait.brows, complexion.brow_color(person), np.zeros(3), 0.0),
+            "brows": (portrait.brows, complexion.brow_color(identity), np.zeros(3), 0.0),
             "beard": (
                 portrait.beard,
                 complexion.beard_color(person),

