@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
 
+from ..core.config import ModelConfig
 from ..core.parts import PART_NAMES, PARTS
 from . import history, portraits, properties
 from .operators import ENGINE_ID, STANDARD
 from .portrait_presets import SSGAN3D_PT_presets
+
+LEAST_SHARE = 0.05  # of the picture's width: a portrait that fills less is a dot
 
 
 class SidebarPanel:
@@ -180,8 +185,10 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         problems["use_engine"] = "F12 renders with another engine"
     if scene.camera is None:
         problems["use_camera"] = "The scene has no camera"
+    elif is_too_far(scene):
+        problems["use_camera"] = "The camera is far away"
     if colours_differ(scene):
-        problems["use_colours"] = "Colour management changes the colours"
+        problems["use_colours"] = "Colours are not the model's"
     if problems:
         box = layout.box().column(align=True)
         for text in problems.values():
@@ -193,6 +200,21 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         problems["use_camera"] = ""
     for name in ("use_engine", "use_camera", "use_colours"):
         setattr(button, name, name in problems)
+
+
+def is_too_far(scene: bpy.types.Scene) -> bool:
+    """Whether every portrait is a dot for the scene's camera, as for a new file's."""
+    camera = scene.camera
+    if camera.type != "CAMERA" or camera.data.type != "PERSP":
+        return False
+    shares = []
+    for portrait in portraits.in_scene(scene):
+        distance = (camera.matrix_world.translation - portrait.matrix_world.translation).length
+        side = (
+            ModelConfig.frame_side * ModelConfig.unit_metres * max(portrait.matrix_world.to_scale())
+        )
+        shares.append(side / max(2 * distance * math.tan(camera.data.angle / 2), 1e-6))
+    return max(shares, default=1.0) < LEAST_SHARE
 
 
 def colours_differ(scene: bpy.types.Scene) -> bool:
