@@ -46,7 +46,8 @@ def make_lenses(glasses: Glasses, surface: Surface) -> tuple[np.ndarray, np.ndar
     panes = [_on_lens(glasses, bridge_z, sign, share) for sign in (1, -1) for share in rings]
     index = np.arange(len(rings) * _RIM_POINTS).reshape(len(rings), _RIM_POINTS)
     right = np.roll(index, -1, 1)
-    quads = np.stack([index[:-1], right[:-1], right[1:], index[1:]], -1).reshape(-1, 4)
+    # Facing forwards: seen from behind, glass reflects everything beyond 40 degrees.
+    quads = np.stack([index[:-1], index[1:], right[1:], right[:-1]], -1).reshape(-1, 4)
     return np.concatenate(panes), np.concatenate([quads, quads + index.size])
 
 

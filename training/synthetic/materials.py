@@ -258,7 +258,7 @@ def lens() -> tuple[bpy.types.Material, Socket]:
     graph.set(clear.inputs["Color"], tint)
     mirror.inputs["Roughness"].default_value = 0.02
     fresnel = graph.node("ShaderNodeFresnel")
-    fresnel.inputs["IOR"].default_value = 1.4
+    fresnel.inputs["IOR"].default_value = 1.5
     mix = graph.node("ShaderNodeMixShader")
     graph.set(mix.inputs[0], fresnel.outputs[0])
     graph.set(mix.inputs[1], clear.outputs[0])

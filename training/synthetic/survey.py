@@ -24,6 +24,7 @@ from training.synthetic.identity import base_of, sample_identity
 
 _COLORS = np.array([part.color for part in PARTS], np.uint8)
 _CLASSES = ("mood", "expression", "hair_style", "hair_color", "beard", "iris", "collar", "pattern")
+_LATER_CLASSES = ("layer",)  # sets before generator 2.1 have no such attribute
 _RANGES = {
     "age": (18, 30, 40, 50, 60, 70),
     "tone": (0.15, 0.3, 0.45, 0.6, 0.75),
@@ -49,7 +50,8 @@ def table(rows: Sequence[dict]) -> str:
         _line("siblings by part", resampled),
         _line("female", Counter(str(row["attributes"]["female"]).lower() for row in bases)),
     ]
-    for name in _CLASSES:
+    later = [name for name in _LATER_CLASSES if all(name in row["attributes"] for row in bases)]
+    for name in (*_CLASSES, *later):
         lines.append(_line(name, Counter(row["attributes"][name] for row in bases)))
     for name, edges in _RANGES.items():
         values = [row["attributes"][name] for row in bases]
