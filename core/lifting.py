@@ -44,6 +44,7 @@ class Geometry:
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)  # it may be kept from a render and used in training
 def _resample_matrix(
     low: float, high: float, count: int, grid_low: float, grid_high: float, size: int, zeros: bool
 ) -> Tensor:

@@ -139,5 +139,3 @@ def detach() -> None:
     """Undo :func:`attach`."""
     bpy.utils.unregister_manual_map(mapping)
     _written.clear()
-
-

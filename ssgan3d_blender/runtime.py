@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 class ModelChoice(NamedTuple):
     """Which model, and how to run it. ``path`` None stands for the embedded model; the results of
-    ``remember`` portraits are kept."""
+    ``remember`` portraits are kept.
+    """
 
     path: Path | None
     device: str

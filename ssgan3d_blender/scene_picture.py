@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.compositing import Picture
     from ..core.engine import PortraitEngine
     from ..core.latents import PortraitLatents, PortraitRecipe
+    from ..core.picture import Rendering
     from .camera_bridge import View
 
 
@@ -94,7 +95,7 @@ def take(
     farthest_first = sorted(
         shot.sitters, key=lambda sitter: -camera_bridge.depth_of(shot.view, sitter.matrix)
     )
-    layers = []
+    layers: list[tuple[Rendering, float]] = []
     for sitter in farthest_first:
         if not go_on(len(layers)):
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
@@ -51,7 +51,11 @@ def sine(height: float, rounds: int = 1) -> list[Key]:
     return [Key(0.0, 0.0, FROM_ZERO), *turns, Key(1.0, 0.0)]
 
 
-class PathOperator:
+# A mixin to Blender, which would not find the settings of a base that is an operator itself.
+_Operator = bpy.types.Operator if TYPE_CHECKING else object
+
+
+class PathOperator(_Operator):
     """What all camera paths share. ``path`` is one of the three kinds."""
 
     bl_options = {"REGISTER", "UNDO"}

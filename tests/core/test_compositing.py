@@ -21,6 +21,7 @@ def rendering(grey: float, alpha: float, depth: float, part: int = HAIR) -> Any:
         image=torch.full((1, 3, 1, 1), grey * 2 - 1),
         alpha=torch.full((1, 1, 1), alpha),
         mask=mask,
+        labels=mask.argmax(1).byte(),
         depth=torch.full((1, 1, 1), depth),
     )
 

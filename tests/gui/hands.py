@@ -18,6 +18,7 @@ from pathlib import Path
 import bpy
 
 Steps = Generator[float, None, None]
+Finding = Generator[float, None, tuple[int, int] | None]
 
 QUIET = 0.6  # seconds without a redraw after which a view counts as settled
 TICK = 0.01
@@ -166,24 +167,48 @@ def drag(start: tuple[int, int], end: tuple[int, int], button: int, moves: int =
     yield 0.1
 
 
-def find_button(command: str, place: bpy.types.Region, column: float = 0.5) -> Generator:
-    """Where a button stands whose Python command begins with ``command``: its centre, or None.
+def wheel(clicks: int, place: bpy.types.Region) -> Steps:
+    """Turn the mouse wheel over a region; positive numbers scroll down."""
+    yield from point(place.x + place.width // 3, centre(place)[1])
+    for _ in range(abs(clicks)):
+        _xdotool("click", 5 if clicks > 0 else 4)
+    yield 0.3
+
+
+def find_button(
+    command: str,
+    place: bpy.types.Region,
+    column: float = 0.45,
+    turns: tuple[int, ...] = (0, -40, 12, 12, 12),
+) -> Finding:
+    """Where a button stands whose Python command begins with ``command``: (x, y), or None.
 
     Blender tells no script where its buttons are, but copies the command of the one under the mouse
-    at Ctrl+C. So the mouse goes down a column of the region, at ``column`` of its width.
+    at Ctrl+C. So the mouse goes down a column of the region, at ``column`` of its width, after each
+    of ``turns`` of the wheel: first over what is shown, then from the region's top down.
     """
     focus()
+    for clicks in turns:
+        if clicks:
+            yield from wheel(clicks, place)
+        found = yield from _sweep(command, place, column)
+        if found:
+            return found
+    return None
+
+
+def _sweep(command: str, place: bpy.types.Region, column: float) -> Finding:
     x = place.x + round(place.width * column)
     top, bottom = (window().height - y for y in (place.y + place.height, place.y))
     hits = []
-    for y in range(top + 6, bottom - 6, 9):
+    for y in range(top + 6, bottom - 6, 16):
         bpy.context.window_manager.clipboard = ""
         _xdotool("mousemove", x - 1, y)
-        yield 0.02
+        yield 0.015
         _xdotool("mousemove", x, y)
-        yield 0.03
+        yield 0.025
         _xdotool("key", "ctrl+c")
-        yield 0.04
+        yield 0.035
         if bpy.context.window_manager.clipboard.startswith(f"bpy.ops.{command}"):
             hits.append(y)
         elif hits:
@@ -211,7 +236,7 @@ class Watch:
     def time(
         self, act: Callable[[], object], done: Callable[[], bool] = lambda: True
     ) -> Iterator[float]:
-        """Do ``act``; go on once ``done()`` and the view is settled."""
+        """Do ``act``; go on once ``done()``, and nothing has been drawn for a while."""
         handler = bpy.types.SpaceView3D.draw_handler_add(self.drawn, (), "WINDOW", "POST_PIXEL")
         try:
             yield QUIET
@@ -223,7 +248,9 @@ class Watch:
                 yield TICK
                 now = time.perf_counter()
                 longest, before = max(longest, now - before - TICK), now
-                if finished is None and done():
+                if not done():
+                    finished = None
+                elif finished is None:
                     finished = now
                 latest = max([start, *self._draws])
                 if finished is not None and now - max(latest, finished) > QUIET:

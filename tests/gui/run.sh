@@ -8,12 +8,12 @@
 # CHROOT  a folder with a system of its own that holds Blender (needs root); without it this system's Blender runs
 #
 # Needs there: blender, Xvfb, xdotool, import (ImageMagick), and what the add-on needs in Blender's Python.
-# Settings: SIZE=1500x950 of the window, DISPLAY_NUMBER=98, LIMIT=900 seconds, TOUR=names of stops, all if empty, REPEAT=5 times.
+# Settings: SIZE=1440x1100 of the window, DISPLAY_NUMBER=98, LIMIT=1800 seconds, TOUR=names of stops, all if empty, REPEAT=5 times.
 # The exit status is 0 when every check held.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 zip=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); chroot=${3:-}
-size=${SIZE:-1500x950}; number=${DISPLAY_NUMBER:-98}; limit=${LIMIT:-900}
+size=${SIZE:-1440x1100}; number=${DISPLAY_NUMBER:-98}; limit=${LIMIT:-1800}
 
 work=$(mktemp -d "$out/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import bpy
 from hands import (
+    Finding,
     Steps,
     Watch,
     area,
@@ -25,6 +26,7 @@ from hands import (
     drag,
     find_button,
     focus,
+    in_view,
     leave,
     point,
     press,
@@ -34,6 +36,8 @@ from hands import (
     strike,
     tap,
     until,
+    wheel,
+    window,
     write,
 )
 
@@ -41,6 +45,11 @@ OUT = Path(os.environ["OUT"])
 MODULE = "bl_ext.user_default.ssgan3d_blender"
 TAB = "Portrait"
 REPEAT = int(os.environ.get("REPEAT") or 5)  # of each interaction that is timed
+
+ICON = 20  # width of an icon button in a list
+# Columns of the sidebar, as shares of its width.
+LEFT, MIDDLE, TAKEN, COPY, BACK, EYES = 0.2, 0.6, 0.4, 0.73, 0.76, 0.79
+SUGGESTIONS_BELOW = 197  # pixels from the buttons Copy and Paste to the header "Suggestions"
 
 stops: list[dict] = []
 timings: dict[str, Watch] = {}
@@ -64,7 +73,13 @@ def check(what: str, holds: bool) -> None:
 
 def timed(name: str, act: Callable[[], object], done: Callable[[], bool] = lambda: True) -> Steps:
     """Do something under the stopwatch of that name."""
-    yield from timings.setdefault(name, Watch()).time(act, done)
+    yield from timings.setdefault(name, Watch()).time(act, lambda: done() and not is_painting())
+
+
+def is_painting() -> bool:
+    """Whether a rendered 3D view waits for its picture, or a job runs."""
+    painting = bpy.app.timers.is_registered(addon("viewport")._poll)
+    return painting or bool(addon("jobs").running())
 
 
 def portrait() -> bpy.types.Object:
@@ -74,7 +89,7 @@ def portrait() -> bpy.types.Object:
 
 def settle() -> Steps:
     """Wait until the 3D view shows the final picture."""
-    yield from Watch().time(lambda: area().tag_redraw())
+    yield from Watch().time(area().tag_redraw, lambda: not is_painting())
 
 
 def open_tab() -> Steps:
@@ -86,12 +101,56 @@ def open_tab() -> Steps:
     yield 0.3
 
 
-def press_button(command: str, column: float = 0.5) -> Steps:
-    """Find a button of the sidebar and click it."""
+def where(command: str, column: float = 0.45) -> Finding:
+    """Where a button of the sidebar is.
+
+    Raises:
+        LookupError: it is not there.
+    """
     place = yield from find_button(command, region("UI"), column)
     if place is None:
         raise LookupError(f"no button {command!r} is in the sidebar")
+    return place
+
+
+def press_button(command: str, column: float = 0.45) -> Steps:
+    """Find a button of the sidebar and click it."""
+    place = yield from where(command, column)
     yield from click(*place)
+
+
+def part(name: str) -> bpy.types.PropertyGroup:
+    """A part of the portrait."""
+    return portrait().ssgan3d.parts[name]
+
+
+def choose_part(name: str) -> Steps:
+    """Make a part the active one, as a click in the list does."""
+    portrait().ssgan3d.active_part = portrait().ssgan3d.parts.find(name)
+    area().tag_redraw()
+    yield 0.3
+
+
+def dismiss() -> Steps:
+    """Close the notice that a job leaves at the mouse."""
+    yield 0.5
+    yield from press("Escape")
+    yield from point(centre(region())[0], 60)
+    yield 0.3
+
+
+def fit_camera() -> Steps:
+    """Show all of the camera's picture beside the sidebar."""
+    yield from press("Home")
+    view = area().spaces.active.region_3d
+    view.view_camera_zoom -= 6.0
+    view.view_camera_offset = (0.1, 0.0)
+    yield 0.3
+
+
+def plain(picture: bool = True) -> None:
+    """Show the portrait without lines over it, or show them again."""
+    area().spaces.active.overlay.show_overlays = not picture
 
 
 # --- the stops -----------------------------------------------------------------------------------
@@ -115,16 +174,18 @@ def stop_add() -> Steps:
 
 def stop_set_up() -> Steps:
     """The panel's own button for engine, colours and camera; then rendered shading."""
-    yield from press_button("ssgan3d.setup_scene")
     scene = bpy.context.scene
+    yield from press_button("ssgan3d.setup_scene")
+    check("Set Up Scene chooses the portrait engine", scene.render.engine == "SSGAN3D")
+    check("Set Up Scene chooses true colours", scene.view_settings.view_transform == "Standard")
+    scene.render.resolution_x = scene.render.resolution_y = 768
     area().spaces.active.shading.type = "RENDERED"
     area().spaces.active.region_3d.view_perspective = "CAMERA"
     yield from timed("First picture, PyTorch and model loaded for it", area().tag_redraw, is_ready)
-    yield from press_button("ssgan3d.setup_scene")
+    yield from fit_camera()
+    check("Set Up Scene puts the camera before the face", scene.camera.location.length < 2)
     yield from settle()
     yield from shoot("rendered")
-    check("Set Up Scene chooses the portrait engine", scene.render.engine == "SSGAN3D")
-    check("Set Up Scene chooses true colours", scene.view_settings.view_transform == "Standard")
 
 
 def is_ready() -> bool:
@@ -134,7 +195,7 @@ def is_ready() -> bool:
 
 def stop_randomise() -> Steps:
     """The button for another person, several times; undo and redo by keys."""
-    place = yield from find_button("ssgan3d.randomise", region("UI"))
+    place = yield from find_button("ssgan3d.randomise", region("UI"), LEFT)
     seeds = [portrait().ssgan3d.seed]
     for _ in range(REPEAT):
         yield from point(*place)
@@ -152,15 +213,18 @@ def stop_randomise() -> Steps:
 
 
 def stop_parts() -> Steps:
-    """One part from another seed, hidden, mixed."""
+    """One part from another seed, then mixed."""
     portrait().ssgan3d.seed = 12
-    hair = portrait().ssgan3d.parts["hair"]
+    for item in portrait().ssgan3d.parts:
+        item.shape_seed = item.texture_seed = -1
+    yield from choose_part("hair")
+    hair = part("hair")
     for seed in range(22, 22 - REPEAT, -1):
         yield from timed(
             "Hair from another seed", lambda seed=seed: setattr(hair, "shape_seed", seed)
         )
-    portrait().ssgan3d.active_part = portrait().ssgan3d.parts.find("hair")
-    hair.texture_seed = 22
+    hair.shape_seed = hair.texture_seed = 22
+    plain()
     yield from settle()
     yield from shoot("part_seed")
     hair.mix_seed = 8
@@ -171,6 +235,79 @@ def stop_parts() -> Steps:
         )
     yield from shoot("part_mix")
     check("the portrait's own seed is untouched", portrait().ssgan3d.seed == 12)
+    hair.mix_seed = -1
+    hair.shape_mix = 0.0
+
+
+def stop_lock() -> Steps:
+    """The lock of a part, clicked; then Randomise and Surprise Me."""
+    plain()
+    x, y = yield from where("ssgan3d.toggle_part(part='hair'", EYES)
+    yield from click(x - 2 * ICON, y)
+    check("a click on the lock locks the part", part("hair").lock)
+    look = part("hair").shape_seed
+    yield from press_button("ssgan3d.randomise", LEFT)
+    yield from settle()
+    yield from shoot("locked")
+    check("Randomise leaves a locked part alone", part("hair").shape_seed == look)
+    face = part("face").shape_seed
+    yield from press_button("ssgan3d.surprise", MIDDLE)
+    yield from settle()
+    yield from shoot("surprise")
+    check("Surprise Me leaves a locked part alone", part("hair").shape_seed == look)
+    yield from press_button("ssgan3d.history", BACK)
+    yield from press_button("ssgan3d.history", BACK)
+    yield 0.3
+    check("back, twice, is the person before Randomise", part("face").shape_seed != face)
+    part("hair").lock = False
+
+
+def stop_solo() -> Steps:
+    """One part alone."""
+    plain()
+    x, y = yield from where("ssgan3d.toggle_part(part='hair'", EYES)
+    yield from click(x - ICON, y)
+    yield from settle()
+    yield from shoot("solo")
+    check("a click on the star shows one part alone", portrait().ssgan3d.solo == "hair")
+    yield from press_button("ssgan3d.solo_part")
+    yield from settle()
+    check("the button above the list shows all again", not portrait().ssgan3d.solo)
+
+
+def stop_suggest() -> Steps:
+    """The strip of suggestions: open its panel, ask, take one."""
+    plain()
+    yield from choose_part("hair")
+    if (yield from find_button("ssgan3d.suggest", region("UI"), turns=(0,))) is None:
+        x, y = yield from where("ssgan3d.copy_part", COPY)
+        yield from click(region("UI").x + 80, y + SUGGESTIONS_BELOW)
+    place = yield from where("ssgan3d.suggest")
+    suggestions = addon("suggestions")
+    strip = suggestions._strip
+    yield from point(*place)
+    yield from timed(
+        "Eight suggestions (click)", tap, lambda: suggestions._strip not in (strip, None)
+    )
+    yield from wheel(40, region("UI"))
+    yield from shoot("suggestions")
+    check("there are eight suggestions", len(suggestions._strip.seeds) == 8)
+    yield from press_button("ssgan3d.take_suggestion", TAKEN)
+    yield from settle()
+    yield from shoot("suggestion_taken")
+    check("Take gives the part that look", part("hair").shape_seed in suggestions._strip.seeds)
+
+
+def stop_presets() -> Steps:
+    """The list of presets."""
+    yield from wheel(-40, region("UI"))
+    yield from point(
+        region("UI").x + 60, window().height - region("UI").y - region("UI").height + 60
+    )
+    with in_view():
+        bpy.ops.wm.call_panel(name="SSGAN3D_PT_presets")
+    yield from shoot("presets")
+    yield from press("Escape")
 
 
 def stop_orbit() -> Steps:
@@ -206,8 +343,6 @@ def dragged(watch: Watch, start: tuple[int, int], end: tuple[int, int]) -> Steps
 
 def stop_render() -> Steps:
     """F12, pressed."""
-    scene = bpy.context.scene
-    scene.render.resolution_x = scene.render.resolution_y = 768
     before, place = counts["complete"], centre(area())
     for _ in range(REPEAT):
         yield from press("Escape", place)
@@ -253,13 +388,22 @@ def stop_cancel() -> Steps:
 
 
 def stop_meshes() -> Steps:
-    """The button Extract Part Meshes."""
+    """The button Extract Part Meshes and its dialog."""
     scene = bpy.context.scene
     scene.frame_set(1)
+    portrait().ssgan3d.seed = 12
     area().spaces.active.shading.type = "MATERIAL"
+    area().spaces.active.region_3d.view_perspective = "PERSP"
+    plain()
     yield from press_button("ssgan3d.extract_meshes")
-    meshes = lambda: [o for o in bpy.data.objects if o.get("ssgan3d_part")]  # noqa: E731
-    yield from until(lambda: len(meshes()) > 5, 120)
+    counting = addon("mesh_operators")
+    yield from until(lambda: counting._counted is not None, 180)
+    yield 1.0
+    yield from shoot("mesh_options")
+    place = centre(region())
+    yield from point(*place)
+    yield from timed("Part meshes at 128", lambda: strike("Return"), lambda: len(meshes()) > 5)
+    yield from dismiss()
     yield from settle()
     yield from shoot("meshes")
     check("meshes hang on the portrait", all(o.parent == portrait() for o in meshes()))
@@ -267,19 +411,89 @@ def stop_meshes() -> Steps:
     check("meshes have a material", all(o.data.materials for o in meshes()))
 
 
+def meshes() -> list[bpy.types.Object]:
+    """The part meshes."""
+    return [item for item in bpy.data.objects if item.get("ssgan3d_part")]
+
+
 def stop_turntable() -> Steps:
-    """The button Turntable, then playback."""
+    """The button Turntable, then its frames."""
     scene = bpy.context.scene
-    for item in [o for o in bpy.data.objects if o.get("ssgan3d_part")]:
+    for item in meshes():
         item.hide_set(True)
+    bpy.context.view_layer.objects.active = portrait()
     yield from press_button("ssgan3d.turntable")
     area().spaces.active.shading.type = "RENDERED"
     area().spaces.active.region_3d.view_perspective = "CAMERA"
-    yield from settle()
-    scene.frame_set(12)
-    yield from settle()
+    yield from fit_camera()
+    for frame in range(REPEAT):
+        yield from timed(
+            "One frame further in the turntable", lambda frame=frame: scene.frame_set(8 + frame)
+        )
     yield from shoot("turntable")
     check("the turntable's camera is the scene's", "Turntable" in scene.camera.name)
+
+
+def stop_card() -> Steps:
+    """A card in a Cycles scene, with a wall, a ball and a lamp."""
+    scene = bpy.context.scene
+    bpy.context.view_layer.objects.active = portrait()
+    scene.frame_set(1)
+    scene.camera = bpy.data.objects["Camera"]
+    with in_view():
+        bpy.ops.ssgan3d.add_card()
+        bpy.ops.mesh.primitive_plane_add(size=4, location=(0, 0.8, 0), rotation=(1.5708, 0, 0))
+        bpy.ops.mesh.primitive_uv_sphere_add(radius=0.07, location=(-0.16, 0.1, 0.13))
+        bpy.ops.object.shade_smooth()
+        bpy.ops.object.light_add(type="SUN", rotation=(0.9, 0.3, 0.5))
+        bpy.context.object.data.energy = 3
+    bpy.context.view_layer.objects.active = portrait()
+    for name, colour in (("Plane", (0.1, 0.25, 0.4, 1)), ("Sphere", (0.8, 0.3, 0.05, 1))):
+        material = bpy.data.materials.new(name)
+        material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = colour
+        bpy.data.objects[name].data.materials.append(material)
+    scene.render.engine = "CYCLES"
+    scene.cycles.preview_samples = 24
+    plain()
+    area().spaces.active.shading.type = "RENDERED"
+    area().spaces.active.region_3d.view_perspective = "CAMERA"
+    yield from wheel(40, region("UI"))
+    yield from click(region("UI").x + 80, centre(region("UI"))[1] + region("UI").height // 2 - 20)
+    yield from wheel(40, region("UI"))
+    yield 25.0
+    yield from shoot("card")
+    check("the portrait has a card", addon("cards").card_of(scene, portrait()) is not None)
+    scene.render.engine = "SSGAN3D"
+
+
+def stop_sheet() -> Steps:
+    """A contact sheet in the image editor."""
+    area().spaces.active.shading.type = "SOLID"
+    before = set(bpy.data.images)
+    with in_view():
+        bpy.ops.ssgan3d.contact_sheet()
+    yield from until(lambda: set(bpy.data.images) != before, 180)
+    yield from dismiss()
+    view = area()
+    view.type = "IMAGE_EDITOR"
+    view.spaces.active.image = (set(bpy.data.images) - before).pop()
+    yield from press("Home", centre(area("IMAGE_EDITOR")))
+    yield from press("KP_Subtract", centre(area("IMAGE_EDITOR")))
+    yield from shoot("sheet")
+    view.type = "VIEW_3D"
+
+
+def stop_preferences() -> Steps:
+    """The add-on's preferences."""
+    view = area()
+    view.type = "PREFERENCES"
+    preferences = bpy.context.preferences
+    preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "SSGAN"
+    bpy.ops.preferences.addon_expand(module=MODULE)
+    yield 0.5
+    yield from shoot("preferences")
+    view.type = "VIEW_3D"
 
 
 STOPS = {
