@@ -52,7 +52,10 @@ def sine(height: float, rounds: int = 1) -> list[Key]:
 
 
 # A mixin to Blender, which would not find the settings of a base that is an operator itself.
-_Operator = bpy.types.Operator if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    _Operator = bpy.types.Operator
+else:
+    _Operator = object
 
 
 class PathOperator(_Operator):
