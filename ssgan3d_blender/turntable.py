@@ -58,7 +58,7 @@ else:
     _Operator = object
 
 
-class PathOperator(_Operator):  # type: ignore[misc,valid-type]
+class PathOperator(_Operator):  # type: ignore[misc]
     """What all camera paths share. ``path`` is one of the three kinds."""
 
     bl_options = {"REGISTER", "UNDO"}
