@@ -42,8 +42,8 @@ def of_source(folder: Path = ROOT / "ssgan3d_blender") -> set[str]:
     found: set[str] = set()
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                for argument in _shown(node):
+            if isinstance(node, ast.Call | ast.Assign):
+                for argument in _shown(node) if isinstance(node, ast.Call) else _labels(node):
                     found |= {
                         part.value
                         for part in _constants(argument)
@@ -64,6 +64,12 @@ def _shown(call: ast.Call) -> Iterator[ast.expr]:
         yield from call.args[:1]
     if name == "report":
         yield from call.args[1:2]
+
+
+def _labels(assignment: ast.Assign) -> Iterator[ast.expr]:
+    """The label of a class as written: Blender overwrites that of a preset menu while it runs."""
+    if any(getattr(target, "id", "") == "bl_label" for target in assignment.targets):
+        yield assignment.value
 
 
 def _constants(node: ast.expr) -> Iterator[ast.Constant]:

@@ -14,7 +14,8 @@ def test_no_translation_is_of_a_text_that_is_gone(bpy: Any, addon: Addon) -> Non
     texts = strings.of_classes(addon) | strings.of_source()
     missing = sorted(texts - set(german))
     print(f"{len(missing)} of {len(texts)} texts have no German:", *missing, sep="\n  ")
-    assert not set(german) - texts, "these translations belong to no text any more"
+    left = sorted(set(german) - texts)
+    assert not left, f"these translations belong to no text any more: {left}"
     assert len(missing) < 0.5 * len(texts)
 
 
