@@ -73,47 +73,25 @@ MODULES = (
     keymap,
 )
 
+ROOMS = (runtime, *MODULES, cli, manual, translations)
+"""All that hang something on Blender (``attach``) or hold something (``detach``), in this order."""
+
 
 def register() -> None:
     """Make the extension's classes, properties, menus, engine and command known to Blender."""
     for module in MODULES:
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
-    properties.attach()
-    torch_setup.attach()
-    transplant.attach()
-    portrait_files.attach()
-    portrait_presets.attach()
-    suggestions.attach()
-    jobs.attach()
-    range_overlay.attach()
-    cards.attach()
-    render_engine.join_stock_panels()
-    panel.join_menus()
-    cli.register()
-    keymap.attach()
-    manual.attach()
-    translations.attach()
+    for room in ROOMS:
+        if hasattr(room, "attach"):
+            room.attach()
 
 
 def unregister() -> None:
     """Take everything back that :func:`register` made known, and free the model's memory."""
-    translations.detach()
-    manual.detach()
-    keymap.detach()
-    cli.unregister()
-    panel.leave_menus()
-    render_engine.detach()
-    cards.detach()
-    range_overlay.detach()
-    jobs.detach()
-    runtime.shut_down()
-    torch_setup.detach()
-    transplant.detach()
-    portrait_files.detach()
-    portrait_presets.detach()
-    suggestions.detach()
-    properties.detach()
+    for room in reversed(ROOMS):
+        if hasattr(room, "detach"):
+            room.detach()
     for module in reversed(MODULES):
         for cls in reversed(module.CLASSES):
             bpy.utils.unregister_class(cls)

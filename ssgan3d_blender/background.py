@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from . import jobs, runtime
+from .messages import show
 
 
 def run_job(
@@ -30,17 +31,10 @@ def run_job(
             waiting[0].report({"INFO"}, said)
         elif not bpy.app.background:
             bpy.ops.ed.undo_push(message=label)  # the operator's own step came before the result
-            _show(label, said)
+            show(label, said, icon="INFO")
 
     jobs.start(label, work, tell)
     waiting.clear()
-
-
-def _show(label: str, said: str) -> None:
-    def draw(popup: bpy.types.UIPopupMenu, _context: bpy.types.Context) -> None:
-        popup.layout.label(text=said)
-
-    bpy.context.window_manager.popup_menu(draw, title=label, icon="INFO")
 
 
 class EngineByTurns:

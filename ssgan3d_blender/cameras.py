@@ -10,11 +10,13 @@ from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
 from ..core.errors import PortraitError
+from . import portraits
 
 if TYPE_CHECKING:
     from ..core.camera import Camera
 
 SENSOR = 36.0
+LEAST_SHARE = 0.05  # of the picture's width: a portrait that fills less is a dot
 # Where a camera stands matters here and not its lens, so any projection of its kind will do.
 PARALLEL = Matrix.Identity(4)
 CENTRAL = Matrix(((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, -1, -1), (0, 0, -1, 0)))
@@ -109,3 +111,18 @@ def range_warning(
     except PortraitError as error:
         return str(error)
     return out_of_range(camera, ModelConfig())
+
+
+def is_too_far(scene: bpy.types.Scene) -> bool:
+    """Whether every portrait is a dot for the scene's camera, as for a new file's."""
+    camera = scene.camera
+    if camera.type != "CAMERA" or camera.data.type != "PERSP":
+        return False
+    shares = []
+    for portrait in portraits.in_scene(scene):
+        distance = (camera.matrix_world.translation - portrait.matrix_world.translation).length
+        side = (
+            ModelConfig.frame_side * ModelConfig.unit_metres * max(portrait.matrix_world.to_scale())
+        )
+        shares.append(side / max(2 * distance * math.tan(camera.data.angle / 2), 1e-6))
+    return max(shares, default=1.0) < LEAST_SHARE

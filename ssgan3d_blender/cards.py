@@ -116,9 +116,14 @@ class _Sight(NamedTuple):
     key: str
 
 
+def _are_there() -> bool:
+    """Whether the file holds any card at all."""
+    return any(CARD_KEY in image for image in bpy.data.images)
+
+
 def in_scene(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """All cards of a scene. Costs next to nothing in files without cards."""
-    if not any(CARD_KEY in image for image in bpy.data.images):
+    if not _are_there():
         return []
     return [candidate for candidate in scene.objects if candidate.ssgan3d_card.is_card]
 
@@ -432,7 +437,7 @@ def _frame_changed(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> No
 @persistent
 def _scene_changed(*_: object) -> None:
     """Something changed in the scene: look soon whether it changes a card."""
-    if not bpy.app.background and any(CARD_KEY in image for image in bpy.data.images):
+    if not bpy.app.background and _are_there():
         _catch_up_soon()
 
 
@@ -526,10 +531,7 @@ class SSGAN3D_OT_add_card(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait, and objects can only be added in object mode."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave edit mode first")
-            return False
-        if not portraits.needed(cls, context):
+        if not (portraits.in_object_mode(cls, context) and portraits.needed(cls, context)):
             return False
         if card_of(context.scene, portraits.active(context)) is not None:
             cls.poll_message_set("This portrait has a card already")

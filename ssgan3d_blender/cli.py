@@ -31,13 +31,13 @@ CODES = "Exit codes: 0 done, 1 it failed (standard error says why), 2 the comman
 _handle: object = None
 
 
-def register() -> None:
+def attach() -> None:
     """Make the command known."""
     global _handle
     _handle = bpy.utils.register_cli_command("ssgan3d", run)
 
 
-def unregister() -> None:
+def detach() -> None:
     """Take the command back."""
     global _handle
     bpy.utils.unregister_cli_command(_handle)

@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from .messages import describe
+from .messages import describe, show
 
 POLL_SECONDS = 0.1
 
@@ -125,17 +125,9 @@ def _poll() -> float | None:
         try:
             job._deliver()
         except Exception as error:
-            _show_error(job.label, describe(error))
+            show(job.label, describe(error), icon="ERROR")
     _redraw_status_bars()
     return POLL_SECONDS if _jobs else None
-
-
-def _show_error(label: str, message: str) -> None:
-    def draw(popup: bpy.types.UIPopupMenu, _context: bpy.types.Context) -> None:
-        for line in message.split(". "):
-            popup.layout.label(text=line)
-
-    bpy.context.window_manager.popup_menu(draw, title=label, icon="ERROR")
 
 
 def _redraw_status_bars() -> None:

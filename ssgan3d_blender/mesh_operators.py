@@ -200,10 +200,7 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait, and objects can only be added in object mode."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave edit mode first")
-            return False
-        return portraits.needed(cls, context)
+        return portraits.in_object_mode(cls, context) and portraits.needed(cls, context)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for the options."""

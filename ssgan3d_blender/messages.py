@@ -38,6 +38,16 @@ def describe(error: BaseException) -> str:
     return f"Unexpected {type(error).__name__}: {error} (details are in the console)"
 
 
+def show(title: str, message: str, *, icon: str) -> None:
+    """Tell something at the mouse, a line a sentence, where no operator is there to report it."""
+
+    def draw(popup: bpy.types.UIPopupMenu, _context: bpy.types.Context) -> None:
+        for line in message.split(". "):
+            popup.layout.label(text=line)
+
+    bpy.context.window_manager.popup_menu(draw, title=title, icon=icon)
+
+
 def cancels_on_error(execute: Callable[..., set[str]]) -> Callable[..., set[str]]:
     """Decorate an operator's ``execute``: an error is reported and cancels the operator."""
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import bpy
 
-from ..core.config import ModelConfig
 from ..core.parts import PART_NAMES, PARTS
-from . import history, portraits, properties
+from . import cameras, history, portraits, properties
 from .operators import ENGINE_ID, STANDARD
 from .portrait_presets import SSGAN3D_PT_presets
-
-LEAST_SHARE = 0.05  # of the picture's width: a portrait that fills less is a dot
 
 
 class SidebarPanel:
@@ -105,7 +100,7 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
         layout = self.layout
         settings = portraits.active(context).ssgan3d
         if settings.solo in PART_NAMES:
-            text = f"Only {part_label(settings.solo)} is shown"
+            text = f"Only {properties.part_label(settings.solo)} is shown"
             row = layout.row()
             row.alert = True
             button = row.operator("ssgan3d.solo_part", text=text, icon="SOLO_ON", depress=True)
@@ -124,15 +119,10 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
             draw_part(layout.box(), settings.parts[settings.active_part])
 
 
-def part_label(name: str) -> str:
-    """What a person calls a part, of another version's parts their name."""
-    return next((part.label for part in PARTS if part.name == name), name)
-
-
 def draw_part(layout: bpy.types.UILayout, part: properties.SSGAN3D_PG_part) -> None:
     """Draw the settings of one part."""
     row = layout.row(align=True)
-    row.label(text=part_label(part.name))
+    row.label(text=properties.part_label(part.name))
     row.operator("ssgan3d.copy_part", text="", icon="COPYDOWN", emboss=False)
     row.operator("ssgan3d.paste_part", text="", icon="PASTEDOWN", emboss=False)
     column = layout.column()
@@ -185,7 +175,7 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         problems["use_engine"] = "F12 renders with another engine"
     if scene.camera is None:
         problems["use_camera"] = "The scene has no camera"
-    elif is_too_far(scene):
+    elif cameras.is_too_far(scene):
         problems["use_camera"] = "The camera is far away"
     if colours_differ(scene):
         problems["use_colours"] = "Colours are not the model's"
@@ -200,21 +190,6 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         problems["use_camera"] = ""
     for name in ("use_engine", "use_camera", "use_colours"):
         setattr(button, name, name in problems)
-
-
-def is_too_far(scene: bpy.types.Scene) -> bool:
-    """Whether every portrait is a dot for the scene's camera, as for a new file's."""
-    camera = scene.camera
-    if camera.type != "CAMERA" or camera.data.type != "PERSP":
-        return False
-    shares = []
-    for portrait in portraits.in_scene(scene):
-        distance = (camera.matrix_world.translation - portrait.matrix_world.translation).length
-        side = (
-            ModelConfig.frame_side * ModelConfig.unit_metres * max(portrait.matrix_world.to_scale())
-        )
-        shares.append(side / max(2 * distance * math.tan(camera.data.angle / 2), 1e-6))
-    return max(shares, default=1.0) < LEAST_SHARE
 
 
 def colours_differ(scene: bpy.types.Scene) -> bool:
@@ -282,13 +257,13 @@ def draw_add_entry(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
     self.layout.operator("ssgan3d.add_portrait", icon="USER")
 
 
-def join_menus() -> None:
+def attach() -> None:
     """Add the entry to the Add menu."""
     bpy.types.VIEW3D_MT_add.append(draw_add_entry)
 
 
-def leave_menus() -> None:
-    """Undo :func:`join_menus`."""
+def detach() -> None:
+    """Undo :func:`attach`."""
     bpy.types.VIEW3D_MT_add.remove(draw_add_entry)
 
 

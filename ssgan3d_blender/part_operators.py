@@ -78,7 +78,9 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
         if self.part != "ALL":
             part = settings.parts[self.part]
             if part.lock:
-                raise PortraitError(f"{_label(part)} is locked: open its lock first.")
+                raise PortraitError(
+                    f"{properties.part_label(part.name)} is locked: open its lock first."
+                )
             with history.step(settings):
                 if self.aspect in {"BOTH", "SHAPE"}:
                     part.shape_seed = self.random_seed
@@ -133,7 +135,9 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
         with history.step(settings):
             for part in chosen:
                 give_seed(part, dice.randrange(properties.DRAWN_SEEDS))
-        self.report({"INFO"}, f"New: {', '.join(_label(part) for part in chosen)}")
+        self.report(
+            {"INFO"}, f"New: {', '.join(properties.part_label(part.name) for part in chosen)}"
+        )
         return {"FINISHED"}
 
 
@@ -217,10 +221,6 @@ def give_seed(part: properties.SSGAN3D_PG_part, seed: int) -> None:
     """Give a part shape and texture of one seed, and no mix; visibility and lock stay."""
     visible = snapshot.take_part(part).get("visible")
     snapshot.put_part(part, {"visible": visible, "shape_seed": seed, "texture_seed": seed})
-
-
-def _label(part: properties.SSGAN3D_PG_part) -> str:
-    return next((known.label for known in PARTS if known.name == part.name), part.name)
 
 
 CLASSES = (

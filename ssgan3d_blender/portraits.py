@@ -118,12 +118,18 @@ def needed(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bo
     return False
 
 
+def in_object_mode(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For an operator's ``poll``: whether objects can be added; if not, Blender shows why."""
+    if context.mode == "OBJECT":
+        return True
+    operator.poll_message_set("Leave edit mode first")
+    return False
+
+
 def addable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """For an operator's ``poll``: whether a portrait can be added to the active collection."""
-    if context.mode != "OBJECT":
-        operator.poll_message_set("Leave edit mode first")
-        return False
-    return context.collection is not None and context.collection.is_editable
+    in_reach = context.collection is not None and context.collection.is_editable
+    return in_object_mode(operator, context) and in_reach
 
 
 def editable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:

@@ -185,6 +185,11 @@ class SSGAN3D_PG_view_layer(bpy.types.PropertyGroup):
     )
 
 
+def part_label(name: str) -> str:
+    """What a person calls a part, of another version's parts their name."""
+    return next((part.label for part in PARTS if part.name == name), name)
+
+
 def fill_parts(settings: SSGAN3D_PG_portrait) -> None:
     """Give ``settings`` an entry for every part of this version, in order, keeping those it has."""
     for index, part in enumerate(PARTS):

@@ -343,7 +343,7 @@ def _border(
 _joined: list[type[bpy.types.Panel]] = []
 
 
-def join_stock_panels() -> None:
+def attach() -> None:
     """Show Blender's own panels for camera, output, colours and objects with this engine."""
     for panel in bpy.types.Panel.__subclasses__():
         engines = getattr(panel, "COMPAT_ENGINES", ())
@@ -352,17 +352,12 @@ def join_stock_panels() -> None:
             _joined.append(panel)
 
 
-def leave_stock_panels() -> None:
-    """Undo :func:`join_stock_panels`."""
-    for panel in _joined:
-        panel.COMPAT_ENGINES.discard(ENGINE_ID)
-    _joined.clear()
-
-
 def detach() -> None:
     """Stop all that renders in the background, and leave Blender's panels."""
     global _executor
-    leave_stock_panels()
+    for panel in _joined:
+        panel.COMPAT_ENGINES.discard(ENGINE_ID)
+    _joined.clear()
     viewport.detach()
     if _executor is not None:
         _executor.shutdown()

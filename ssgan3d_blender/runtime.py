@@ -137,7 +137,7 @@ def release() -> None:
         _failed.clear()
 
 
-def shut_down() -> None:
+def detach() -> None:
     """Free everything and stop waiting for a load. For unregistering."""
     global _loader
     if bpy.app.timers.is_registered(_finish_loading):

@@ -17,7 +17,7 @@ from bpy.props import IntProperty
 from ..core.parts import PARTS, part_index
 from . import history, jobs, portraits, preferences, properties, runtime, snapshot, transplant
 from .messages import cancels_on_error
-from .panel import PortraitPanel, part_label
+from .panel import PortraitPanel
 from .part_operators import EditOperator
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         if _job is not None:
             _job.cancel()
         _job = jobs.start(
-            f"Suggesting {part_label(name)}", work, lambda pictures: _show(strip, pictures)
+            f"Suggesting {properties.part_label(name)}",
+            work,
+            lambda pictures: _show(strip, pictures),
         )
         return {"FINISHED"}
 
@@ -196,7 +198,7 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
         if _job is not None and _job in jobs.running():
             layout.progress(factor=_job.progress, text=f"{_job.label} {_job.text}")
             return
-        text = f"Suggest {part_label(part.name)}" if strip is None else "Suggest Others"
+        text = f"Suggest {properties.part_label(part.name)}" if strip is None else "Suggest Others"
         layout.operator(
             "ssgan3d.suggest", text=text, icon="FILE_REFRESH" if strip else "IMGDISPLAY"
         )

@@ -95,10 +95,7 @@ class PathOperator(_Operator):  # type: ignore[misc]
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to look at, and objects can only be added in object mode."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave edit mode first")
-            return False
-        return portraits.needed(cls, context)
+        return portraits.in_object_mode(cls, context) and portraits.needed(cls, context)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:

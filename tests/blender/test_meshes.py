@@ -191,7 +191,7 @@ def test_a_portrait_that_was_deleted_while_its_meshes_were_made_is_reported(
     jobs = addon("ssgan3d_blender.jobs")
     said: list[str] = []
     monkeypatch.setattr(jobs, "_in_background", lambda: False)
-    monkeypatch.setattr(jobs, "_show_error", lambda _label, message: said.append(message))
+    monkeypatch.setattr(jobs, "show", lambda _label, message, icon: said.append(message))
     other = portrait.copy()
     bpy.context.collection.objects.link(other)
     assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}

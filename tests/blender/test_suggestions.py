@@ -96,7 +96,7 @@ def test_suggestions_that_nobody_waits_for_do_no_harm(
     jobs, room = addon("ssgan3d_blender.jobs"), addon("ssgan3d_blender.suggestions")
     monkeypatch.setattr(jobs, "_in_background", lambda: False)
     said: list[Any] = []
-    monkeypatch.setattr(jobs, "_show_error", lambda *words: said.append(words))
+    monkeypatch.setattr(jobs, "show", lambda *words, icon: said.append(words))
     bpy.ops.ssgan3d.suggest()
     if what == "cancelled":
         bpy.ops.ssgan3d.suggest()  # anew: the first is not wanted any more
