@@ -321,7 +321,7 @@ def marching_cubes(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         vertices, faces = mcubes.marching_cubes(field, 0.0)
         return vertices, faces.astype(np.int64)
     try:
-        from skimage import measure  # type: ignore[import-not-found]
+        from skimage import measure
     except ImportError:
         raise PortraitError(
             "Part meshes need the Python package PyMCubes (or scikit-image), and neither is "

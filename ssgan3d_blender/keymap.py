@@ -63,7 +63,7 @@ def detach() -> None:
 
 def draw(layout: bpy.types.UILayout) -> None:
     """The key, to be changed as any of Blender's."""
-    import rna_keymap_ui  # type: ignore[import-not-found]
+    import rna_keymap_ui
 
     user = bpy.context.window_manager.keyconfigs.user
     for keymap, item in _items:

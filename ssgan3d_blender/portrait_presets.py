@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bl_operators.presets import AddPresetBase  # type: ignore[import-not-found]
-from bl_ui.utils import PresetPanel  # type: ignore[import-not-found]
+from bl_operators.presets import AddPresetBase
+from bl_ui.utils import PresetPanel
 from bpy.props import StringProperty
 
 from . import history, portraits
