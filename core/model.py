@@ -17,6 +17,21 @@ from .volume import FeatureTable, RayBatch, ray_weights
 
 
 @dataclass
+class PosedFeatures:
+    """Features, masks and depth of V views of B portraits on the ray grid.
+
+    Attributes:
+        features: f_render, (B, V, C, r, r); the first three are coarse colour.
+        mask: m, (B, V, K, r, r), sums to 1.
+        depth: planar depth of the surface, (B, V, r, r).
+    """
+
+    features: Tensor
+    mask: Tensor
+    depth: Tensor
+
+
+@dataclass
 class GeneratorOutput:
     """Pictures of V views of B portraits.
 
@@ -72,18 +87,32 @@ class SSGAN3D(nn.Module):
             visible: (B, K) bool, or None for all.
             rays: samples of V cameras for each portrait (:func:`~.volume.sample_rays`).
         """
-        maps = self.part_maps(base, shape, texture)
-        weights = ray_weights(self.geometry(maps, visible), rays, self.config)
-        features = FeatureTable(maps, self.config).composite(weights, self.config)
-        batch, views = features.shape[:2]
-        side = self.config.ray_size
-        coarse_mask = weights.mask.reshape(batch, views, -1, side, side)
-        flat = features.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        image, logits = self.render_net(flat, coarse_mask.flatten(0, 1))
+        coarse = self.posed(base, shape, texture, visible, rays)
+        batch, views = coarse.features.shape[:2]
+        flat = coarse.features.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        image, logits = self.render_net(flat, coarse.mask.flatten(0, 1))
         return GeneratorOutput(
             image.unflatten(0, (batch, views)),
             logits.unflatten(0, (batch, views)),
-            features[:, :, :3],
-            coarse_mask,
-            weights.depth.reshape(batch, views, side, side),
+            coarse.features[:, :, :3],
+            coarse.mask,
+            coarse.depth,
+        )
+
+    def posed(
+        self,
+        base: Tensor,
+        shape: Tensor,
+        texture: Tensor,
+        visible: Tensor | None,
+        rays: RayBatch,
+    ) -> PosedFeatures:
+        """What the volume renderer gives to the render net; arguments as for :meth:`forward`."""
+        maps = self.part_maps(base, shape, texture)
+        weights = ray_weights(self.geometry(maps, visible), rays, self.config)
+        grid = (self.config.ray_size, self.config.ray_size)
+        return PosedFeatures(
+            FeatureTable(maps, self.config).composite(weights, self.config),
+            weights.mask.unflatten(-1, grid),
+            weights.depth.unflatten(-1, grid),
         )

@@ -278,7 +278,7 @@ class CodeBasis:
                 )
                 density = (where.clamp(0, 1) - 0.5) * (2 * DENSITY_LOGIT)
                 if part != FACE_BASE:
-                    depth = depth - _move(skin_depth, FACE_BASE, part, config)
+                    depth = depth - move_cells(skin_depth, FACE_BASE, part, config)
                 _, color = self._rows(descriptors, part)
                 color = color.unflatten(1, (CELLS**2, 3)).movedim(2, 1).flatten(1)  # (P, 3 M)
                 form = torch.cat([depth, density], 1)
@@ -338,7 +338,7 @@ def _predict(weights: Tensor, base: Tensor, code: Tensor) -> Tensor:
     return torch.cat([base, code, torch.ones(len(base), 1)], 1) @ weights
 
 
-def _move(cells: Tensor, source: int, target: int, config: ModelConfig) -> Tensor:
+def move_cells(cells: Tensor, source: int, target: int, config: ModelConfig) -> Tensor:
     """Resample (P, M) cells of one part's window to another's, edges repeated."""
     u0, u1, v0, v1 = config.maps[target].window
     line = (torch.arange(CELLS) + 0.5) / CELLS

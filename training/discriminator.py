@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.errors import CheckpointError
+from core.files import write_bytes
 from core.parts import PART_COUNT
+
+FORMAT = "ssgan3d-discriminator"
 
 IMAGE_WIDTHS = (32, 64, 96)
 MASK_WIDTHS = (32, 96)
@@ -105,3 +113,24 @@ def batch_deviation(x: Tensor) -> Tensor:
     """Mean standard deviation over the batch, as one more channel: sees repetition."""
     deviation = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
     return deviation.expand(x.shape[0], 1, *x.shape[2:])
+
+
+def write_discriminator(path: Path, discriminator: dict[str, Tensor]) -> None:
+    """Write a discriminator's state to ``path`` in half precision, at once or not at all."""
+    halves = {name: value.half().contiguous() for name, value in discriminator.items()}
+    write_bytes(path, save(halves, {"format": FORMAT}))
+
+
+def read_discriminator(path: Path, discriminator: Discriminator) -> None:
+    """Fill a discriminator from :func:`write_discriminator`'s file.
+
+    Raises:
+        CheckpointError: the file is missing, broken, or another network's.
+    """
+    try:
+        discriminator.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is not a discriminator of this version: {error}. Leave out "
+            "--start-discriminator to begin with a new one."
+        ) from error

@@ -18,6 +18,7 @@ from core.model import SSGAN3D
 from core.model_card import WEIGHTS_FOLDER
 from training.codes import CodeBook, Codes, FactorIndex
 from training.data import presence_of, read_views
+from training.discriminator import write_discriminator
 from training.fit_mapping import fit_mapping
 from training.state import read_state, unprefixed
 
@@ -140,6 +141,8 @@ def averaged_model(
         "pictures": int(facts["pictures"]),
         "generators": rows.generators if rows else [],
     }
+    if facts.get("ancestor"):
+        info["trained further from"] = facts["ancestor"]
     return model, info
 
 
@@ -151,6 +154,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=WEIGHTS_FOLDER / "portrait256.safetensors",
         help="model file to write (default: the one that the extension embeds)",
+    )
+    parser.add_argument(
+        "--discriminator",
+        type=Path,
+        help="also write the run's discriminator here, for `train --start-discriminator`",
     )
     parser.add_argument("--name", help="name of the model (default: that of the file)")
     parser.add_argument(
@@ -169,6 +177,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.folder, arguments.data, arguments.name or arguments.out.stem
     )
     save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    if arguments.discriminator:
+        tensors, _ = read_state(arguments.folder / "state.safetensors")
+        write_discriminator(arguments.discriminator, unprefixed("discriminator", tensors))
     size = arguments.out.stat().st_size / 2**20
     print(f"{arguments.out}: {size:.1f} MiB, " + ", ".join(f"{k} {v}" for k, v in info.items()))
     return 0

@@ -9,13 +9,15 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from core.camera import Camera
+from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.model import SSGAN3D
 from core.volume import camera_tensors, sample_rays
@@ -32,7 +34,8 @@ from training.adversarial import (
 from training.augment import AdaptiveAugmentation
 from training.codes import CodeBasis, Codes, FactorIndex, describe
 from training.data import PortraitSet, read_views
-from training.discriminator import Discriminator
+from training.discriminator import Discriminator, read_discriminator
+from training.encode import encode, encode_and_refit
 from training.fit_mapping import fit_mapping
 from training.heap import keep_heap
 from training.precision import mixed
@@ -49,6 +52,7 @@ from training.warm_start import (
     FittedCodes,
     Views,
     batch_codes,
+    coarse_losses,
     parameter_groups,
     reconstruction_losses,
     render_codes,
@@ -63,6 +67,9 @@ class TrainOptions:
     out: str
     mode: str = "fit"
     preset: str = "shipped"
+    start: str = ""
+    start_discriminator: str = ""
+    shuffle_blur: bool = False
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
@@ -83,6 +90,9 @@ class TrainOptions:
 
 
 FIT_MAPPING_EVERY = 100
+SETTLE_LOOKS = 2.0
+"""How often a run that starts from a model sees each portrait before its render net takes part."""
+SETTLE_RATE = 0.4
 MAX_GRADIENT = 2.0
 """Norm to which a step's gradient is clipped."""
 MODES = {
@@ -104,13 +114,13 @@ class Trainer:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
         torch.manual_seed(options.seed)
-        self.config: ModelConfig = getattr(ModelConfig, options.preset)()
+        self.model, self.ancestor = self._first_model()
+        self.config = self.model.config
         self.data = PortraitSet(read_views([Path(folder) for folder in options.data]))
         self.views = Views(self.data, self.config, self.device, options.samples)
         firsts = [self.data.views[group[0]] for group in self.data.identities]
         self.index = FactorIndex.build(firsts)
         self.usual = torch.tensor([view.usual for view in firsts])
-        self.model = SSGAN3D(self.config)
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
         self.step, self.seconds = 0, 0.0
@@ -128,9 +138,13 @@ class Trainer:
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
         )
+        if options.start_discriminator:
+            read_discriminator(Path(options.start_discriminator), self.discriminator)
         self.augmentation = AdaptiveAugmentation()
         if self.state_path.exists():
             self._resume()
+        elif options.start:
+            self.settle()
         self.model.mapping.requires_grad_(options.mode == "adversarial")
 
     @property
@@ -138,10 +152,26 @@ class Trainer:
         """The run's checkpoint."""
         return self.out / "state.safetensors"
 
+    def _first_model(self) -> tuple[SSGAN3D, dict[str, Any] | None]:
+        """The model that training begins with, and the facts of the file that it comes from."""
+        options = self.options
+        if not options.start:
+            return SSGAN3D(getattr(ModelConfig, options.preset)()), None
+        model, facts = load_checkpoint(Path(options.start))
+        if options.shuffle_blur != model.config.shuffle_blur:
+            weights = model.state_dict()
+            model = SSGAN3D(replace(model.config, shuffle_blur=options.shuffle_blur))
+            model.load_state_dict(weights)
+        return model.train().requires_grad_(True), facts
+
     def _first_codes(self) -> Codes:
-        """Codes of all portraits from the code basis, which a first run fits."""
+        """Codes of all portraits: in the model that the run starts from, or from a code basis."""
         descriptors = describe(self.data, self.data.identities, self.config)
         presence = self.views.presence
+        if self.options.start:
+            if self.state_path.exists():  # its own codes follow; new people begin in the old model
+                return encode(self.model, descriptors, presence)
+            return encode_and_refit(self.model, descriptors, presence)
         path = self.out / "basis.safetensors"
         fresh = not path.exists()
         if fresh:
@@ -173,6 +203,41 @@ class Trainer:
         if self.options.mode != "adversarial":
             fit_mapping(self.model, self.portrait_codes(), self.views.presence, self.usual)
             self.ema.mapping.load_state_dict(self.model.mapping.state_dict())
+
+    def settle(self) -> None:
+        """Fit codes and part generators to the coarse pictures, masks and depths alone.
+
+        Without render net and discriminator a step costs a few times less, and both need not learn
+        from portraits that are still far from their renders.
+        """
+        options = self.options
+        generators = self.model.generators.parameters()
+        rates = [{"params": list(generators), "lr": options.rate * SETTLE_RATE}]
+        rates.append({"params": list(self.book.parameters()), "lr": options.code_rate * 5})
+        optimizer = torch.optim.Adam(rates, betas=(0.9, 0.99))
+        steps = max(1, round(SETTLE_LOOKS * len(self.data.identities) / options.portraits))
+        started = time.monotonic()
+        for step in range(steps):
+            generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+            batch = self.views.batch(options.portraits, options.views, generator)
+            codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
+            with mixed(self.device.type):
+                posed = self.model.posed(
+                    codes.base, codes.shape, codes.texture, codes.visible, batch.rays
+                )
+            terms = coarse_losses(posed.features[:, :, :3], posed.mask, posed.depth, batch)
+            loss = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
+            optimizer.step()
+            if step % 20 == 0:
+                values = {name: round(float(value.detach()), 4) for name, value in terms.items()}
+                seconds = round(time.monotonic() - started, 1)
+                print(
+                    json.dumps({"settling": step, "of": steps, "s": seconds} | values), flush=True
+                )
+        self.ema.load_state_dict(self.model.state_dict())
 
     def run(self) -> None:
         """Train until ``minutes`` have passed or a signal asks to stop; checkpoint on the way."""
@@ -313,6 +378,7 @@ class Trainer:
             "base_names": self.index.names[0],
             "part_names": self.index.names[1],
             "generators": sorted({view.generator for view in self.data.views}),
+            "ancestor": self.ancestor,
             "portraits": len(self.data.identities),
             "pictures": len(self.data),
             "augmentation": self.augmentation.strength,
@@ -396,6 +462,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PRESETS,
         default=defaults.preset,
         help="the model's configuration (default shipped); a resumed run must be given its own",
+    )
+    parser.add_argument(
+        "--start",
+        default=defaults.start,
+        help="a model file to go on from, with its configuration; codes of the data's portraits "
+        "are found in it",
+    )
+    parser.add_argument(
+        "--start-discriminator",
+        default=defaults.start_discriminator,
+        help="a discriminator file, as `export --discriminator` writes it, to go on from",
+    )
+    parser.add_argument(
+        "--shuffle-blur",
+        action="store_true",
+        help="with --start: a blur after each pixel shuffle",
     )
     for name, help_text in {
         "minutes": "how long to train in this call",

@@ -152,23 +152,36 @@ def code_noise(codes: Tensor, book: Tensor, amount: float, generator: torch.Gene
     return codes + amount * noise * book.detach().std(0, correction=0)
 
 
+def coarse_losses(
+    coarse_image: Tensor, coarse_mask: Tensor, depth: Tensor, batch: Batch
+) -> dict[str, Tensor]:
+    """Terms of the warm start that need no render net, unweighted.
+
+    Args:
+        coarse_image: (B, V, 3, r, r).
+        coarse_mask: (B, V, K, r, r), sums to 1.
+        depth: planar, (B, V, r, r).
+    """
+    coarse = coarse_image.flatten(0, 1).float()
+    small = F.avg_pool2d(batch.image, batch.image.shape[-1] // coarse.shape[-1])
+    log_coarse = coarse_mask.flatten(0, 1).clamp_min(1e-5).log()
+    relative = (depth - batch.centre[..., None, None]).flatten(0, 1)
+    return {
+        "coarse image": (coarse - small).abs().mean(),
+        "coarse mask": losses.mask_cross_entropy(log_coarse, batch.coarse_mask),
+        "depth": losses.depth_l1(relative, batch.depth, batch.foreground),
+    }
+
+
 def reconstruction_losses(output: GeneratorOutput, batch: Batch) -> dict[str, Tensor]:
     """All terms of the warm start, unweighted."""
     image = output.image.flatten(0, 1).float()
-    coarse = output.coarse_image.flatten(0, 1).float()
-    side = coarse.shape[-1]
-    small = F.avg_pool2d(batch.image, batch.image.shape[-1] // side)
     log_mask = F.log_softmax(output.mask_logits.flatten(0, 1).float(), 1)
-    log_coarse = output.coarse_mask.flatten(0, 1).clamp_min(1e-5).log()
-    depth = (output.depth - batch.centre[..., None, None]).flatten(0, 1)
     return {
         "image": losses.multiscale_l1(image, batch.image),
         "gradient": losses.gradient_l1(image, batch.image),
-        "coarse image": (coarse - small).abs().mean(),
         "mask": losses.mask_cross_entropy(log_mask, batch.mask),
-        "coarse mask": losses.mask_cross_entropy(log_coarse, batch.coarse_mask),
-        "depth": losses.depth_l1(depth, batch.depth, batch.foreground),
-    }
+    } | coarse_losses(output.coarse_image, output.coarse_mask, output.depth, batch)
 
 
 WEIGHTS = {
