@@ -10,8 +10,9 @@ The rooms, from the outside in:
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
 * ``scene_picture``: a scene's picture from plain values. ``viewport`` and ``painter``: the rendered
   3D view, and the thread that paints for it.
-* ``runtime``: the one place that loads the model. ``torch_setup``: where PyTorch comes from.
-  ``jobs``: long work off the main thread.
+* ``runtime``: the one place that loads the model. ``shared_engine``: turns for those who use it.
+  ``torch_setup``: where PyTorch comes from. ``jobs``, ``background``, ``notices``: long work off
+  the main thread, and what it tells.
 
 Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
 them, so that enabling the extension takes milliseconds.
@@ -32,6 +33,7 @@ from . import (
     manual,
     measurement,
     mesh_operators,
+    notices,
     operators,
     panel,
     part_operators,
@@ -54,6 +56,7 @@ MODULES = (
     preferences,
     torch_setup,
     measurement,
+    notices,
     jobs,
     operators,
     history,

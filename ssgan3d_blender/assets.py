@@ -49,9 +49,9 @@ class SSGAN3D_OT_mark_asset(bpy.types.Operator):
             from ..core.compositing import display_picture
             from ..core.latents import PortraitRecipe
 
-            with runtime.session(choice) as engine:
-                latents = PortraitRecipe.from_dict(look).resolve(engine)
-                rendering = engine.render(latents, Camera.orbit(0.0), size=(SIDE, SIDE))
+            engine = runtime.engine(choice)
+            latents = PortraitRecipe.from_dict(look).resolve(engine)
+            rendering = engine.render(latents, Camera.orbit(0.0), size=(SIDE, SIDE))
             return display_picture(rendering, transparent=True)
 
         portrait.asset_mark()

@@ -290,13 +290,13 @@ def _fill_card(card: bpy.types.Object, sight: _Sight) -> None:
     from ..core.compositing import display_picture, grey_picture
 
     settings = card.ssgan3d_card
-    with runtime.session(preferences.model_choice()) as engine:
-        rendering = engine.render(
-            portraits.recipe(sight.portrait).resolve(engine),
-            canonical_camera(sight.camera, ModelConfig()),
-            size=(settings.resolution, settings.resolution),
-            outside=preferences.get().outside,
-        )
+    engine = runtime.engine(preferences.model_choice())
+    rendering = engine.render(
+        portraits.recipe(sight.portrait).resolve(engine),
+        canonical_camera(sight.camera, ModelConfig()),
+        size=(settings.resolution, settings.resolution),
+        outside=preferences.get().outside,
+    )
     _part_from_copies(card)
     _fill_image(settings.image, display_picture(rendering, transparent=True))
     if settings.use_masks:

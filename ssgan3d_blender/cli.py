@@ -283,17 +283,16 @@ def _mesh(options: argparse.Namespace) -> dict[str, Any]:
     from ..core.meshing import export_meshes, extract_meshes
 
     portrait = _portrait(options)
-    with runtime.session(preferences.model_choice()) as engine:
-        extracted = extract_meshes(
-            engine,
-            portraits.recipe(portrait).resolve(engine),
-            parts=options.parts,
-            resolution=options.resolution,
-            smoothing=options.smoothing,
-            max_faces=options.max_faces,
-        )
-        unit = engine.config.unit_metres
-    export_meshes(extracted, options.output, unit_metres=unit)
+    engine = runtime.engine(preferences.model_choice())
+    extracted = extract_meshes(
+        engine,
+        portraits.recipe(portrait).resolve(engine),
+        parts=options.parts,
+        resolution=options.resolution,
+        smoothing=options.smoothing,
+        max_faces=options.max_faces,
+    )
+    export_meshes(extracted, options.output, unit_metres=engine.config.unit_metres)
     triangles = {name: len(mesh.faces) for name, mesh in extracted.items()}
     return {"triangles": triangles, "files": _files(options.output)}
 
@@ -305,29 +304,28 @@ def _sheet(options: argparse.Namespace) -> dict[str, Any]:
     if options.output.suffix != ".png":
         raise PortraitError(f"{options.output}: contact sheets are written as .png.")
     seeds = parse_seeds(options.seeds)
-    with runtime.session(preferences.model_choice()) as engine:
-        sheet = contact_sheet(
-            engine,
-            seeds,
-            columns=options.columns,
-            tile=options.tile,
-            truncation=options.variety,
-        )
+    sheet = contact_sheet(
+        runtime.engine(preferences.model_choice()),
+        seeds,
+        columns=options.columns,
+        tile=options.tile,
+        truncation=options.variety,
+    )
     write_png(options.output.resolve(), sheet)
     height, width, _ = sheet.shape
     return {"seeds": len(seeds), "size": (width, height), "files": _files(options.output)}
 
 
 def _info(_options: argparse.Namespace) -> dict[str, Any]:
-    with runtime.session(preferences.model_choice()) as engine:
-        return {
-            "blender": bpy.app.version_string,
-            "python": platform.python_version(),
-            "model": str(preferences.model_choice().path or "embedded"),
-            "image_size": engine.config.image_size,
-            "device": str(engine.device),
-            "precision": str(engine.precision),
-            "parts": [part.name for part in PARTS],
-            "yaw_max_degrees": round(math.degrees(ModelConfig.yaw_max), 1),
-            "checkpoint": engine.checkpoint_info,
-        }
+    engine = runtime.engine(preferences.model_choice())
+    return {
+        "blender": bpy.app.version_string,
+        "python": platform.python_version(),
+        "model": str(preferences.model_choice().path or "embedded"),
+        "image_size": engine.config.image_size,
+        "device": str(engine.device),
+        "precision": str(engine.precision),
+        "parts": [part.name for part in PARTS],
+        "yaw_max_degrees": round(math.degrees(ModelConfig.yaw_max), 1),
+        "checkpoint": engine.checkpoint_info,
+    }

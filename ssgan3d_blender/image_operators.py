@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
@@ -76,23 +76,21 @@ class SSGAN3D_OT_render_images(bpy.types.Operator):
 
         depsgraph = context.evaluated_depsgraph_get()
         recipe = portraits.recipe(portrait.evaluated_get(depsgraph))
-        with runtime.session(preferences.model_choice()) as engine:
-            unit = engine.config.unit_metres
-            matrix = portrait.evaluated_get(depsgraph).matrix_world
-            scale = unit * camera_bridge.object_scale(matrix)
-            if self.view == "CAMERA":
-                view = camera_bridge.view_of_camera(
-                    scene.camera, depsgraph, (self.width, self.height)
-                )
-                camera = camera_bridge.to_core(view, matrix, unit)
-            else:
-                camera = Camera.orbit(0.0)
-            rendering = engine.render(
-                recipe.resolve(engine),
-                camera,
-                size=(self.height, self.width),
-                outside=preferences.get(context).outside,
-            )
+        engine = runtime.engine(preferences.model_choice())
+        unit = engine.config.unit_metres
+        matrix = portrait.evaluated_get(depsgraph).matrix_world
+        scale = unit * camera_bridge.object_scale(matrix)
+        if self.view == "CAMERA":
+            view = camera_bridge.view_of_camera(scene.camera, depsgraph, (self.width, self.height))
+            camera = camera_bridge.to_core(view, matrix, unit)
+        else:
+            camera = Camera.orbit(0.0)
+        rendering = engine.render(
+            recipe.resolve(engine),
+            camera,
+            size=(self.height, self.width),
+            outside=preferences.get(context).outside,
+        )
         made = images.store_rendering(
             portrait.name, rendering, scale, self.transparent, self.part_masks
         )
@@ -171,14 +169,15 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
         }
 
         def work(job: jobs.Job) -> Tensor:
-            engine: Any = background.EngineByTurns(choice)
+            engine = runtime.engine(choice)
             return contact_sheet(engine, seeds, progress=job.report, **options)
 
-        def finish(sheet: Tensor) -> str:
+        def finish(sheet: Tensor) -> Generator[None, None, str]:
             from . import images
 
             image = images.store("Contact Sheet", sheet)
             show_in_editor(image)
+            yield
             return f"{image.name}: {len(seeds)} people"
 
         background.run_job(self, "Contact Sheet", work, finish)

@@ -2,7 +2,8 @@
 
 Blender's data may be touched by the main thread alone, so a job has two halves: ``work`` computes
 in a thread and sees plain values only, ``finish`` puts the result into the scene. A timer carries
-the result over. A job whose file was closed in the meantime is cancelled: what it was for is gone.
+the result over, one step at a time: between two steps the window answers. A job whose file was
+closed in the meantime is cancelled: what it was for is gone.
 
 Without a window (``blender -b``) no timer runs and nobody waits for a window: there the same call
 does both halves before it returns, and raises what went wrong.
@@ -11,15 +12,22 @@ does both halves before it returns, and raises what went wrong.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
 
-from .messages import describe, show
+from .messages import describe
+from .notices import tell
 
 POLL_SECONDS = 0.1
+STEP_SECONDS = 0.01
+"""Between two steps of a result: what has come in at the window is dealt with first."""
+
+JOBS_SHOWN_IN = {("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")}
+
+Steps = Generator[None, None, None]
 
 
 class JobCancelled(Exception):  # noqa: N818 - it is no error
@@ -30,12 +38,18 @@ class Job:
     """One piece of work. ``label``, ``progress`` (0 to 1) and ``text`` are for display."""
 
     def __init__(
-        self, label: str, work: Callable[[Job], Any], finish: Callable[[Any], None]
+        self,
+        label: str,
+        work: Callable[[Job], Any],
+        finish: Callable[[Any], Steps | None],
+        ends_with_file: bool,
     ) -> None:
         self.label, self.progress, self.text = label, 0.0, ""
+        self.ends_with_file = ends_with_file
         self._work, self._finish = work, finish
         self._stop = threading.Event()
         self._result: Any = None
+        self._steps: Steps | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=label, daemon=True)
 
@@ -70,36 +84,51 @@ class Job:
         except BaseException as error:  # carried to the main thread, which reports it
             self._error = error
 
-    def _deliver(self) -> None:
-        """On the main thread, after the work: finish, or raise what went wrong."""
+    def _deliver(self) -> bool:
+        """On the main thread, after the work: the next step of finishing, or raise what went wrong.
+
+        Returns:
+            Whether that was the last one.
+        """
         if self._stop.is_set():
-            return
+            return True
         if self._error is not None:
             raise self._error
-        self._finish(self._result)
+        if self._steps is None:
+            self._steps, self._result = self._finish(self._result), None
+        return self._steps is None or next(self._steps, self) is self
 
 
 _jobs: list[Job] = []
 
 
-def start(label: str, work: Callable[[Job], Any], finish: Callable[[Any], None]) -> Job:
+def start(
+    label: str,
+    work: Callable[[Job], Any],
+    finish: Callable[[Any], Steps | None],
+    *,
+    ends_with_file: bool = True,
+) -> Job:
     """Run ``work(job)`` in a thread and then ``finish(result)`` on the main thread.
 
     Args:
         label: what is being done, as the status bar shows it.
         work: computes; must not touch ``bpy``; calls ``job.report`` often.
-        finish: puts the result into Blender's data. Objects are looked up anew in it
-            (``portraits.Handle``): they may have gone while the job ran.
+        finish: puts the result into Blender's data; as a generator if that takes long, which yields
+            after each step. Objects are looked up anew in each step (``portraits.Handle``): they
+            may have gone in the meantime.
+        ends_with_file: opening another file cancels the job.
     """
-    job = Job(label, work, finish)
+    job = Job(label, work, finish, ends_with_file)
     if _in_background():
         job._run()
-        job._deliver()
+        while not job._deliver():
+            pass
         return job
     _jobs.append(job)
     job._thread.start()
     if not bpy.app.timers.is_registered(_poll):
-        bpy.app.timers.register(_poll, first_interval=POLL_SECONDS)
+        bpy.app.timers.register(_poll, first_interval=POLL_SECONDS, persistent=True)
     return job
 
 
@@ -119,22 +148,32 @@ def cancel_all() -> None:
 
 
 def _poll() -> float | None:
-    """Timer: deliver what is done, show how far the others are."""
-    for job in [job for job in _jobs if not job._thread.is_alive()]:
-        _jobs.remove(job)
+    """Timer: deliver a step of what is done, show how far the others are."""
+    ended = [job for job in _jobs if not job._thread.is_alive()]
+    for job in ended[:1]:
         try:
-            job._deliver()
+            is_last = job._deliver()
         except Exception as error:
-            show(job.label, describe(error), icon="ERROR")
-    _redraw_status_bars()
+            is_last = True
+            tell("WARNING", f"{job.label}: {describe(error)}")
+        if is_last:
+            _jobs.remove(job)
+            ended.remove(job)
+    _redraw()
+    if ended:
+        return STEP_SECONDS
     return POLL_SECONDS if _jobs else None
 
 
-def _redraw_status_bars() -> None:
+def _redraw() -> None:
+    """Redraw what shows running jobs: status bar, sidebars and preferences; no 3D view, which
+    may take longer to draw than all else here.
+    """
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
-                area.tag_redraw()  # panel and preferences show running jobs as well
+            for region in area.regions:
+                if (area.type, region.type) in JOBS_SHOWN_IN:
+                    region.tag_redraw()
         window.workspace.status_text_set(None)  # the only call that redraws the status bar
 
 
@@ -166,7 +205,9 @@ class SSGAN3D_OT_cancel_jobs(bpy.types.Operator):
 
 @persistent
 def _file_closed(*_: object) -> None:
-    cancel_all()
+    for job in _jobs:
+        if job.ends_with_file:
+            job.cancel()
 
 
 def attach() -> None:

@@ -82,7 +82,7 @@ class SSGAN3D_OT_measure_speed(bpy.types.Operator):
             results.clear()
             results.update(times)
 
-        jobs.start(LABEL, lambda job: measure(job, choice), finish)
+        jobs.start(LABEL, lambda job: measure(job, choice), finish, ends_with_file=False)
         return {"FINISHED"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
 from ..core.parts import BACKGROUND
-from . import background, jobs, portraits, preferences
+from . import background, jobs, portraits, preferences, runtime
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
@@ -79,7 +79,7 @@ class MeshOptions:
             return
 
         def work(_job: jobs.Job) -> dict[str, int]:
-            engine: Any = background.EngineByTurns(choice)
+            engine = runtime.engine(choice)
             return estimate_triangles(engine, recipe.resolve(engine), resolution=COUNTED_AT)
 
         def finish(counts: dict[str, int]) -> None:
@@ -134,7 +134,7 @@ class MeshOptions:
         def work(
             job: jobs.Job,
         ) -> tuple[dict[str, trimesh.Trimesh], Texture | None, float]:
-            engine: Any = background.EngineByTurns(choice)
+            engine = runtime.engine(choice)
             latents = recipe.resolve(engine)
             there = [name for name in latents.visible_names if name in parts]
             if not there:
@@ -228,22 +228,28 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
         limit, joined = self.max_faces or None, self.layout_kind == "JOINED"
         textured = self.colours == "TEXTURE"
 
-        def finish(result: tuple[dict[str, trimesh.Trimesh], Texture | None, float]) -> str:
+        def finish(
+            result: tuple[dict[str, trimesh.Trimesh], Texture | None, float],
+        ) -> Generator[None, None, str]:
             from . import meshes
 
             extracted, texture, unit = result
-            made = meshes.store(
-                bpy.data.scenes.get(scene) or bpy.context.scene,
-                handle.get(),
-                extracted,
-                unit,
-                max_faces=limit,
-                joined=joined,
-                texture=texture,
-                replaced=parts,
-            )
+            meshes.remove(handle.get(), parts)
+            material = meshes.material(handle.get(), texture)
+            faces = 0
+            for names in [tuple(extracted)] if joined else [(name,) for name in extracted]:
+                yield
+                item = meshes.add(
+                    bpy.data.scenes.get(scene) or bpy.context.scene,
+                    handle.get(),
+                    {name: extracted[name] for name in names},
+                    unit,
+                    material=material,
+                    max_faces=limit,
+                    texture=texture,
+                )
+                faces += len(item.data.polygons)
             meshes.show_colors(textured=textured)
-            faces = sum(len(item.data.polygons) for item in made)
             return f"{len(extracted)} parts, {faces:,} triangles"
 
         work = self._work(context, textured=textured, max_faces=None)
@@ -316,9 +322,11 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
             export_meshes(extracted, path, unit_metres=unit)
             return sum(len(part.faces) for part in extracted.values())
 
-        background.run_job(
-            self, "Export Part Meshes", work, lambda faces: f"{path}: {faces:,} triangles"
-        )
+        def finish(faces: int) -> Generator[None, None, str]:
+            yield
+            return f"{path}: {faces:,} triangles"
+
+        background.run_job(self, "Export Part Meshes", work, finish)
         return {"FINISHED"}
 
 

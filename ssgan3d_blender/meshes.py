@@ -25,53 +25,44 @@ JOINT = "+"
 """Stands between the parts of a joined mesh in its ``PART_KEY``."""
 
 
-def store(
+def material(portrait: bpy.types.Object, texture: Texture | None) -> str:
+    """The name of the material that shows the parts' vertex colours, or a texture instead."""
+    found = _color_material() if texture is None else _texture_material(portrait.name, texture)
+    return found.name
+
+
+def add(
     scene: bpy.types.Scene,
     portrait: bpy.types.Object,
-    extracted: dict[str, trimesh.Trimesh],
+    parts: dict[str, trimesh.Trimesh],
     unit: float,
     *,
+    material: str,
     max_faces: int | None = None,
-    joined: bool = False,
     texture: Texture | None = None,
-    replaced: Collection[str] | None = None,
-) -> list[bpy.types.Object]:
-    """One object a part, or one for all, hung on the portrait, in a collection of their own.
+) -> bpy.types.Object:
+    """One object of one or more parts, hung on the portrait, in a collection of the portrait's.
 
     Args:
         unit: length of a model unit in metres.
-        max_faces: parts with more triangles get a Decimate modifier, which loses nothing; a joined
-            mesh may have as many for each of its parts.
-        joined: one object, with a vertex group for each part.
-        texture: shown by the material in place of the vertex colours, which are stored in any case.
-        replaced: parts whose objects of an earlier call go; None stands for those extracted.
+        material: name of the material; if it is gone, the vertex colours are shown.
+        max_faces: an object with more triangles for each of its parts gets a Decimate modifier,
+            which loses nothing.
+        texture: whose UVs the mesh gets.
     """
-    collection = _collection(scene, f"{portrait.name} Parts")
-    if texture is None:
-        material = _color_material()
-    else:
-        material = _texture_material(portrait.name, texture)
-    groups = [tuple(extracted)] if joined else [(name,) for name in extracted]
-    made = []
-    for names in groups:
-        sources = [extracted[name] for name in names]
-        uv = None if texture is None else np.concatenate([texture.uv[name] for name in names])
-        mesh = _mesh(_label(portrait, names), sources, uv, unit)
-        mesh.materials.append(material)
-        item = bpy.data.objects.new(mesh.name, mesh)
-        item.parent = portrait
-        item[PART_KEY] = JOINT.join(names)
-        if joined:
-            _add_vertex_groups(item, extracted)
-        limit = None if max_faces is None else max_faces * len(names)
-        if limit is not None and len(mesh.polygons) > limit:
-            item.modifiers.new("Face Limit", "DECIMATE").ratio = limit / len(mesh.polygons)
-        made.append(item)
-    _remove_older(portrait, set(extracted if replaced is None else replaced), made)
-    for item, names in zip(made, groups, strict=True):
-        collection.objects.link(item)
-        item.name = item.data.name = _label(portrait, names)
-    return made
+    uv = None if texture is None else np.concatenate([texture.uv[name] for name in parts])
+    mesh = _mesh(_label(portrait, tuple(parts)), list(parts.values()), uv, unit)
+    mesh.materials.append(bpy.data.materials.get(material) or _color_material())
+    item = bpy.data.objects.new(mesh.name, mesh)
+    item.parent = portrait
+    item[PART_KEY] = JOINT.join(parts)
+    if len(parts) > 1:
+        _add_vertex_groups(item, parts)
+    limit = None if max_faces is None else max_faces * len(parts)
+    if limit is not None and len(mesh.polygons) > limit:
+        item.modifiers.new("Face Limit", "DECIMATE").ratio = limit / len(mesh.polygons)
+    _collection(scene, f"{portrait.name} Parts").objects.link(item)
+    return item
 
 
 def show_colors(*, textured: bool) -> None:
@@ -91,13 +82,11 @@ def _label(portrait: bpy.types.Object, names: Sequence[str]) -> str:
     return f"{portrait.name} {PARTS[part_index(names[0])].label}"
 
 
-def _remove_older(
-    portrait: bpy.types.Object, parts: set[str], made: Sequence[bpy.types.Object]
-) -> None:
+def remove(portrait: bpy.types.Object, parts: Collection[str]) -> None:
     """Remove earlier objects that hold nothing but ``parts``, with their meshes."""
     for older in list(portrait.children):
         held = set(older.get(PART_KEY, "").split(JOINT)) - {""}
-        if held and held <= parts and older not in made:
+        if held and held <= set(parts):
             mesh = older.data
             bpy.data.objects.remove(older)
             if mesh.users == 0:
@@ -110,13 +99,17 @@ def _mesh(
     """One mesh of one or more parts in the portrait object's axes, with colours and UVs."""
     starts = np.cumsum([0, *(len(source.vertices) for source in sources)])
     faces = [source.faces + start for source, start in zip(sources, starts[:-1], strict=True)]
+    vertices = np.concatenate([source.vertices for source in sources])
+    corners = np.concatenate(faces).ravel()
     mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(
-        np.concatenate([source.vertices for source in sources]).astype(np.float32),
-        [],
-        np.concatenate(faces),
-        shade_flat=False,
-    )
+    # Mesh.from_pydata goes through all values in Python: ten times as long.
+    mesh.vertices.add(len(vertices))
+    mesh.loops.add(len(corners))
+    mesh.polygons.add(len(corners) // 3)
+    mesh.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
+    mesh.polygons.foreach_set("loop_start", np.arange(0, len(corners), 3, dtype=np.int32))
+    mesh.loops.foreach_set("vertex_index", corners.astype(np.int32))
+    mesh.update(calc_edges=True)
     mesh.transform(model_to_object(unit))
     colors = np.concatenate([source.visual.vertex_colors for source in sources])  # (N, 4) sRGB
     attribute = mesh.color_attributes.new(COLOR_ATTRIBUTE, "BYTE_COLOR", "POINT")

@@ -7,10 +7,12 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable
-
-import bpy
+from typing import TYPE_CHECKING
 
 from ..core.errors import PortraitError
+
+if TYPE_CHECKING:
+    import bpy
 
 
 def describe(error: BaseException) -> str:
@@ -36,16 +38,6 @@ def describe(error: BaseException) -> str:
         return f"{error.strerror or error}{where}"
     traceback.print_exception(error)
     return f"Unexpected {type(error).__name__}: {error} (details are in the console)"
-
-
-def show(title: str, message: str, *, icon: str) -> None:
-    """Tell something at the mouse, a line a sentence, where no operator is there to report it."""
-
-    def draw(popup: bpy.types.UIPopupMenu, _context: bpy.types.Context) -> None:
-        for line in message.split(". "):
-            popup.layout.label(text=line)
-
-    bpy.context.window_manager.popup_menu(draw, title=title, icon=icon)
 
 
 def cancels_on_error(execute: Callable[..., set[str]]) -> Callable[..., set[str]]:

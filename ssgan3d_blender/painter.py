@@ -166,10 +166,12 @@ def _paint(request: Request, draft: bool, go_on: Callable[[int], bool]) -> Paint
     try:
         from . import images
 
-        with runtime.session(request.choice) as engine:
-            picture = scene_picture.take(
-                engine, request.shot._replace(size=size), draft=draft, go_on=go_on
-            )
+        picture = scene_picture.take(
+            runtime.engine(request.choice),
+            request.shot._replace(size=size),
+            draft=draft,
+            go_on=go_on,
+        )
         if picture is None:
             return None
         return Painting(request, size, images.flat(picture.color), "", draft)

@@ -228,8 +228,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             return not stopped.is_set()
 
         def work() -> dict[str, np.ndarray] | None:
-            with runtime.session(choice) as engine:
-                picture = scene_picture.take(engine, shot, go_on=go_on)
+            picture = scene_picture.take(runtime.engine(choice), shot, go_on=go_on)
             return None if picture is None else pass_pixels(picture, wanted)
 
         shown = None

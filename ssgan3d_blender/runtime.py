@@ -1,21 +1,21 @@
 """The loaded model: imported on first use, kept while its file stays the same, freed on request.
 
 PyTorch takes seconds to import, so nothing here touches it before a picture is asked for. Blender
-calls render engines from a worker thread; a lock keeps one picture at a time in the engine.
+calls render engines from a worker thread, views and jobs have threads of their own: they all get
+the same engine, which serves one call at a time (``shared_engine``).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import bpy
 
 from ..core.errors import PortraitError
 from .messages import describe
+from .shared_engine import SharedEngine
 
 if TYPE_CHECKING:
     from ..core.engine import PortraitEngine
@@ -35,7 +35,7 @@ class ModelChoice(NamedTuple):
 class _Loaded(NamedTuple):
     choice: ModelChoice
     stamp: tuple[int, int]
-    engine: PortraitEngine
+    engine: SharedEngine
 
 
 _lock = threading.RLock()
@@ -59,7 +59,7 @@ def _stamp(path: Path | None) -> tuple[int, int]:
 
 
 def engine(choice: ModelChoice) -> PortraitEngine:
-    """The engine for ``choice``, loaded if it is not there yet.
+    """The engine for ``choice``, loaded if it is not there yet; any thread may call it.
 
     Raises:
         PortraitError: the model cannot be had; the message says what to do.
@@ -76,15 +76,8 @@ def engine(choice: ModelChoice) -> PortraitEngine:
                 choice.path, device=choice.device, precision=choice.precision
             )
             model.remember(choice.remember)
-            _loaded = _Loaded(choice, stamp, model)
-        return _loaded.engine
-
-
-@contextmanager
-def session(choice: ModelChoice) -> Iterator[PortraitEngine]:
-    """The engine for ``choice``, for this thread alone while the block runs."""
-    with _lock:
-        yield engine(choice)
+            _loaded = _Loaded(choice, stamp, SharedEngine(model))
+        return cast("PortraitEngine", _loaded.engine)
 
 
 def is_ready(choice: ModelChoice) -> bool:
@@ -99,7 +92,7 @@ def load_in_background(choice: ModelChoice) -> None:
     if _loader is None:
         _loader = threading.Thread(target=_try_engine, args=(choice,), daemon=True)
         _loader.start()
-        bpy.app.timers.register(_finish_loading, first_interval=0.1)
+        bpy.app.timers.register(_finish_loading, first_interval=0.1, persistent=True)
 
 
 def _try_engine(choice: ModelChoice) -> None:

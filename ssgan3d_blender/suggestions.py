@@ -85,9 +85,9 @@ def thumbnail(choice: runtime.ModelChoice, look: dict[str, Any], name: str) -> T
         unit = camera.window[1]
         x, y = HALF * unit, RAISE * unit
         camera = replace(camera, window=(-x, x, y - x, y + x))
-    with runtime.session(choice) as engine:
-        latents = PortraitRecipe.from_dict(look).resolve(engine)
-        return display_picture(engine.render(latents, camera, size=(SIDE, SIDE)))
+    engine = runtime.engine(choice)
+    latents = PortraitRecipe.from_dict(look).resolve(engine)
+    return display_picture(engine.render(latents, camera, size=(SIDE, SIDE)))
 
 
 class SSGAN3D_OT_suggest(bpy.types.Operator):
@@ -218,7 +218,7 @@ def _show(strip: Strip, pictures: list[Tensor]) -> None:
     strip.portrait.get()
     forget()
     icons = _collection()
-    for seed, picture in zip(strip.seeds, pictures, strict=True):
+    for seed, picture in zip(strip.seeds, pictures, strict=True):  # a millisecond for all
         preview = icons.new(str(seed))
         preview.image_size = (SIDE, SIDE)
         preview.image_pixels_float.foreach_set(flat(picture))

@@ -457,7 +457,7 @@ class SSGAN3D_OT_install_torch(bpy.types.Operator):
     @cancels_on_error
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Start it."""
-        jobs.start(LABEL, lambda job: install(job, None), _finish)
+        jobs.start(LABEL, lambda job: install(job, None), _finish, ends_with_file=False)
         return {"FINISHED"}
 
 
@@ -491,7 +491,7 @@ class SSGAN3D_OT_install_torch_from_folder(bpy.types.Operator):
         """Start it."""
         place = Path(bpy.path.abspath(self.directory)).absolute()
         wheels_of(place)  # the wrong folder is told at once
-        jobs.start(LABEL, lambda job: install(job, place), _finish)
+        jobs.start(LABEL, lambda job: install(job, place), _finish, ends_with_file=False)
         return {"FINISHED"}
 
 

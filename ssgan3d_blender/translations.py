@@ -358,6 +358,7 @@ GERMAN: dict[str, str] = {
     "Shape Seed": "Startwert der Form",
     "Shape and Texture": "Form und Textur",
     "Show": "Zeigen",
+    "Show a message in the status bar": "In der Statusleiste eine Mitteilung zeigen",
     "Show colours as the model makes them: view transform Standard, no look, no exposure. AgX and"
     " Filmic are made for light and wash a finished picture out": (
         "Farben zeigen, wie das Modell sie macht: Ansichtstransformation Standard, kein Look, "
@@ -414,6 +415,7 @@ GERMAN: dict[str, str] = {
         "Ordner installieren"
     ),
     "Take": "Nehmen",
+    "Tell": "Mitteilen",
     "Take Part": "Teil übernehmen",
     "Take the model out of memory; the next picture loads it again": (
         "Das Modell aus dem Speicher nehmen; das nächste Bild lädt es wieder"

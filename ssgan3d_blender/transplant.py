@@ -53,8 +53,8 @@ def copied_from(portrait: bpy.types.Object, name: str) -> Copied:
         for mix in snapshot.MIXES:
             values.pop(mix, None)
     if "visible" not in values and PARTS[part_index(name)].optional:
-        with runtime.session(preferences.model_choice()) as engine:
-            there = engine.sample(settings.seed, settings.truncation).visible
+        engine = runtime.engine(preferences.model_choice())
+        there = engine.sample(settings.seed, settings.truncation).visible
         values["visible"] = bool(there[part_index(name)])
     return Copied(name, values, portrait.name, settings.truncation)
 

@@ -60,3 +60,14 @@ def run_in_fresh_blender(
             timeout=100,
             env={**os.environ, "BLENDER_USER_RESOURCES": folder, **environment},
         )
+
+
+def tick_until_done(jobs: Any) -> int:
+    """Let all threads end, and the timer bring what they made; how often it had to."""
+    for job in jobs.running():
+        job.join()
+    ticks = 0
+    while jobs.running():
+        jobs._poll()
+        ticks += 1
+    return ticks

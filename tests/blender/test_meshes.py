@@ -1,5 +1,6 @@
 """Part meshes as Blender objects."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.blender.helpers import Addon
+from tests.blender.helpers import Addon, tick_until_done
 
 RESOLUTION = 32
 
@@ -191,15 +192,49 @@ def test_a_portrait_that_was_deleted_while_its_meshes_were_made_is_reported(
     jobs = addon("ssgan3d_blender.jobs")
     said: list[str] = []
     monkeypatch.setattr(jobs, "_in_background", lambda: False)
-    monkeypatch.setattr(jobs, "show", lambda _label, message, icon: said.append(message))
+    monkeypatch.setattr(jobs, "tell", lambda _level, message: said.append(message))
     other = portrait.copy()
     bpy.context.collection.objects.link(other)
     assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
     bpy.context.view_layer.objects.active = other
     assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
     bpy.data.objects.remove(portrait)
-    for job in jobs.running():
-        job.join()
-    jobs._poll()
+    tick_until_done(jobs)
     assert len(said) == 1 and "deleted" in said[0]
     assert other.children and all(item.data.polygons for item in other.children)
+
+
+def test_parts_arrive_one_a_tick(
+    bpy: Any, addon: Addon, portrait: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = addon("ssgan3d_blender.jobs")
+    monkeypatch.setattr(jobs, "_in_background", lambda: False)
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION)
+    (job,) = jobs.running()
+    job.join()
+    counts = [0]
+    while jobs.running():
+        jobs._poll()
+        counts.append(len(portrait.children))
+    assert max(b - a for a, b in itertools.pairwise(counts)) == 1
+    assert counts[-1] == len(expected)
+
+
+def test_undo_while_parts_arrive_does_no_harm(
+    bpy: Any, addon: Addon, portrait: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = addon("ssgan3d_blender.jobs")
+    monkeypatch.setattr(jobs, "_in_background", lambda: False)
+    bpy.ops.ed.undo_push(message="Portrait")
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION, colours="TEXTURE")
+    (job,) = jobs.running()
+    job.join()
+    for _ in range(3):
+        jobs._poll()
+    assert len(bpy.data.objects["Portrait"].children) == 2
+    bpy.ops.ed.undo_push(message="Something else")
+    bpy.ops.ed.undo()
+    tick_until_done(jobs)
+    made = bpy.data.objects["Portrait"].children
+    assert len(made) == len(expected) - 2
+    assert all(item.data.materials[0] for item in made)

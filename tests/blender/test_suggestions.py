@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.blender.helpers import Addon, render_png
+from tests.blender.helpers import Addon, render_png, tick_until_done
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_suggestions_that_nobody_waits_for_do_no_harm(
     jobs, room = addon("ssgan3d_blender.jobs"), addon("ssgan3d_blender.suggestions")
     monkeypatch.setattr(jobs, "_in_background", lambda: False)
     said: list[Any] = []
-    monkeypatch.setattr(jobs, "show", lambda *words, icon: said.append(words))
+    monkeypatch.setattr(jobs, "tell", lambda *words: said.append(words))
     bpy.ops.ssgan3d.suggest()
     if what == "cancelled":
         bpy.ops.ssgan3d.suggest()  # anew: the first is not wanted any more
@@ -105,8 +105,6 @@ def test_suggestions_that_nobody_waits_for_do_no_harm(
         bpy.ops.ssgan3d.cancel_jobs()
     else:
         bpy.data.objects.remove(portrait)
-    for job in jobs.running():
-        job.join()
-    jobs._poll()
+    tick_until_done(jobs)
     assert room._strip is None and not jobs.running()
     assert [("deleted" in text) for _, text in said] == ([True] if what == "deleted" else [])

@@ -60,8 +60,8 @@ def is_done(painter: Any) -> bool:
 def finished(addon: Addon, request: Any) -> np.ndarray:
     """The whole picture of a request, made without the painter."""
     runtime, images = addon("ssgan3d_blender.runtime"), addon("ssgan3d_blender.images")
-    with runtime.session(request.choice) as engine:
-        picture = addon("ssgan3d_blender.scene_picture").take(engine, request.shot)
+    engine = runtime.engine(request.choice)
+    picture = addon("ssgan3d_blender.scene_picture").take(engine, request.shot)
     return images.flat(picture.color)
 
 
@@ -84,7 +84,7 @@ def test_newest_request_wins_and_is_refined(
     addon: Addon, painter: Any, slot: Any, request_from: Any, drafts_asked: list[bool]
 ) -> None:
     requests = [request_from(yaw) for yaw in (0.0, 0.1, 0.2, 0.3)]
-    with addon("ssgan3d_blender.runtime").session(requests[0].choice):  # holds the painter up
+    with addon("ssgan3d_blender.runtime").engine(requests[0].choice).turn():  # holds the painter up
         painter.ask(slot, requests[0])
         wait_until(lambda: slot.turn > 0)
         begun = time.monotonic()
@@ -157,7 +157,7 @@ def test_two_views_are_served_in_turn(
 ) -> None:
     other = addon("ssgan3d_blender.painter").Slot(lambda: None)
     first, second = request_from(0.0), request_from(0.2)
-    with addon("ssgan3d_blender.runtime").session(first.choice):
+    with addon("ssgan3d_blender.runtime").engine(first.choice).turn():
         painter.ask(slot, first)
         painter.ask(other, second)
     wait_until(lambda: is_done(painter))

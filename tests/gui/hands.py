@@ -10,8 +10,10 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -219,6 +221,43 @@ def _sweep(command: str, place: bpy.types.Region, column: float) -> Finding:
 # --- a stopwatch ---------------------------------------------------------------------------------
 
 
+class Lookout(threading.Thread):
+    """Looks from a thread of its own what Blender's main thread is at.
+
+    "Blender" stands for its own code, drawing above all; "a thread" for another thread that did not
+    let go of Python.
+    """
+
+    PAUSE = 0.02
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._seen: list[tuple[float, str]] = []
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Look until :meth:`stop`."""
+        main, before = threading.main_thread().ident, time.perf_counter()
+        while not self._over.wait(self.PAUSE):
+            now, frame = time.perf_counter(), sys._current_frames().get(main)
+            at = "Blender"
+            if frame is not None:
+                at = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+            if now - before > 5 * self.PAUSE:
+                at = f"a thread, or {at}"
+            self._seen.append((now, at))
+            before = now
+
+    def stop(self) -> None:
+        """End it."""
+        self._over.set()
+
+    def between(self, start: float, end: float) -> str:
+        """What was seen most often in a time."""
+        seen = Counter(at for when, at in self._seen if start <= when <= end)
+        return ", ".join(f"{at} ({count})" for at, count in seen.most_common(3)) or "a thread"
+
+
 class Watch:
     """Times of one interaction: first sign, last change, and the longest time without any event."""
 
@@ -228,6 +267,7 @@ class Watch:
         self.first: list[float] = []
         self.last: list[float] = []
         self.blocked: list[float] = []
+        self.blocked_by: list[str] = []
 
     def drawn(self) -> None:
         """Handler: the 3D view was drawn."""
@@ -238,16 +278,20 @@ class Watch:
     ) -> Iterator[float]:
         """Do ``act``; go on once ``done()``, and nothing has been drawn for a while."""
         handler = bpy.types.SpaceView3D.draw_handler_add(self.drawn, (), "WINDOW", "POST_PIXEL")
+        lookout = Lookout()
+        lookout.start()
         try:
             yield QUIET
             self._draws.clear()
-            longest, finished = 0.0, None
+            longest, when, finished = 0.0, (0.0, 0.0), None
             start = before = time.perf_counter()
             act()
             while True:
                 yield TICK
                 now = time.perf_counter()
-                longest, before = max(longest, now - before - TICK), now
+                if now - before - TICK > longest:
+                    longest, when = now - before - TICK, (before, now)
+                before = now
                 if not done():
                     finished = None
                 elif finished is None:
@@ -259,17 +303,21 @@ class Watch:
                     raise TimeoutError("the 3D view does not come to rest")
         finally:
             bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
+            lookout.stop()
+        self.blocked_by.append(lookout.between(*when))
         self.first.append((self._draws[0] if self._draws else finished) - start)
         self.last.append(max([finished, *self._draws]) - start)
         self.blocked.append(longest)
 
-    def summary(self) -> dict[str, float | int]:
-        """Milliseconds: median and worst of each."""
-        result: dict[str, float | int] = {"repetitions": len(self.last)}
+    def summary(self) -> dict[str, float | int | str]:
+        """Milliseconds: median and worst of each; and what the longest block was spent on."""
+        result: dict[str, float | int | str] = {"repetitions": len(self.last)}
         for name in ("first", "last", "blocked"):
             values = getattr(self, name)
             result[f"{name}_median_ms"] = round(1000 * statistics.median(values))
             result[f"{name}_worst_ms"] = round(1000 * max(values))
+        if self.blocked_by:
+            result["blocked_by"] = self.blocked_by[self.blocked.index(max(self.blocked))]
         return result
 
 
