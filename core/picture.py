@@ -2,8 +2,9 @@
 
 The network's picture is square and aimed at the origin (:func:`~.camera.canonical_camera`). The
 caller's camera has the same rays in another arrangement, so its picture is a homography of that.
-What lies outside the network's frame shows the background's own coarse colours, continued from the
-frame's border, with alpha 0: a bust that is cut by the frame stays cut.
+What lies outside the network's frame is background, with alpha 0: a bust that is cut by the frame
+stays cut. There the background that is seen at the frame's border goes on, the more blurred the
+further away it is: a border that is merely repeated is all streaks.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ from .render_net import enlarge_to
 _SAME = 1.0e-6
 _FILL_STEPS = 4
 _SOLID = 0.05
+_BLUR = 0.5
+"""By how much the background's texels grow with the distance from the frame, in shares of it; they
+end as halves of the frame. Slower shows streaks, faster the frame."""
+_OUTSIDE_SIDE = 192
+"""Pixels of the longer side at which what lies outside the frame is made, about."""
+_HALO = 5
+"""Texels of the masks around a portrait whose background it darkens or brightens."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,29 @@ class View:
     backdrop: Tensor
     depth: Tensor
     coverage: Tensor
+
+    @cached_property
+    def background(self) -> list[Tensor]:
+        """The picture without the portrait, (1, 3, s, s), s halved from one to the next.
+
+        Where the portrait hides it, it is filled from the next coarser level, and the coarsest one
+        from ``backdrop``. That says little elsewhere: nobody ever saw what is behind clothes.
+        """
+        hidden = 1 - self.mask_logits.float()[None].softmax(1)[:, :1]
+        hidden = F.max_pool2d(hidden, _HALO, 1, _HALO // 2)
+        seen = enlarge_to(1 - hidden, self.image.shape[-1]).square()  # (1, 1, S, S)
+        levels = [(self.image.float()[None] * seen, seen)]
+        while levels[-1][1].shape[-1] > 1:
+            color, weight = levels[-1]
+            levels.append((F.avg_pool2d(color, 2), F.avg_pool2d(weight, 2)))
+        filled = self.backdrop.float().clamp(-1, 1).mean((1, 2))[None, :, None, None]
+        made = []
+        for color, weight in reversed(levels):
+            trust = (4 * weight).clamp_max(1)
+            coarser = enlarge_to(filled, color.shape[-1])
+            filled = color / weight.clamp_min(1e-6) * trust + (1 - trust) * coarser
+            made.append(filled)
+        return made[::-1]
 
 
 @dataclass(frozen=True)
@@ -122,6 +153,25 @@ def _sample(x: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
+def _outside(view: View, warp: _Warp) -> Tensor:
+    """The background as it goes on outside the frame, (1, 3, H, W)."""
+    height, width = warp.grid.shape[1:3]
+    # it is smooth: a coarse picture shows all of it
+    step = max(1, max(height, width) // _OUTSIDE_SIDE)
+    coarse = (-(-height // step), -(-width // step))
+    grid = F.interpolate(warp.grid.permute(0, 3, 1, 2), coarse, mode="bilinear")
+    beyond = torch.linalg.vector_norm((grid.abs() - 1).relu(), dim=1)  # 1 for half a frame
+    side = view.image.shape[-1]
+    texel = 2**warp.halvings + _BLUR * side * beyond  # in pixels of the view
+    wanted = texel.clamp_max(side / 2).log2()  # (1, h, w)
+    color = torch.zeros(1, 3, *coarse)
+    for number, level in enumerate(view.background):
+        share = (1 - (wanted - number).abs()).relu()  # linear between two levels
+        if bool(share.any()):
+            color += share * _sample(level, grid.permute(0, 2, 3, 1))
+    return F.interpolate(color, (height, width), mode="bilinear")
+
+
 class Rendering:
     """Pictures of B views. Everything but the image is made when it is first asked for.
 
@@ -158,11 +208,9 @@ class Rendering:
         for view, warp in zip(self._views, self._warps, strict=True):
             picture = view.image.float()[None]
             if warp is not None:
-                backdrop = view.backdrop.float()[None]
                 picture = _sample(_halve(picture, warp.halvings), warp.grid)
                 if warp.inside is not None:
-                    outside = _sample(backdrop, warp.grid).clamp(-1, 1)
-                    picture = torch.where(warp.inside, picture, outside)
+                    picture = torch.where(warp.inside, picture, _outside(view, warp))
             pictures.append(picture)
         image = torch.cat(pictures)
         if not self._background_visible:  # white behind the portrait

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from core.camera import Camera
+from core.camera import Camera, canonical_camera
+from core.config import ModelConfig
 from core.engine import PortraitEngine, choose_device, choose_precision
 from core.errors import CameraRangeError, CheckpointError, LatentsError, PortraitError
 from core.parts import PART_COUNT, PART_NAMES, part_index
+from core.picture import Rendering, View
 
 OUTPUTS = ("image", "mask", "labels", "alpha", "depth")
 
@@ -186,6 +188,42 @@ def test_outside_the_frame_is_background(engine):
     assert wide.image.isfinite().all()
     inner = engine.render(a, Camera.orbit(0)).image
     assert torch.allclose(wide.image[..., 32:96, 32:96], inner, atol=1e-4)
+
+
+def test_background_goes_on_outside_the_frame_without_streaks(checkpoint):
+    engine = PortraitEngine.load()  # the embedded model: its backgrounds have something to continue
+    latents = engine.sample(7)
+    size, frame = 256, slice(64, 192)
+    wide = engine.render(latents, Camera.orbit(-0.3, side=4.0), size=(size, size))
+    image, alpha = wide.image[0], wide.alpha[0]
+    inner = engine.render(latents, Camera.orbit(-0.3), size=(128, 128))
+    assert torch.allclose(image[:, frame, frame], inner.image[0], atol=1e-4)
+    # where the border shows background, nobody sees where the frame ends
+    for inside, outside in (((64, frame), (63, frame)), ((frame, 64), (frame, 63))):
+        step = (image[:, *inside] - image[:, *outside]).abs()
+        assert step[:, alpha[inside] < 0.1].max() < 0.04
+    # what is far away does not repeat the border, pixel for pixel, but is calm
+    top = image[:, 0, frame]
+    assert (top[:, 1:] - top[:, :-1]).abs().max() < 0.01
+    below = image[:, 200:, frame]
+    assert (below[..., 1:] - below[..., :-1]).abs().max() < 0.03
+
+
+def test_a_portrait_that_fills_the_frame_has_a_background_outside():
+    """Nothing of the background is seen in the frame: its own colours go on."""
+    camera = Camera.orbit(0.0)
+    logits = torch.full((PART_COUNT, 8, 8), -20.0)
+    logits[part_index("skin")] = 20.0
+    view = View(
+        canonical_camera(camera, ModelConfig()),
+        torch.full((3, 16, 16), 0.9),
+        logits,
+        torch.full((3, 4, 4), -0.25),
+        torch.ones(8, 8),
+        torch.ones(8, 8),
+    )
+    wide = Rendering([view], [Camera.orbit(0.0, side=4.0)], (32, 32))
+    assert torch.allclose(wide.image[0, :, 0], torch.full((3, 32), -0.25), atol=1e-3)
 
 
 def test_small_pictures_average_the_large_one(engine):
