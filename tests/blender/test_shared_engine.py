@@ -1,6 +1,7 @@
 """One engine for the 3D view, renders and jobs."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,11 @@ class Engine:
     def render(self, who: str) -> str:
         self.calls.append(who)
         return who
+
+    def compute(self, who: str) -> None:
+        """A call that takes its time, and lets other threads run meanwhile, as torch does."""
+        self.calls.append(who)
+        time.sleep(0.005)
 
     def release(self) -> None:
         self.released = True
@@ -76,7 +82,7 @@ def test_a_job_that_calls_again_and_again_lets_others_in(shared: Any, engine: En
 
     def job() -> None:
         while not over.is_set():
-            shared.render("job")
+            shared.compute("job")
             waiting.set()
 
     thread = threading.Thread(target=job)
@@ -86,7 +92,8 @@ def test_a_job_that_calls_again_and_again_lets_others_in(shared: Any, engine: En
         for _ in range(20):
             before = len(engine.calls)
             shared.render("view")
-            assert engine.calls[before:].index("view") <= 100
+            # on a busy machine this thread may sleep for some calls before it asks
+            assert engine.calls[before:].index("view") <= 20
     finally:
         over.set()
         thread.join()
