@@ -166,8 +166,11 @@ class Trainer:
 
     def _first_codes(self) -> Codes:
         """Codes of all portraits: in the model that the run starts from, or from a code basis."""
-        descriptors = describe(self.data, self.data.identities, self.config)
         presence = self.views.presence
+        if self.options.start and self._knows_all():
+            zeros = torch.zeros(*presence.shape, self.config.code_dim)
+            return torch.zeros(len(presence), self.config.base_dim), zeros, zeros
+        descriptors = describe(self.data, self.data.identities, self.config)
         if self.options.start:
             if self.state_path.exists():  # its own codes follow; new people begin in the old model
                 return encode(self.model, descriptors, presence)
@@ -185,6 +188,13 @@ class Trainer:
         if fresh:
             basis.initialise(self.model, descriptors, presence, codes)
         return codes
+
+    def _knows_all(self) -> bool:
+        """Whether the run has been saved with codes of all of the data's factors."""
+        if not self.state_path.exists():
+            return False
+        _, facts = read_state(self.state_path)
+        return [facts["base_names"], facts["part_names"]] == list(self.index.names)
 
     def portrait_codes(self) -> Codes:
         """Present codes of all portraits, (P, ·), (P, K, ·), (P, K, ·), on the CPU."""
@@ -389,9 +399,8 @@ class Trainer:
         tensors, facts = read_state(self.state_path)
         self.model.load_state_dict(unprefixed("model", tensors))
         self.ema.load_state_dict(unprefixed("ema", tensors))
-        same = [facts["base_names"], facts["part_names"]] == list(self.index.names)
         old = unprefixed("book", tensors)
-        if same:
+        if self._knows_all():
             self.book.load_state_dict(old)
         else:  # the data has grown: known factors keep their codes
             self._copy_rows(self.book.base, old["base"], facts["base_names"], self.index.names[0])
