@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
@@ -136,14 +136,7 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
         soft_max=512,
         subtype="PIXEL",
     )
-    truncation: FloatProperty(
-        name="Variety",
-        description="0 is the average face, 1 the full range of faces, odd ones among them",
-        default=0.7,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-    )
+    truncation: properties.variety()
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for the options, with the active portrait's variety."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
@@ -115,8 +116,10 @@ class MeshOptions:
         for name in ("resolution", "smoothing", "max_faces"):
             column.prop(self, name)
         count = self._expected(context)
-        text = "Counting triangles …" if count is None else f"About {round(count, -3):,} triangles"
-        column.label(text=text, icon="MESH_DATA")
+        text = iface_("Counting triangles …")
+        if count is not None:
+            text = iface_("About {} triangles").format(f"{round(count, -3):,}")
+        column.label(text=text, icon="MESH_DATA", translate=False)
         return column
 
     def _work(

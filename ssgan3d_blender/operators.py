@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty
+from bpy.props import BoolProperty, IntProperty
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS
@@ -33,14 +33,7 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
         max=properties.MAX_SEED,
         options={"SKIP_SAVE"},
     )
-    truncation: FloatProperty(
-        name="Variety",
-        description="0 is the average face, 1 the full range of faces, odd ones among them",
-        default=0.7,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-    )
+    truncation: properties.variety()
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

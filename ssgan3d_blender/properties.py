@@ -7,6 +7,8 @@ Part entries are found by name: a file made with another part list keeps what st
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -30,6 +32,19 @@ OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 def _redraw(self: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
     """Tell Blender that the picture changed; add-on properties do not do so by themselves."""
     self.id_data.update_tag()
+
+
+def variety(**options: Any) -> Any:
+    """The truncation of portraits as artists know it, wherever it is asked for."""
+    return FloatProperty(
+        name="Variety",
+        description="0 is the average face, 1 the full range of faces, odd ones among them",
+        default=0.7,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        **options,
+    )
 
 
 class SSGAN3D_PG_part(bpy.types.PropertyGroup):
@@ -133,16 +148,7 @@ class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):
         update=_redraw,
         override=OVERRIDABLE,
     )
-    truncation: FloatProperty(
-        name="Variety",
-        description="0 is the average face, 1 the full range of faces, odd ones among them",
-        default=0.7,
-        min=0.0,
-        max=1.0,
-        subtype="FACTOR",
-        update=_redraw,
-        override=OVERRIDABLE,
-    )
+    truncation: variety(update=_redraw, override=OVERRIDABLE)
     parts: CollectionProperty(
         type=SSGAN3D_PG_part, name="Parts", override=OVERRIDABLE | {"USE_INSERTION"}
     )

@@ -20,6 +20,7 @@ GERMAN: dict[str, str] = {
     "A model of your own (.safetensors). Empty: the model that comes with the extension": (
         "Ein eigenes Modell (.safetensors). Leer: das Modell, das der Erweiterung beiliegt"
     ),
+    "About {} triangles": "Etwa {} Dreiecke",
     "Active Part": "Aktiver Teil",
     "Add Portrait": "Porträt hinzufügen",
     "Add Portrait Card": "Porträtkarte hinzufügen",
@@ -85,6 +86,7 @@ GERMAN: dict[str, str] = {
     "Colours are not the model's": "Die Farben sind nicht die des Modells",
     "Columns": "Spalten",
     "Contact Sheet": "Kontaktbogen",
+    "Counting triangles …": "Dreiecke werden gezählt …",
     "Copy Part": "Teil kopieren",
     "Copy SHA-256": "SHA-256 kopieren",
     "Copy a part first": "Zuerst einen Teil kopieren",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from build import ROOT
 from tests.blender.helpers import MODULE
 
 HIDDEN = ("torch", "functorch", "safetensors", "trimesh", "setuptools", "sympy", "distutils")
@@ -236,6 +237,11 @@ print(torch.__version__, numpy.__file__)
 print("as it should be")
 """
     run(pipless_python, script, archive, tmp_path / "user", wheels, model_file)
+
+
+def test_what_users_install_is_what_the_tests_ran_with(addon) -> None:
+    pinned = (ROOT / "requirements" / "runtime.txt").read_text().split()
+    assert addon("ssgan3d_blender.torch_setup").TORCH in pinned
 
 
 def test_pips_failures_are_told_in_words(addon) -> None:
