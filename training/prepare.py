@@ -21,7 +21,7 @@ from core.files import replacing, write_bytes
 from core.parts import PART_NAMES, PARTS, part_index
 from training.data import DatasetError
 from training.synthetic.dataset import DEPTH_SCALE, DatasetFolder, view_name
-from training.synthetic.identity import FACTORS, HELD_OUT_FIRST
+from training.synthetic.numbering import FACTORS, HELD_OUT_FIRST
 
 _PROTOTYPE_PARTS = (
     *("background", "skin", "brows", "brows", "eyes", "eyes", "nose", "mouth", "ears", "ears"),

@@ -29,19 +29,18 @@ from training.synthetic.dataset import (
     view_name,
 )
 from training.synthetic.head import EYE_DISTANCE, EYE_MIDPOINT, HeadModel
-from training.synthetic.identity import (
+from training.synthetic.identity import hiding_siblings, sample_identity
+from training.synthetic.numbering import (
     FACTORS,
     HELD_OUT_FIRST,
     HIDDEN_PARTS,
     SIBLINGS_MAX,
     base_of,
     check_range,
-    hiding_siblings,
-    macro_weights,
-    sample_identity,
     sibling_number,
 )
 from training.synthetic.portrait import PortraitBuilder
+from training.synthetic.shapes import macro_weights
 from training.synthetic.spread import align, face_spread, pairwise_distance
 from training.synthetic.subdivision import catmull_clark
 

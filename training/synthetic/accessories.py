@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.synthetic.eyes import Eyeball
-from training.synthetic.identity import Earrings, Glasses, Hat
 from training.synthetic.maths import gaussian, smoothstep, tube
 from training.synthetic.regions import Regions
 from training.synthetic.strands import Surface
+from training.synthetic.traits import Earrings, Glasses, Hat
 
 _EYE_SIDE = 0.315
 _RIM_POINTS = 48

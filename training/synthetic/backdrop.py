@@ -9,8 +9,8 @@ from scipy.ndimage import map_coordinates
 from scipy.signal import fftconvolve
 
 from training.synthetic import panorama
-from training.synthetic.identity import stream
 from training.synthetic.maths import linear_from_srgb, smooth_noise, smoothstep
+from training.synthetic.numbering import stream
 
 _KINDS = {
     "plain": 0.12,

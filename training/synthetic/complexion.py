@@ -7,9 +7,10 @@ import numpy as np
 from core.parts import PART_NAMES
 from training.synthetic.facial_hair import beard_mask, brow_mask
 from training.synthetic.hair import scalp_mask
-from training.synthetic.identity import PIGMENTS, Identity, Person
+from training.synthetic.identity import Identity
 from training.synthetic.maths import gaussian, linear_from_srgb, smooth_noise, smoothstep
 from training.synthetic.regions import Regions
+from training.synthetic.traits import PIGMENTS, Person
 
 _SKIN_TONES = linear_from_srgb(
     np.array(

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from training.synthetic.head import LEFT_EYE, RIGHT_EYE, HeadModel
-from training.synthetic.identity import IRISES, Identity
+from training.synthetic.identity import Identity
 from training.synthetic.maths import gaussian, smooth_noise, smoothstep
+from training.synthetic.traits import IRISES
 
 _RINGS, _SEGMENTS = 40, 64
 _IRIS_RADIUS = 0.475

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.synthetic.identity import Brows, Identity
+from training.synthetic.identity import Identity
 from training.synthetic.maths import UP, normalize, smooth_noise, smoothstep, without_normal
 from training.synthetic.regions import Regions
 from training.synthetic.strands import Strands, Surface
+from training.synthetic.traits import Brows
 
 _BROW_STRANDS = 360
 _BEARD_STRANDS = {"stubble": 5000, "short": 5000, "full": 6000, "goatee": 2200, "moustache": 900}

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from training.synthetic import panorama
-from training.synthetic.identity import stream
 from training.synthetic.maths import srgb_from_linear
+from training.synthetic.numbering import stream
 
 LAMP_DISTANCE = 12.0
 FRAME_SIDE = 3.1

@@ -1,6 +1,8 @@
-"""Small numeric helpers shared by the geometry modules. All arrays are numpy, all vectors rows."""
+"""Small numeric helpers shared by the modules. All arrays are numpy, all vectors rows."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -100,3 +102,9 @@ def tube(
         for j in range(sides)
     ]
     return vertices, np.array(quads)
+
+
+def pick(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    """One of the names, each as often as its share of the sum."""
+    share = np.array(list(shares.values()), float)
+    return str(rng.choice(list(shares), p=share / share.sum()))

@@ -18,8 +18,10 @@ from training.synthetic.head import (
     RIGHT_EYE,
     HeadModel,
 )
-from training.synthetic.identity import BLENDED_REGIONS, GLOBAL, Identity
+from training.synthetic.identity import Identity
 from training.synthetic.maths import smooth_noise, smoothstep
+from training.synthetic.numbering import GLOBAL
+from training.synthetic.shapes import BLENDED_REGIONS
 from training.synthetic.strands import Strands, Surface
 
 _FIELD_FREQUENCY, _FIELD_AMPLITUDE, _UNEVEN_AMPLITUDE = 1.9, 0.040, 0.015

@@ -20,7 +20,8 @@ from core.files import replacing
 from core.parts import PARTS
 from training.synthetic.anny import AnnyDataError, load_head_data
 from training.synthetic.dataset import DatasetError, read_rows, view_name
-from training.synthetic.identity import base_of, sample_identity
+from training.synthetic.identity import sample_identity
+from training.synthetic.numbering import base_of
 
 _COLORS = np.array([part.color for part in PARTS], np.uint8)
 _CLASSES = ("mood", "expression", "hair_style", "hair_color", "beard", "iris", "collar", "pattern")

