@@ -3,10 +3,12 @@
 The rooms, from the outside in:
 
 * ``panel``, ``operators``, ``part_operators``, ``transplant``, ``history``, ``mesh_operators``,
-  ``image_operators``, ``cards``, ``turntable``, ``range_overlay``, ``render_engine``, ``cli``,
-  ``preferences``: what Blender calls.
+  ``image_operators``, ``card_operators``, ``turntable``, ``range_overlay``, ``render_engine``,
+  ``cli``, ``preferences``: what Blender calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
   ``snapshot``: the same as plain values.
+* ``cards``: finding a portrait's planes in Cycles scenes, and what they store. ``card_plane``: what
+  they are made of. ``card_picture``: what they show. ``card_updates``: following what changes.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
 * ``scene_picture``: a scene's picture from plain values. ``viewport`` and ``painter``: the rendered
   3D view, and the thread that paints for it.
@@ -24,6 +26,9 @@ import bpy
 
 from . import (
     assets,
+    card_operators,
+    card_picture,
+    card_updates,
     cards,
     cli,
     history,
@@ -73,10 +78,11 @@ MODULES = (
     transplant,
     range_overlay,
     cards,
+    card_operators,
     keymap,
 )
 
-ROOMS = (runtime, *MODULES, cli, manual, translations)
+ROOMS = (runtime, *MODULES, card_picture, card_updates, cli, manual, translations)
 """All that hang something on Blender (``attach``) or hold something (``detach``), in this order."""
 
 
