@@ -24,6 +24,7 @@ from .notices import tell
 POLL_SECONDS = 0.1
 STEP_SECONDS = 0.01
 """Between two steps of a result: what has come in at the window is dealt with first."""
+BAR_WIDTH = 14  # of a job in the status bar, in heights of a button: room for the longest text
 
 JOBS_SHOWN_IN = {("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")}
 
@@ -180,7 +181,9 @@ def _redraw() -> None:
 def draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
     """Status bar: a bar for each job, and a button that stops them all."""
     for job in _jobs:
-        header.layout.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
+        bar = header.layout.row()
+        bar.ui_units_x = BAR_WIDTH
+        bar.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
     if _jobs:
         header.layout.operator(SSGAN3D_OT_cancel_jobs.bl_idname, text="", icon="CANCEL")
 

@@ -48,6 +48,8 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
             self.seed = next(seed for seed in range(len(taken) + 1) if seed not in taken)
         settings = portraits.create(context).ssgan3d
         settings.seed, settings.truncation = self.seed, self.truncation
+        if context.scene.render.engine != ENGINE_ID and not bpy.app.background:
+            self.report({"INFO"}, "To see the face: Set Up Scene, in the sidebar's tab Portrait")
         return {"FINISHED"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.parts import PART_NAMES, PARTS
 from . import cameras, history, portraits, properties
@@ -100,7 +101,8 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
         layout = self.layout
         settings = portraits.active(context).ssgan3d
         if settings.solo in PART_NAMES:
-            text = f"Only {properties.part_label(settings.solo)} is shown"
+            label = iface_(properties.part_label(settings.solo))
+            text = iface_("Only {} is shown").format(label)
             row = layout.row()
             row.alert = True
             button = row.operator("ssgan3d.solo_part", text=text, icon="SOLO_ON", depress=True)

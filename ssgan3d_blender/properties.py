@@ -54,7 +54,7 @@ class SSGAN3D_PG_part(bpy.types.PropertyGroup):
         name="Visibility",
         description="Whether this part is in the picture",
         items=(
-            ("AUTO", "As the portrait", "There if the portrait's seed has it", "DOT", 0),
+            ("AUTO", "As the Portrait", "There if the portrait's seed has it", "DOT", 0),
             ("SHOW", "Show", "Always there, even if the portrait's seed lacks it", "HIDE_OFF", 1),
             ("HIDE", "Hide", "Left out; what is behind it shows", "HIDE_ON", 2),
         ),

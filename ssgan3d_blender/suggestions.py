@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import bpy
 import bpy.utils.previews
 from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import IntProperty
 
 from ..core.parts import PARTS, part_index
@@ -126,11 +127,12 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         seeds = tuple(dice.sample(range(properties.DRAWN_SEEDS), COUNT))
         strip = Strip(portraits.Handle.of(portrait), name, seeds, rest_of(look, name))
         choice = preferences.model_choice()
+        counted = iface_("{} of {}")
 
         def work(job: jobs.Job) -> list[Tensor]:
             pictures = []
             for number, seed in enumerate(seeds):
-                job.report(number / COUNT, f"{number + 1} of {COUNT}")
+                job.report(number / COUNT, counted.format(number + 1, COUNT))
                 changed = {**look, "parts": {**look["parts"], name: suggested(name, seed)}}
                 pictures.append(thumbnail(choice, changed, name))
             return pictures
@@ -138,7 +140,7 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         if _job is not None:
             _job.cancel()
         _job = jobs.start(
-            f"Suggesting {properties.part_label(name)}",
+            iface_("Suggesting {}").format(iface_(properties.part_label(name))),
             work,
             lambda pictures: _show(strip, pictures),
         )
@@ -198,7 +200,8 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
         if _job is not None and _job in jobs.running():
             layout.progress(factor=_job.progress, text=f"{_job.label} {_job.text}")
             return
-        text = f"Suggest {properties.part_label(part.name)}" if strip is None else "Suggest Others"
+        label = iface_(properties.part_label(part.name))
+        text = iface_("Suggest {}").format(label) if strip is None else "Suggest Others"
         layout.operator(
             "ssgan3d.suggest", text=text, icon="FILE_REFRESH" if strip else "IMGDISPLAY"
         )

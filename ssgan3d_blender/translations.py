@@ -65,7 +65,7 @@ GERMAN: dict[str, str] = {
     "As the colour of a matt surface under the scene's lamps": (
         "Als Farbe einer matten Fläche unter den Lampen der Szene"
     ),
-    "As the portrait": "Wie das Porträt",
+    "As the Portrait": "Wie das Porträt",
     "Automatic": "Automatisch",
     "Back": "Zurück",
     "Background": "Hintergrund",
@@ -294,6 +294,7 @@ GERMAN: dict[str, str] = {
     "Only mouth": "Nur Mund",
     "Only neck": "Nur Hals",
     "Only nose": "Nur Nase",
+    "Only {} is shown": "Zu sehen ist nur: {}",
     "Output": "Ausgabe",
     "Outside the Range": "Außerhalb des Bereichs",
     "Parameters": "Parameter",
@@ -409,6 +410,8 @@ GERMAN: dict[str, str] = {
         "Genau von vorne, im Bildausschnitt, mit dem das Modell trainiert wurde"
     ),
     "Suggest": "Vorschlagen",
+    "Suggest {}": "{} vorschlagen",
+    "Suggesting {}": "{}: Vorschläge",
     "Suggestions": "Vorschläge",
     "Surprise": "Überraschung",
     "Surprise Me": "Überrasche mich",
@@ -456,6 +459,9 @@ GERMAN: dict[str, str] = {
         "Diese Szene hat keine Porträtkarte: zuerst eine hinzufügen"
     ),
     "To Seed": "Bis Startwert",
+    "To see the face: Set Up Scene, in the sidebar's tab Portrait": (
+        "Um das Gesicht zu sehen: Szene einrichten, im Reiter Porträt der Seitenleiste"
+    ),
     "Towards the face and back": "Zum Gesicht und zurück",
     "Transparent": "Transparent",
     "Transparent Background": "Transparenter Hintergrund",
@@ -531,6 +537,7 @@ GERMAN: dict[str, str] = {
     "loading the model": "lädt das Modell",
     "not told": "nicht angegeben",
     "trying it out": "probiert es aus",
+    "{} of {}": "{} von {}",
 }
 
 CONTEXTS = ("*", "Operator")
