@@ -99,7 +99,7 @@ def install(folder: Path, passes: bool, size: int, frames: int) -> None:
     bpy.ops.ssgan3d.setup_scene()
     scene, layer = bpy.context.scene, bpy.context.view_layer
     scene.render.resolution_x = scene.render.resolution_y = size
-    bpy.ops.ssgan3d.turntable(frames=frames)
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", frames=frames)
     layer.use_pass_z = passes
     layer.ssgan3d.use_pass_part_index = layer.ssgan3d.use_pass_part_masks = passes
     if hasattr(scene.render.image_settings, "media_type"):

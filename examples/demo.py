@@ -139,7 +139,7 @@ def add_portrait() -> bpy.types.Object:
 def turntable(out: Path) -> list[np.ndarray]:
     """Swing the camera round the face; write frames and a video."""
     scene = bpy.context.scene
-    bpy.ops.ssgan3d.turntable(frames=FRAMES, yaw=math.radians(40))
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", frames=FRAMES, yaw=math.radians(40))
     folder = out / "turntable"
     shutil.rmtree(folder, ignore_errors=True)
     save_as(folder / "frame_", "IMAGE", "PNG")

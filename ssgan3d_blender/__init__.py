@@ -3,7 +3,7 @@
 The rooms, from the outside in:
 
 * ``panel``, ``operators``, ``part_operators``, ``transplant``, ``history``, ``mesh_operators``,
-  ``image_operators``, ``card_operators``, ``turntable``, ``range_overlay``, ``render_engine``,
+  ``image_operators``, ``card_operators``, ``camera_paths``, ``range_overlay``, ``render_engine``,
   ``cli``, ``preferences``: what Blender calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
   ``snapshot``: the same as plain values.
@@ -26,6 +26,7 @@ import bpy
 
 from . import (
     assets,
+    camera_paths,
     card_operators,
     card_picture,
     card_updates,
@@ -53,7 +54,6 @@ from . import (
     torch_setup,
     translations,
     transplant,
-    turntable,
 )
 
 MODULES = (
@@ -71,7 +71,7 @@ MODULES = (
     portrait_files,
     mesh_operators,
     image_operators,
-    turntable,
+    camera_paths,
     render_engine,
     panel,
     suggestions,

@@ -246,7 +246,9 @@ def _turntable(options: argparse.Namespace) -> dict[str, Any]:
 
     _portrait(options)
     scene = _prepare(options)
-    bpy.ops.ssgan3d.turntable(frames=options.frames, yaw=math.radians(options.yaw))
+    bpy.ops.ssgan3d.camera_path(
+        path="TURNTABLE", frames=options.frames, yaw=math.radians(options.yaw)
+    )
     facts = {"size": options.size, "frames": options.frames}
     if options.output.suffix == ".mp4":
         _format(scene, "VIDEO", "FFMPEG")

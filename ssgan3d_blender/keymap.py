@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import portraits
+from .camera_paths import TURNTABLE
 
 KEY = {"type": "P", "value": "PRESS", "shift": True, "alt": True}
 """Free in Blender's own keymap and in the industry-compatible one."""
@@ -29,7 +30,8 @@ class SSGAN3D_MT_pie(bpy.types.Menu):
         pie.operator("render.render", text="Render Image", icon="RENDER_STILL")
         camera = pie.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
         camera.use_engine, camera.use_colours, camera.use_camera = False, False, True
-        pie.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
+        path = pie.operator("ssgan3d.camera_path", text="Turntable", icon="CON_CAMERASOLVER")
+        path.path = TURNTABLE
         back = pie.operator("ssgan3d.history", text="Back", icon="TRIA_LEFT")
         back.direction = "BACK"
         forward = pie.operator("ssgan3d.history", text="Forward", icon="TRIA_RIGHT")

@@ -1,4 +1,4 @@
-"""The sidebar tab "Portrait", the panels of the render engine, and the entry in the Add menu."""
+"""The sidebar tab "Portrait", the panels of the render engine, and the entries of the Add menu."""
 
 from __future__ import annotations
 
@@ -164,7 +164,6 @@ class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
         column.operator("ssgan3d.export_meshes", icon="EXPORT")
-        layout.operator("ssgan3d.turntable", icon="CON_CAMERASOLVER")
         column = layout.column(align=True)
         column.operator("ssgan3d.export_portrait", icon="EXPORT")
         column.operator("ssgan3d.mark_asset", icon="ASSET_MANAGER")
@@ -253,20 +252,23 @@ class SSGAN3D_PT_passes(EnginePanel, bpy.types.Panel):
         levels.prop(layer, "pass_cryptomatte_depth", text="Levels")
 
 
-def draw_add_entry(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    """Entry of the 3D view's Add menu."""
+def draw_add_entries(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """Entries of the 3D view's Add menu. Blender's search (F3) finds what is in menus: the camera
+    paths by their own names.
+    """
     self.layout.separator()
     self.layout.operator("ssgan3d.add_portrait", icon="USER")
+    self.layout.operator_menu_enum("ssgan3d.camera_path", "path", icon="CON_CAMERASOLVER")
 
 
 def attach() -> None:
-    """Add the entry to the Add menu."""
-    bpy.types.VIEW3D_MT_add.append(draw_add_entry)
+    """Add the entries to the Add menu."""
+    bpy.types.VIEW3D_MT_add.append(draw_add_entries)
 
 
 def detach() -> None:
     """Undo :func:`attach`."""
-    bpy.types.VIEW3D_MT_add.remove(draw_add_entry)
+    bpy.types.VIEW3D_MT_add.remove(draw_add_entries)
 
 
 CLASSES = (

@@ -14,7 +14,7 @@ from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
 from . import cameras, panel, portraits
-from .turntable import PATHS
+from .camera_paths import PATHS
 
 COLUMNS, ROWS = 24, 10  # cells of the patch
 COLUMNS_A_LINE, ROWS_A_LINE = 6, 5  # cells between two lines that are drawn

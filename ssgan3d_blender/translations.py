@@ -30,10 +30,6 @@ GERMAN: dict[str, str] = {
         "Eine Kamera hinzufügen, die sich vor dem Gesicht bewegt, mit Keyframes als nahtlose "
         "Schleife, die dort bleibt, wo das Modell das Porträt kennt"
     ),
-    "Add a camera that swings from side to side before the face, keyframed as a seamless loop": (
-        "Eine Kamera hinzufügen, die vor dem Gesicht hin und her schwingt, mit Keyframes als "
-        "nahtlose Schleife"
-    ),
     "Add a portrait at the 3D cursor: a generated person, made from one number": (
         "Am 3D-Cursor ein Porträt hinzufügen: eine erzeugte Person, aus einer einzigen Zahl gemacht"
     ),

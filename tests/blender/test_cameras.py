@@ -84,13 +84,34 @@ def test_dolly_comes_nearer_and_its_zoom_keeps_the_head_as_large(
         bpy.ops.ssgan3d.camera_path(path="DOLLY", near=1.5, far=1.5)
 
 
-def test_turntable_and_camera_path_make_the_same(bpy: Any, addon: Addon, placed: Any) -> None:
-    flights = []
-    for operator in (bpy.ops.ssgan3d.turntable, bpy.ops.ssgan3d.camera_path):
-        operator(frames=6, yaw=0.4, pitch=0.1)
-        flights.append([camera.pose for camera in flight(bpy, addon, placed)])
-        bpy.context.view_layer.objects.active = placed
-    np.testing.assert_allclose(*flights, atol=1e-6)
+def test_search_finds_each_path_by_name_in_the_add_menu(bpy: Any, addon: Addon) -> None:
+    found = []
+
+    class Layout:
+        def separator(self) -> None: ...
+
+        def operator(self, name: str, **_looks: Any) -> None: ...
+
+        def operator_menu_enum(self, name: str, setting: str, **_looks: Any) -> None:
+            group, _, operator = name.partition(".")
+            rna = getattr(getattr(bpy.ops, group), operator).get_rna_type()
+            found.extend(item.name for item in rna.properties[setting].enum_items)
+
+    class Menu:
+        layout = Layout()
+
+    addon("ssgan3d_blender.panel").draw_add_entries(Menu(), bpy.context)
+    assert found == ["Turntable", "Figure Eight", "Dolly"]
+
+
+def test_tooltip_of_a_path_says_how_it_moves(bpy: Any, addon: Addon) -> None:
+    operator = addon("ssgan3d_blender.camera_paths").SSGAN3D_OT_camera_path
+    tips = []
+    for path in ("TURNTABLE", "FIGURE_EIGHT", "DOLLY"):
+        settings = type("Settings", (), {"path": path})()
+        tips.append(operator.description(bpy.context, settings))
+    assert tips[0].startswith("From side to side.") and tips[2].startswith("Towards the face")
+    assert all("seamless loop" in tip and not tip.endswith(".") for tip in tips)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_workers_make_the_very_files_that_one_machine_makes(
     portrait.keyframe_insert("ssgan3d.truncation", frame=1)
     portrait.ssgan3d.truncation = 1.0
     portrait.keyframe_insert("ssgan3d.truncation", frame=5)
-    bpy.ops.ssgan3d.turntable(frames=5)
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", frames=5)
     scene.render.resolution_x = scene.render.resolution_y = 48
     if hasattr(scene.render.image_settings, "media_type"):
         scene.render.image_settings.media_type = "IMAGE"

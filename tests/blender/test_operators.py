@@ -93,14 +93,14 @@ def test_every_setting_reaches_the_recipe(bpy: Any, addon: Addon, portrait: Any)
 
 
 def test_operators_work_from_what_hangs_on_the_portrait(bpy: Any, portrait: Any) -> None:
-    bpy.ops.ssgan3d.turntable()
+    bpy.ops.ssgan3d.camera_path()
     bpy.context.view_layer.objects.active = bpy.context.scene.camera
     bpy.ops.ssgan3d.randomise(random_seed=77)
     assert portrait.ssgan3d.seed == 77
 
 
 def test_operators_without_a_portrait_say_what_is_missing(bpy: Any) -> None:
-    for name in ("randomise", "render_images", "extract_meshes", "turntable", "setup_scene"):
+    for name in ("randomise", "render_images", "extract_meshes", "camera_path", "setup_scene"):
         with pytest.raises(RuntimeError, match="Select a portrait first"):
             getattr(bpy.ops.ssgan3d, name)()
 
@@ -194,9 +194,8 @@ def test_no_torch_is_said_and_the_rest_works(
 
 def test_turntable_swings_and_comes_back(bpy: Any, addon: Addon, portrait: Any) -> None:
     portrait.location, portrait.rotation_euler.z = (1.0, 0.0, 0.0), 0.4
-    assert bpy.ops.ssgan3d.turntable(frames=8, yaw=math.radians(30), pitch=math.radians(10)) == {
-        "FINISHED"
-    }
+    options = {"frames": 8, "yaw": math.radians(30), "pitch": math.radians(10)}
+    assert bpy.ops.ssgan3d.camera_path(path="TURNTABLE", **options) == {"FINISHED"}
     scene, bridge = bpy.context.scene, addon("ssgan3d_blender.camera_bridge")
     assert (scene.frame_start, scene.frame_end) == (1, 8)
     yaws = []

@@ -39,7 +39,7 @@ def test_a_preset_of_ones_own_is_kept_applied_and_removed(
 ) -> None:
     portrait.ssgan3d.parts["hair"].shape_seed, portrait.ssgan3d.truncation = 5, 0.35
     picture = render_png(bpy, tmp_path / "a.png")
-    bpy.ops.ssgan3d.turntable(frames=4)
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", frames=4)
     camera = bpy.context.scene.camera  # hangs on the portrait; it counts as active
     bpy.context.view_layer.objects.active = camera
     assert bpy.ops.ssgan3d.add_preset(name="My Own") == {"FINISHED"}

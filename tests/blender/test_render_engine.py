@@ -129,7 +129,7 @@ def test_animation_follows_camera_and_keyframed_codes(
     bpy: Any, portrait: Any, tmp_path: Path
 ) -> None:
     scene = bpy.context.scene
-    bpy.ops.ssgan3d.turntable(frames=4)
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", frames=4)
     scene.frame_end = 3
     for frame, mix in ((1, 0.0), (3, 1.0)):
         portrait.ssgan3d.parts["skin"].mix_seed = 5

@@ -422,7 +422,7 @@ def stop_turntable() -> Steps:
     for item in meshes():
         item.hide_set(True)
     bpy.context.view_layer.objects.active = portrait()
-    yield from press_button("ssgan3d.turntable")
+    yield from press_button("ssgan3d.camera_path(path='TURNTABLE'")
     area().spaces.active.shading.type = "RENDERED"
     area().spaces.active.region_3d.view_perspective = "CAMERA"
     yield from fit_camera()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import bpy
+from bpy.app.translations import pgettext_tip as tip_
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..core.config import ModelConfig
@@ -51,18 +52,23 @@ def sine(height: float, rounds: int = 1) -> list[Key]:
     return [Key(0.0, 0.0, FROM_ZERO), *turns, Key(1.0, 0.0)]
 
 
-# A mixin to Blender, which would not find the settings of a base that is an operator itself.
-if TYPE_CHECKING:
-    _Operator = bpy.types.Operator
-else:
-    _Operator = object
+class SSGAN3D_OT_camera_path(bpy.types.Operator):
+    """Add a camera that moves before the face."""
 
-
-class PathOperator(_Operator):  # type: ignore[misc]
-    """What all camera paths share. ``path`` is one of the three kinds."""
-
+    bl_idname = "ssgan3d.camera_path"
+    bl_label = "Camera Path"
+    bl_description = (
+        "Add a camera that moves before the face, keyframed as a seamless loop that stays where "
+        "the model knows the portrait"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
+    path: EnumProperty(
+        name="Path",
+        description="How the camera moves",
+        items=PATHS,
+        default=TURNTABLE,
+    )
     frames: IntProperty(
         name="Frames",
         description="Length of the loop: the picture after the last frame is the first one again",
@@ -86,6 +92,38 @@ class PathOperator(_Operator):  # type: ignore[misc]
         max=PITCH_LIMIT,
         subtype="ANGLE",
     )
+    rise: FloatProperty(
+        name="Rise",
+        description="How far the eight reaches up and down",
+        default=math.radians(10),
+        min=0.0,
+        max=PITCH_LIMIT,
+        subtype="ANGLE",
+    )
+    near: FloatProperty(
+        name="Nearest",
+        description="Distance from the head at the turning point, for a portrait of scale 1",
+        default=0.6,
+        min=NEAREST,
+        max=FARTHEST,
+        soft_max=3.0,
+        unit="LENGTH",
+    )
+    far: FloatProperty(
+        name="Farthest",
+        description="Distance from the head at the beginning, for a portrait of scale 1",
+        default=1.4,
+        min=NEAREST,
+        max=FARTHEST,
+        soft_max=3.0,
+        unit="LENGTH",
+    )
+    keep_size: BoolProperty(
+        name="Dolly Zoom",
+        description="Zoom out while the camera comes nearer, so that the head keeps its size and "
+        "only the perspective changes",
+        default=False,
+    )
     set_scene: BoolProperty(
         name="Use for the Scene",
         description="Make it the scene's camera and set the scene's frame range to the loop",
@@ -93,15 +131,34 @@ class PathOperator(_Operator):  # type: ignore[misc]
     )
 
     @classmethod
+    def description(
+        cls, _context: bpy.types.Context, settings: bpy.types.OperatorProperties
+    ) -> str:
+        """The tooltip of a button: what is special about its path, then what all do."""
+        return f"{tip_(_about(settings.path)[1])}.\n{tip_(cls.bl_description)}"
+
+    @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to look at, and objects can only be added in object mode."""
         return portraits.in_object_mode(cls, context) and portraits.needed(cls, context)
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """The settings that the path has."""
+        layout = self.layout
+        layout.use_property_split = True
+        shown = {
+            TURNTABLE: ("yaw", "pitch"),
+            FIGURE_EIGHT: ("yaw", "rise"),
+            DOLLY: ("near", "far", "pitch", "keep_size"),
+        }[self.path]
+        for name in ("path", "frames", *shown, "set_scene"):
+            layout.prop(self, name)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build the rig: a pivot that hangs on the portrait, a camera that hangs on the pivot."""
         portrait, scene = portraits.active(context), context.scene
-        label = next(label for path, label, *_ in PATHS if path == self.path)
+        label, _ = _about(self.path)
         keys = self._keys()  # before anything is made: it may refuse
         pivot = bpy.data.objects.new(f"{portrait.name} {label}", None)
         pivot.empty_display_size = ModelConfig.unit_metres / 2
@@ -143,77 +200,9 @@ class PathOperator(_Operator):  # type: ignore[misc]
         return keys
 
 
-class SSGAN3D_OT_turntable(PathOperator, bpy.types.Operator):
-    """Add a swinging camera on a pivot that hangs on the portrait."""
-
-    bl_idname = "ssgan3d.turntable"
-    bl_label = "Turntable"
-    bl_description = (
-        "Add a camera that swings from side to side before the face, keyframed as a seamless loop"
-    )
-    path = TURNTABLE
-
-
-class SSGAN3D_OT_camera_path(PathOperator, bpy.types.Operator):
-    """Add a camera that moves before the face."""
-
-    bl_idname = "ssgan3d.camera_path"
-    bl_label = "Camera Path"
-    bl_description = (
-        "Add a camera that moves before the face, keyframed as a seamless loop that stays where "
-        "the model knows the portrait"
-    )
-
-    path: EnumProperty(
-        name="Path",
-        description="How the camera moves",
-        items=PATHS,
-        default=TURNTABLE,
-    )
-    rise: FloatProperty(
-        name="Rise",
-        description="How far the eight reaches up and down",
-        default=math.radians(10),
-        min=0.0,
-        max=PITCH_LIMIT,
-        subtype="ANGLE",
-    )
-    near: FloatProperty(
-        name="Nearest",
-        description="Distance from the head at the turning point, for a portrait of scale 1",
-        default=0.6,
-        min=NEAREST,
-        max=FARTHEST,
-        soft_max=3.0,
-        unit="LENGTH",
-    )
-    far: FloatProperty(
-        name="Farthest",
-        description="Distance from the head at the beginning, for a portrait of scale 1",
-        default=1.4,
-        min=NEAREST,
-        max=FARTHEST,
-        soft_max=3.0,
-        unit="LENGTH",
-    )
-    keep_size: BoolProperty(
-        name="Dolly Zoom",
-        description="Zoom out while the camera comes nearer, so that the head keeps its size and "
-        "only the perspective changes",
-        default=False,
-    )
-
-    def draw(self, _context: bpy.types.Context) -> None:
-        """The settings that the path has."""
-        layout = self.layout
-        layout.use_property_split = True
-        shown = {
-            TURNTABLE: ("yaw", "pitch"),
-            FIGURE_EIGHT: ("yaw", "rise"),
-            DOLLY: ("near", "far", "pitch", "keep_size"),
-        }[self.path]
-        for name in ("path", "frames", *shown, "set_scene"):
-            layout.prop(self, name)
+def _about(path: str) -> tuple[str, str]:
+    """Label and description of a path."""
+    return next((label, text) for name, label, text, *_ in PATHS if name == path)
 
 
 def _animate(
@@ -243,4 +232,4 @@ def _curves(animated: bpy.types.ID) -> list[bpy.types.FCurve]:
     ]
 
 
-CLASSES = (SSGAN3D_OT_turntable, SSGAN3D_OT_camera_path)
+CLASSES = (SSGAN3D_OT_camera_path,)
