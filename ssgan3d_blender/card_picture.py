@@ -15,7 +15,7 @@ from mathutils import Matrix, Vector
 from ..core.config import ModelConfig
 from ..core.errors import PortraitError
 from ..core.parts import PARTS
-from . import cameras, card_plane, portraits, preferences, runtime
+from . import cameras, card_plane, portraits, preferences, runtime, snapshot
 
 if TYPE_CHECKING:
     from ..core.camera import Camera
@@ -94,7 +94,8 @@ def _sight(
     if not camera.orthographic and camera.distance < SAME:
         raise PortraitError("The camera stands inside the portrait: move it away.")
     facts = (
-        _values(portrait.ssgan3d),
+        snapshot.take(portrait.ssgan3d),  # without torch, which portraits.recipe would import
+        portrait.ssgan3d.solo,
         [round(float(value), 6) + 0.0 for value in _standpoint(camera)],
         (settings.resolution, settings.use_masks),
         (str(preferences.model_choice().path), preferences.get().outside),
@@ -105,20 +106,6 @@ def _sight(
 def _standpoint(camera: Camera) -> Any:
     """All of a camera that a card's picture depends on."""
     return camera.direction if camera.orthographic else camera.position
-
-
-def _values(group: bpy.types.PropertyGroup) -> list[object]:
-    """All that a portrait stores, without torch, which :func:`portraits.recipe` would import."""
-    values: list[object] = []
-    for prop in group.bl_rna.properties:
-        if prop.identifier in {"rna_type", "active_part"}:
-            continue
-        value = getattr(group, prop.identifier)
-        if prop.type == "COLLECTION":
-            values += [_values(item) for item in value]
-        else:
-            values.append(tuple(value) if getattr(prop, "is_array", False) else value)
-    return values
 
 
 def _turn(card: bpy.types.Object, sight: _Sight, depsgraph: bpy.types.Depsgraph) -> None:

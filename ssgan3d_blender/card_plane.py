@@ -55,7 +55,8 @@ def create(
 
 
 def discard(card: bpy.types.Object) -> None:
-    """Take back what :func:`create` made."""
+    """Take back what :func:`create` made, and what masks there are already."""
+    _remove_masks(card)
     mesh, image, material = card.data, card.ssgan3d_card.image, card.active_material
     bpy.data.objects.remove(card)
     bpy.data.meshes.remove(mesh)
@@ -158,8 +159,9 @@ def _part_from_copies(card: bpy.types.Object) -> None:
         return
     copies = {}
     for owner in (settings, *settings.masks):
-        copies[owner.image] = owner.image.copy()
-        owner.image = copies[owner.image]
+        if owner.image is not None:  # else somebody has deleted it, and it is made anew
+            copies[owner.image] = owner.image.copy()
+            owner.image = copies[owner.image]
     if card.active_material is None:
         return
     card.active_material = card.active_material.copy()
@@ -188,10 +190,16 @@ def _add_masks(card: bpy.types.Object) -> None:
         mask.image = _new_image(f"{card.name} {part.label}", settings.resolution, is_data=True)
         if card.active_material is None:
             continue
-        node = card.active_material.node_tree.nodes.new("ShaderNodeTexImage")
-        node.name = node.label = f"{part.label} Mask"
-        node.image, node.extension, node.hide = mask.image, "EXTEND", True
-        node.location = (-350, -300 - 50 * number)
+        name = f"{part.label} Mask"
+        for node in _texture_nodes(card):
+            if node.name == name and node.image is None:  # its image was deleted, its links are not
+                node.image = mask.image
+                break
+        else:
+            node = card.active_material.node_tree.nodes.new("ShaderNodeTexImage")
+            node.name = node.label = name
+            node.image, node.extension, node.hide = mask.image, "EXTEND", True
+            node.location = (-350, -300 - 50 * number)
 
 
 def _remove_masks(card: bpy.types.Object) -> None:

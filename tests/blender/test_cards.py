@@ -196,6 +196,62 @@ def test_copy_of_a_portrait_with_its_card_is_another_person(
     assert pictures == [card.ssgan3d_card.image, other.ssgan3d_card.image]
 
 
+def test_copy_of_a_card_whose_mask_was_deleted_gets_it_anew(
+    bpy: Any, addon: Addon, scene: Any, portrait: Any
+) -> None:
+    bpy.ops.ssgan3d.add_card(resolution=16, masks=True)
+    bpy.data.images.remove(bpy.context.object.ssgan3d_card.masks["hair"].image)
+    portrait.select_set(True)
+    bpy.ops.object.duplicate()
+    portrait.ssgan3d.seed = bpy.context.object.parent.ssgan3d.seed = 99
+    scene.frame_set(2)
+    for card in addon("ssgan3d_blender.cards").in_scene(scene):
+        assert addon("ssgan3d_blender.card_updates").problem(card) is None
+    other = next(o for o in bpy.context.selected_objects if o.ssgan3d_card.is_card)
+    mask = other.ssgan3d_card.masks["hair"].image
+    assert texels(mask).std() > 0
+    nodes = other.active_material.node_tree.nodes
+    assert nodes["Hair Mask"].image == mask and "Hair Mask.001" not in nodes
+
+
+def test_what_does_not_change_the_picture_draws_no_card_anew(
+    bpy: Any, scene: Any, portrait: Any
+) -> None:
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    image = bpy.context.object.ssgan3d_card.image
+    image.pixels[0] = 0.25  # what a new picture would write over
+    portrait.ssgan3d.parts["hair"].lock = True
+    portrait.ssgan3d.active_part = 3
+    portrait.update_tag()  # as moving it would
+    scene.frame_set(2)
+    assert image.pixels[0] == pytest.approx(0.25, abs=0.01)
+    for change in ({"solo": "hair"}, {"solo": "", "seed": 99}):
+        for name, value in change.items():
+            setattr(portrait.ssgan3d, name, value)
+        scene.frame_set(3)
+        assert image.pixels[0] != pytest.approx(0.25, abs=0.01)
+        image.pixels[0] = 0.25
+
+
+def test_no_memory_for_the_masks_leaves_nothing_behind(
+    bpy: Any, addon: Addon, scene: Any, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compositing = addon("core.compositing")
+    grey_picture, made = compositing.grey_picture, []
+
+    def starve(mask: Any) -> Any:
+        if len(made) == 3:
+            raise MemoryError
+        made.append(mask)
+        return grey_picture(mask)
+
+    monkeypatch.setattr(compositing, "grey_picture", starve)
+    with pytest.raises(RuntimeError, match="not enough memory"):
+        bpy.ops.ssgan3d.add_card(resolution=16, masks=True)
+    assert not bpy.data.images and not bpy.data.materials
+    assert not addon("ssgan3d_blender.cards").in_scene(scene)
+
+
 def test_saved_file_shows_the_last_picture_without_the_extension(
     bpy: Any, addon: Addon, scene: Any, portrait: Any, tmp_path: Path
 ) -> None:
