@@ -205,6 +205,7 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
         """There must be a portrait, and objects can only be added in object mode."""
         return portraits.in_object_mode(cls, context) and portraits.needed(cls, context)
 
+    @cancels_on_error
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Ask for the options."""
         self._count(context)
@@ -296,13 +297,12 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
         """The suffix that the file browser puts on the name."""
         return self.file_format
 
+    @cancels_on_error
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the file, named after the portrait."""
         self._count(context)
         if not self.filepath:
-            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
-            name = bpy.path.clean_name(portraits.active(context).name)
-            self.filepath = str(folder / f"{name}{self.file_format}")
+            self.filepath = portraits.suggested_file(context, self.file_format)
         return ExportHelper.invoke(self, context, event)
 
     def draw(self, context: bpy.types.Context) -> None:

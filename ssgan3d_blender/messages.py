@@ -40,15 +40,23 @@ def describe(error: BaseException) -> str:
     return f"Unexpected {type(error).__name__}: {error} (details are in the console)"
 
 
-def cancels_on_error(execute: Callable[..., set[str]]) -> Callable[..., set[str]]:
-    """Decorate an operator's ``execute``: an error is reported and cancels the operator."""
+def cancels_on_error(method: Callable[..., set[str]]) -> Callable[..., set[str]]:
+    """Decorate an operator's ``execute`` or ``invoke``: an error is reported and cancels it."""
 
-    @functools.wraps(execute)
-    def guarded(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
+    def attempt(self: bpy.types.Operator, *arguments: object) -> set[str]:
         try:
-            return execute(self, context)
+            return method(self, *arguments)
         except Exception as error:
             self.report({"ERROR"}, describe(error))
             return {"CANCELLED"}
 
-    return guarded
+    # Blender counts the arguments that are written here.
+    def execute(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
+        return attempt(self, context)
+
+    def invoke(
+        self: bpy.types.Operator, context: bpy.types.Context, event: bpy.types.Event
+    ) -> set[str]:
+        return attempt(self, context, event)
+
+    return functools.wraps(method)(invoke if method.__name__ == "invoke" else execute)

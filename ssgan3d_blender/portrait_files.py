@@ -102,9 +102,7 @@ class SSGAN3D_OT_export_portrait(ExportHelper, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the file, named after the portrait."""
         if not self.filepath:
-            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
-            name = bpy.path.clean_name(portraits.active(context).name)
-            self.filepath = str(folder / f"{name}{SUFFIX}")
+            self.filepath = portraits.suggested_file(context, SUFFIX)
         return ExportHelper.invoke(self, context, event)
 
     @cancels_on_error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
@@ -40,6 +41,12 @@ def active(context: bpy.types.Context) -> bpy.types.Object | None:
 def in_scene(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """All portraits of a scene."""
     return [candidate for candidate in scene.objects if candidate.ssgan3d.is_portrait]
+
+
+def suggested_file(context: bpy.types.Context, suffix: str) -> str:
+    """Where an export of the active portrait may go: beside the .blend file, or at home."""
+    folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+    return str(folder / f"{bpy.path.clean_name(active(context).name)}{suffix}")
 
 
 class Handle(NamedTuple):

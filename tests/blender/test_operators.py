@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,15 @@ def test_no_torch_is_said_and_the_rest_works(
     for operator in (bpy.ops.ssgan3d.render_images, bpy.ops.render.render):
         with pytest.raises(RuntimeError, match="has not got PyTorch"):
             operator()
+    mesh_operators = addon("ssgan3d_blender.mesh_operators")
+    for dialog in ("SSGAN3D_OT_extract_meshes", "SSGAN3D_OT_export_meshes"):
+        said: list[str] = []
+        button = SimpleNamespace(  # without a window, Blender calls no invoke
+            report=lambda _level, text, said=said: said.append(text),
+            _count=lambda context: mesh_operators.MeshOptions._count(None, context),
+        )
+        opened = getattr(mesh_operators, dialog).invoke(button, bpy.context, None)
+        assert opened == {"CANCELLED"} and "has not got PyTorch" in said[0]
     assert bpy.ops.ssgan3d.randomise() == {"FINISHED"}
 
 
