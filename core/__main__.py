@@ -181,8 +181,9 @@ def _turntable(options: argparse.Namespace) -> None:
 
 
 def _mesh(options: argparse.Namespace) -> None:
-    from .meshing import export_meshes, extract_meshes
+    from .meshing import check_format, export_meshes, extract_meshes
 
+    check_format(options.out)  # before minutes of work
     engine = _engine(options)
     meshes = extract_meshes(
         engine,

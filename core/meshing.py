@@ -147,6 +147,12 @@ def estimate_triangles(
     return {PART_NAMES[part]: round(len(faces) * growth) for part, (_, faces) in found.items()}
 
 
+def check_format(path: Path) -> None:
+    """Raise PortraitError unless meshes can be written to a file of that suffix."""
+    if path.suffix.lower() not in FORMATS:
+        raise PortraitError(f"Meshes are written as {', '.join(FORMATS)}, not as {path.name}.")
+
+
 def export_meshes(
     meshes: dict[str, trimesh.Trimesh],
     path: Path,
@@ -164,9 +170,8 @@ def export_meshes(
     """
     trimesh = _trimesh()
     path = Path(path)
+    check_format(path)
     kind = path.suffix.lower()
-    if kind not in FORMATS:
-        raise PortraitError(f"Meshes are written as {', '.join(FORMATS)}, not as {path.name}.")
     if not meshes:
         raise PortraitError("There is no mesh to write: no part of the portrait is visible.")
     scaled = {name: mesh.copy() for name, mesh in meshes.items()}

@@ -14,8 +14,9 @@ import math
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -23,8 +24,13 @@ from ..core.config import ModelConfig
 from ..core.errors import PortraitError
 from ..core.parts import PART_NAMES, PARTS
 from . import cameras, portraits, preferences, runtime
+from .camera_paths import YAW_LIMIT
 from .messages import describe
 from .operators import check_size
+from .properties import MAX_SEED
+
+if TYPE_CHECKING:
+    from .properties import SSGAN3D_PG_part
 
 PART_FIELDS = ("shape_seed", "texture_seed", "mix_seed", "shape_mix", "texture_mix", "visibility")
 CODES = "Exit codes: 0 done, 1 it failed (standard error says why), 2 the command line is wrong."
@@ -98,8 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     target.add_argument("--output", "-o", type=Path, required=True, help="file to write")
 
     person = argparse.ArgumentParser(add_help=False)
-    person.add_argument("--seed", type=int, default=0, help="which person (default 0)")
-    person.add_argument("--variety", type=float, default=0.7, help="0 average … 1 full (0.7)")
+    person.add_argument(
+        "--seed", type=_number(int, 0, MAX_SEED), default=0, help="which person (default 0)"
+    )
+    variety: dict[str, Any] = {"type": _number(float, 0, 1), "default": 0.7}
+    variety["help"] = "0 average … 1 full (0.7)"
+    person.add_argument("--variety", **variety)
     person.add_argument(
         "--set",
         action="append",
@@ -128,8 +138,16 @@ def _parser() -> argparse.ArgumentParser:
         help="a film (.mp4) or a folder of PNG files",
         epilog=CODES,
     )
-    turn.add_argument("--frames", type=int, default=48, help="length of the loop (48)")
-    turn.add_argument("--yaw", type=float, default=35.0, help="swing to each side in degrees")
+    turn.add_argument(
+        "--frames", type=_number(int, 2), default=48, help="length of the loop, 2 at least (48)"
+    )
+    widest = math.floor(math.degrees(YAW_LIMIT))
+    turn.add_argument(
+        "--yaw",
+        type=_number(float, 0, widest),
+        default=35.0,
+        help=f"swing to each side in degrees, up to {widest} (35)",
+    )
     turn.set_defaults(command=_turntable)
 
     mesh = commands.add_parser(
@@ -159,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
     sheet.add_argument("--columns", type=int, help="people in a row (about as many as rows)")
     sheet.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
-    sheet.add_argument("--variety", type=float, default=0.7, help="0 average … 1 full (0.7)")
+    sheet.add_argument("--variety", **variety)
     sheet.set_defaults(command=_sheet)
 
     info = commands.add_parser(
@@ -167,6 +185,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.set_defaults(command=_info)
     return parser
+
+
+def _number(
+    kind: type[int] | type[float], low: float, high: float = math.inf
+) -> Callable[[str], float]:
+    """For argparse: reads a number from ``low`` to ``high``. Blender would take others as the
+    nearest in range, and show another person than was asked for.
+    """
+    limits = f"from {low:.10g} to {high:.10g}" if math.isfinite(high) else f"of {low:.10g} or more"
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} {limits}")
+        return value
+
+    return read
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -193,11 +232,27 @@ def _portrait(options: argparse.Namespace) -> bpy.types.Object:
                 f"and a field of {', '.join(PART_FIELDS)}."
             )
         try:
-            kind = {"visibility": str.upper}.get(field, float if field.endswith("mix") else int)
-            setattr(portrait.ssgan3d.parts[part], field, kind(value))
-        except (TypeError, ValueError) as error:
+            _set(portrait.ssgan3d.parts[part], field, value)
+        except (ValueError, argparse.ArgumentTypeError) as error:
             raise PortraitError(f"--set {setting}: {error}") from None
     return portrait
+
+
+def _set(part: SSGAN3D_PG_part, field: str, text: str) -> None:
+    """Set one field of a part from its text.
+
+    Raises:
+        ValueError, argparse.ArgumentTypeError: it is none of the field's values.
+    """
+    setting = part.bl_rna.properties[field]
+    if setting.type == "ENUM":
+        choices = setting.enum_items.keys()
+        if text.upper() not in choices:
+            raise ValueError(f"{field} is one of {', '.join(choices)}")
+        setattr(part, field, text.upper())
+        return
+    kind = int if setting.type == "INT" else float
+    setattr(part, field, _number(kind, setting.hard_min, setting.hard_max)(text))
 
 
 def _prepare(options: argparse.Namespace) -> bpy.types.Scene:
@@ -282,8 +337,9 @@ def _files(*paths: Path) -> list[dict[str, Any]]:
 
 
 def _mesh(options: argparse.Namespace) -> dict[str, Any]:
-    from ..core.meshing import export_meshes, extract_meshes
+    from ..core.meshing import check_format, export_meshes, extract_meshes
 
+    check_format(options.output)  # before minutes of work
     portrait = _portrait(options)
     engine = runtime.engine(preferences.model_choice())
     extracted = extract_meshes(

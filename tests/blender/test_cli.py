@@ -156,6 +156,46 @@ def test_wrong_command_lines_exit_with_2(run: Callable[..., int], arguments: lis
     assert run(*arguments) == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--seed", "-1", "from 0 to 2147483647"),
+        ("--seed", "1.5", "a whole number"),
+        ("--variety", "1.2", "from 0 to 1"),
+        ("--variety", "nan", "from 0 to 1"),
+        ("--frames", "1", "of 2 or more"),
+        ("--yaw", "-35", "from 0 to 48"),
+        ("--yaw", "90", "from 0 to 48"),
+    ],
+)
+def test_numbers_out_of_range_are_told_and_not_bent(
+    run: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+    said: str,
+) -> None:
+    assert run("turntable", "-o", tmp_path / "t", "--size", 16, f"{option}={value}") == 2
+    message = capsys.readouterr().err
+    assert option in message and repr(value) in message and said in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_of_another_kind_is_refused_before_meshing(
+    run: Callable[..., int],
+    addon: Addon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begun: list[Any] = []
+    monkeypatch.setattr(addon("core.meshing"), "extract_meshes", lambda *a, **_: begun.append(a))
+    assert run("mesh", "-o", tmp_path / "a.fbx") == 1
+    assert "written as .glb, .obj, .ply, .stl, not as a.fbx" in capsys.readouterr().err
+    assert not begun
+
+
 def test_failures_exit_with_1_and_one_sentence(
     run: Callable[..., int], preferences: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +205,17 @@ def test_failures_exit_with_1_and_one_sentence(
         "PART.FIELD=VALUE": ["render", "--set", "beak.shape_seed=1", "-o", tmp_path / "a.png"],
         "--set hair.shape_mix=much": [
             *("render", "--set", "hair.shape_mix=much", "-o", tmp_path / "a.png")
+        ],
+        "shape_mix=5: '5' is not a number from 0 to 1": [
+            *("render", "--set", "hair.shape_mix=5", "-o", tmp_path / "a.png")
+        ],
+        "hat.shape_seed=-2": ["render", "--set", "hat.shape_seed=-2", "-o", tmp_path / "a.png"],
+        "one of AUTO, SHOW, HIDE": [
+            "render",
+            "--set",
+            "hat.visibility=no",
+            "-o",
+            tmp_path / "a.png",
         ],
         "is empty": ["render", "--size", "0x4", "-o", tmp_path / "a.png"],
         "too large": ["render", "--size", "99999", "-o", tmp_path / "a.png"],

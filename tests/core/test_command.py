@@ -98,6 +98,7 @@ def test_a_view_from_outside_is_noted(run, tmp_path):
         (("render", "--out", "p.png", "--precision", "int8"), "no precision 'int8'"),
         (("turntable", "--out", "t", "--frames", 0), "at least one frame"),
         (("mesh", "--out", "m.glb", "--resolution", 1), "between 16 and 512"),
+        (("mesh", "--out", "m.fbx"), "written as .glb, .obj, .ply, .stl, not as m.fbx"),
         (("sheet", "--out", "s.png", "--seeds", "4:2"), "no seed"),
         (("sheet", "--out", "s.png", "--seeds", "0:2", "--tile", 2), "16 to 1024"),
         (("bench", "--repeats", 0), "at least one run"),
