@@ -165,7 +165,10 @@ def pip_command() -> list[str]:
         PortraitError: neither is there.
     """
     if not sys.executable:
-        raise PortraitError("Blender does not say where its Python is, so nothing can be installed")
+        raise PortraitError(
+            "Blender does not say where its Python is, so nothing can be installed: install the "
+            "zip that bundles PyTorch."
+        )
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-I", "-m", "pip"]
     spec = importlib.util.find_spec("ensurepip")
@@ -224,12 +227,6 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
     """
     target = folder()
     target.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(target.parent).free
-    if free < NEEDED_BYTES:
-        raise PortraitError(
-            f"PyTorch needs {NEEDED_BYTES / 1024**3:.0f} GB, and the disk of {target.parent} has "
-            f"{free / 1024**3:.1f} GB free: make room there and install again."
-        )
     if wheel_folder is None:
         source = ["--index-url", CPU_INDEX, "--extra-index-url", PACKAGE_INDEX]
         wanted = [name for name in (*NEEDED, *COMPANIONS) if is_needed(name)]
@@ -237,6 +234,13 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
     else:
         source = ["--no-index", "--find-links", str(wheel_folder)]
         packages = wheels_of(wheel_folder)
+    has_torch = any(package.startswith("torch") for package in packages)
+    free = shutil.disk_usage(target.parent).free
+    if has_torch and free < NEEDED_BYTES:
+        raise PortraitError(
+            f"PyTorch needs {NEEDED_BYTES / 1024**3:.0f} GB, and the disk of {target.parent} has "
+            f"{free / 1024**3:.1f} GB free: make room there and install again."
+        )
     with _unfinished(target) as temporary:
         scratch = temporary / "scratch"
         scratch.mkdir()
@@ -253,14 +257,29 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
         )
         if lines is not None:
             raise PortraitError(explain(lines, wheel_folder))
-        if any(package.startswith("torch") for package in packages):
+        if has_torch:
             job.report(0.9, "trying it out")
-            _try_out(made)
+            _try_out(made, wheel_folder)
         job.report(0.95)
-        if target.exists():
-            os.replace(target, temporary / "old")
-        os.replace(made, target)
+        _exchange(made, target, temporary / "old")
     return packages
+
+
+def _exchange(made: Path, target: Path, old: Path) -> None:
+    """Put ``made`` in the place of ``target``, which moves to ``old``; on an error it moves back.
+
+    Raises:
+        OSError: something holds one of the folders, or they cannot be written.
+    """
+    there = target.exists()
+    if there:
+        os.replace(target, old)
+    try:
+        os.replace(made, target)
+    except OSError:
+        if there:
+            os.replace(old, target)
+        raise
 
 
 @contextlib.contextmanager
@@ -349,8 +368,11 @@ def _step(line: str, progress: float, text: str) -> tuple[float, str]:
     return min(progress + 0.03, 0.55), f"{doing} {name} {size[0] if size else ''}".strip()
 
 
-def _try_out(packages: Path) -> None:
+def _try_out(packages: Path, wheel_folder: Path | None) -> None:
     """Import PyTorch from ``packages`` in a process of its own.
+
+    Args:
+        wheel_folder: where its wheels came from; None: from the package index.
 
     Raises:
         PortraitError: it does not work.
@@ -365,13 +387,15 @@ def _try_out(packages: Path) -> None:
     if tried.returncode == 0 and tried.stdout.startswith("works"):
         return
     lacking = re.findall(r"No module named '([\w.]+)'", tried.stderr)
-    if lacking:
+    if lacking and wheel_folder is not None:
         raise PortraitError(
             f"PyTorch was unpacked, but it needs {lacking[-1]} as well: put its wheel into the "
             "folder, too. Nothing was installed."
         )
     last = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
-    raise PortraitError(f"PyTorch was unpacked and does not work here ({last}); it was removed.")
+    raise PortraitError(
+        f"PyTorch was unpacked and does not work here ({last}). Nothing was installed."
+    )
 
 
 def explain(lines: list[str], wheel_folder: Path | None) -> str:
@@ -516,11 +540,11 @@ class SSGAN3D_OT_remove_torch(bpy.types.Operator):
     @cancels_on_error
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Delete the folder."""
-        detach()
         target = folder()
         if target.is_dir():
             with _unfinished(target) as temporary:  # moved first: it goes whole or not at all
                 os.replace(target, temporary / "old")
+        detach()
         return {"FINISHED"}
 
 

@@ -1,5 +1,6 @@
 """PyTorch where there is none: a Blender whose Python has bpy and nothing that portraits need."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sysconfig
 import venv
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -237,6 +239,56 @@ print(torch.__version__, numpy.__file__)
 print("as it should be")
 """
     run(pipless_python, script, archive, tmp_path / "user", wheels, model_file)
+
+
+@pytest.fixture
+def unpacking(addon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Installs without pip: each unpacks its number into ``package``, into an own folder here."""
+    module, count = addon("ssgan3d_blender.torch_setup"), itertools.count(1)
+
+    def unpack(_job, command: list[str], *_: object) -> None:
+        made = Path(command[command.index("--target") + 1])
+        made.mkdir()
+        (made / "package").write_text(str(next(count)))
+
+    monkeypatch.setattr(module, "folder", lambda: tmp_path / "own" / "packages")
+    monkeypatch.setattr(module, "_run", unpack)
+    monkeypatch.setattr(module, "_try_out", lambda *_: None)
+    return module
+
+
+def test_an_exchange_that_fails_half_way_brings_the_earlier_install_back(
+    addon, unpacking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = SimpleNamespace(report=lambda *_: None)
+    unpacking.install(job, None)
+    replace, made = os.replace, unpacking.folder()
+
+    def held(source: Path, target: Path) -> None:
+        if Path(source).name == "packages" and Path(target) == made:  # a virus scanner reads it
+            raise PermissionError(13, "Access is denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", held)
+    with pytest.raises(PermissionError):
+        unpacking.install(job, None)
+    assert (made / "package").read_text() == "1"
+    assert [path.name for path in made.parent.iterdir()] == ["packages"]
+    monkeypatch.setattr(os, "replace", replace)
+    unpacking.install(job, None)
+    assert (made / "package").read_text() == "3"
+
+
+def test_room_for_pytorch_is_asked_for_with_pytorch_alone(
+    addon, unpacking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = SimpleNamespace(report=lambda *_: None)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000_000))
+    monkeypatch.setattr(unpacking, "is_needed", lambda name: name == "safetensors")
+    assert unpacking.install(job, None) == ["safetensors"]
+    monkeypatch.setattr(unpacking, "is_needed", lambda name: name == "torch")
+    with pytest.raises(addon("core.errors").PortraitError, match="PyTorch needs 2 GB"):
+        unpacking.install(job, None)
 
 
 def test_what_users_install_is_what_the_tests_ran_with(addon) -> None:
