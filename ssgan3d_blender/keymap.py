@@ -6,6 +6,7 @@ import bpy
 
 from . import portraits
 from .camera_paths import TURNTABLE
+from .operators import ENGINE_ID
 
 KEY = {"type": "P", "value": "PRESS", "shift": True, "alt": True}
 """Free in Blender's own keymap and in the industry-compatible one."""
@@ -21,15 +22,18 @@ class SSGAN3D_MT_pie(bpy.types.Menu):
         """Without a portrait the key is anybody's."""
         return portraits.active(context) is not None
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """West, east, south, north, then the corners: Blender fills a pie in this order."""
         pie = self.layout.menu_pie()
         pie.operator("ssgan3d.randomise", icon="FILE_REFRESH").part = "ALL"
         pie.operator("ssgan3d.surprise", icon="LIGHT")
         pie.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
         pie.operator("render.render", text="Render Image", icon="RENDER_STILL")
-        camera = pie.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
-        camera.use_engine, camera.use_colours, camera.use_camera = False, False, True
+        if context.scene.render.engine == ENGINE_ID:
+            camera = pie.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
+            camera.use_engine, camera.use_colours, camera.use_camera = False, False, True
+        else:
+            pie.operator("ssgan3d.setup_scene", icon="CAMERA_DATA")
         path = pie.operator("ssgan3d.camera_path", text="Turntable", icon="CON_CAMERASOLVER")
         path.path = TURNTABLE
         back = pie.operator("ssgan3d.history", text="Back", icon="TRIA_LEFT")

@@ -49,7 +49,10 @@ class SSGAN3D_OT_add_portrait(bpy.types.Operator):
         settings = portraits.create(context).ssgan3d
         settings.seed, settings.truncation = self.seed, self.truncation
         if context.scene.render.engine != ENGINE_ID and not bpy.app.background:
-            self.report({"INFO"}, "To see the face: Set Up Scene, in the sidebar's tab Portrait")
+            self.report(
+                {"INFO"},
+                "Numpad . goes to the portrait; Set Up Scene, in the sidebar (N), shows the face",
+            )
         return {"FINISHED"}
 
 

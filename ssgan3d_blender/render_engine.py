@@ -14,6 +14,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS
@@ -252,7 +253,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         choice = preferences.model_choice()
         if not runtime.is_ready(choice):
             failure = runtime.failure(choice)
-            self.update_stats("Portrait", failure or "loading the model …")
+            self.update_stats("Portrait", failure or iface_("loading the model …"))
             if failure is None:
                 runtime.load_in_background(choice)
             return
@@ -283,7 +284,8 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         )
         if not self._people or border is None:
             self._canvas.ask(None)
-            return "" if self._people else "no portrait is to be seen here (Add > Portrait)"
+            nobody = iface_("no portrait is to be seen here (Add > Portrait)")
+            return "" if self._people else nobody
         shot = Shot(
             self._people,
             camera_bridge.view_of_region(context.region_data, border),
@@ -296,10 +298,16 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         )
         self._canvas.ask(Request(shot, choice))
         self._canvas.draw(shot, region, context.region_data)
-        if self._canvas.error or not self._left_out:
+        if self._canvas.error:
             return self._canvas.error
-        things = "1 other object is" if self._left_out == 1 else f"{self._left_out} others are"
-        return f"draws portraits only: {things} left out"
+        if scene_picture.is_beyond(shot):
+            return iface_("the nearest view that the model knows: it has not learned this side")
+        if self._left_out == 1:
+            return iface_("draws portraits only: 1 other object is left out")
+        if self._left_out:
+            others = iface_("draws portraits only: {} others are left out")
+            return others.format(self._left_out)
+        return ""
 
 
 def _redraw_of(engine: SSGAN3D_RE_engine) -> Callable[[], None]:

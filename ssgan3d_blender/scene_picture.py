@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from ..core.config import ModelConfig
 from ..core.memo import Memo
 from . import portraits
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..core.latents import PortraitLatents, PortraitRecipe
     from ..core.picture import Rendering
     from .camera_bridge import View
+
+SAME = 1e-3  # radians
 
 
 class Sitter(NamedTuple):
@@ -68,6 +71,21 @@ def sitters(depsgraph: bpy.types.Depsgraph) -> tuple[Sitter, ...]:
         Sitter(portraits.recipe(instance.object), instance.matrix_world.copy())
         for instance in depsgraph.object_instances
         if instance.object.ssgan3d.is_portrait and instance.show_self
+    )
+
+
+def is_beyond(shot: Shot) -> bool:
+    """Whether a portrait is seen from farther to the side, above or below than the model knows."""
+    from . import camera_bridge
+
+    cameras = [
+        camera_bridge.to_core(shot.view, sitter.matrix, ModelConfig.unit_metres)
+        for sitter in shot.sitters
+    ]
+    return any(
+        abs(camera.yaw) > ModelConfig.yaw_max + SAME
+        or abs(camera.pitch) > ModelConfig.pitch_max + SAME
+        for camera in cameras
     )
 
 

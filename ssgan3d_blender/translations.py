@@ -136,6 +136,7 @@ GERMAN: dict[str, str] = {
     "For Cycles and EEVEE scenes": "Für Szenen in Cycles und EEVEE",
     "Format": "Format",
     "Forward": "Vor",
+    "Frames": "Bilder",
     "Free Memory": "Speicher freigeben",
     "From Another Portrait": "Von einem anderen Porträt",
     "From Seed": "Von Startwert",
@@ -183,6 +184,7 @@ GERMAN: dict[str, str] = {
     "How far colour and texture of this part move towards the mix seed's": (
         "Wie weit Farbe und Textur dieses Teils zu denen des Mischwerts rücken"
     ),
+    "How far the camera swings to each side": "Wie weit die Kamera zu jeder Seite schwingt",
     "How far the eight reaches up and down": "Wie weit die Acht nach oben und unten reicht",
     "How far the shape of this part moves towards the mix seed's": (
         "Wie weit die Form dieses Teils zu der des Mischwerts rückt"
@@ -224,6 +226,9 @@ GERMAN: dict[str, str] = {
     ),
     "Leave edit mode first": "Zuerst den Bearbeitungsmodus verlassen",
     "Left out; what is behind it shows": "Weggelassen; was dahinter ist, wird sichtbar",
+    "Length of the loop: the picture after the last frame is the first one again": (
+        "Länge der Schleife: nach dem letzten Bild kommt wieder das erste"
+    ),
     "Levels": "Stufen",
     "Licence": "Lizenz",
     "Lit": "Beleuchtet",
@@ -232,6 +237,9 @@ GERMAN: dict[str, str] = {
     "Lock Interface": "Oberfläche sperren",
     "Make F12 render the portrait: portrait engine, true colours, a camera before the face": (
         "F12 das Porträt rendern lassen: Porträt-Engine, echte Farben, eine Kamera vor dem Gesicht"
+    ),
+    "Make it the scene's camera and set the scene's frame range to the loop": (
+        "Sie zur Kamera der Szene machen und deren Bildbereich auf die Schleife setzen"
     ),
     "Make images of this portrait, its parts in colour and its depth, for use as textures. They "
     "are packed into the file; rendering again replaces them wherever they are used": (
@@ -270,6 +278,10 @@ GERMAN: dict[str, str] = {
     "No portrait is selected": "Kein Porträt ist ausgewählt",
     "Nose": "Nase",
     "Objects": "Objekte",
+    "Numpad . goes to the portrait; Set Up Scene, in the sidebar (N), shows the face": (
+        "Ziffernblock . geht zum Porträt; Szene einrichten, in der Seitenleiste (N), zeigt das "
+        "Gesicht"
+    ),
     "One a Part": "Eines je Teil",
     "One for All": "Eines für alle",
     "One mesh with vertex colours": "Ein Mesh mit Vertexfarben",
@@ -415,6 +427,7 @@ GERMAN: dict[str, str] = {
         "Einstellungen > System > Netzwerk > Online-Zugriff erlauben einschalten, oder aus einem "
         "Ordner installieren"
     ),
+    "Swing": "Ausschlag",
     "Take": "Nehmen",
     "Tell": "Mitteilen",
     "Take Part": "Teil übernehmen",
@@ -424,6 +437,9 @@ GERMAN: dict[str, str] = {
     "Texture": "Textur",
     "Texture Mix": "Textur mischen",
     "Texture Seed": "Startwert der Textur",
+    "The angle from which the camera looks down on the face": (
+        "Der Winkel, aus dem die Kamera auf das Gesicht hinabblickt"
+    ),
     "The card's picture": "Das Bild der Karte",
     "The first person": "Die erste Person",
     "The graphics part of an Apple processor": "Der Grafikteil eines Apple-Prozessors",
@@ -455,9 +471,6 @@ GERMAN: dict[str, str] = {
         "Diese Szene hat keine Porträtkarte: zuerst eine hinzufügen"
     ),
     "To Seed": "Bis Startwert",
-    "To see the face: Set Up Scene, in the sidebar's tab Portrait": (
-        "Um das Gesicht zu sehen: Szene einrichten, im Reiter Porträt der Seitenleiste"
-    ),
     "Towards the face and back": "Zum Gesicht und zurück",
     "Transparent": "Transparent",
     "Transparent Background": "Transparenter Hintergrund",
@@ -475,6 +488,7 @@ GERMAN: dict[str, str] = {
     "Turntable": "Drehtisch",
     "Update Cards": "Karten aktualisieren",
     "Use": "Benutzen",
+    "Use for the Scene": "Für die Szene benutzen",
     "Variety": "Vielfalt",
     "Vertex Colours": "Vertexfarben",
     "View": "Ansicht",
@@ -528,10 +542,21 @@ GERMAN: dict[str, str] = {
         "behält und nur die Perspektive sich ändert"
     ),
     "bundled with an extension": "mit einer Erweiterung gebündelt",
+    "draws portraits only: 1 other object is left out": (
+        "zeichnet nur Porträts: 1 anderes Objekt fehlt"
+    ),
+    "draws portraits only: {} others are left out": "zeichnet nur Porträts: {} andere fehlen",
     "found in Blender's Python": "in Blenders Python gefunden",
     "installed by this extension": "von dieser Erweiterung installiert",
     "loading the model": "lädt das Modell",
+    "loading the model …": "lädt das Modell …",
+    "no portrait is to be seen here (Add > Portrait)": (
+        "hier ist kein Porträt zu sehen (Hinzufügen > Porträt)"
+    ),
     "not told": "nicht angegeben",
+    "the nearest view that the model knows: it has not learned this side": (
+        "die nächste Ansicht, die das Modell kennt: diese Seite hat es nicht gelernt"
+    ),
     "trying it out": "probiert es aus",
     "{} of {}": "{} von {}",
 }

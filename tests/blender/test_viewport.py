@@ -180,6 +180,14 @@ def test_what_cannot_be_painted_is_said_and_mended(
     assert slot.painting.pixels is not None
 
 
+def test_views_from_the_trained_range_are_told_from_others(addon: Addon, request_from: Any) -> None:
+    is_beyond = addon("ssgan3d_blender.scene_picture").is_beyond
+    limit = addon("core.config").ModelConfig.yaw_max
+    assert not is_beyond(request_from(limit - 0.01).shot)
+    assert is_beyond(request_from(limit + 0.01).shot)
+    assert is_beyond(request_from(3.0).shot)
+
+
 def test_nothing_wanted_shows_nothing(painter: Any, slot: Any, request_from: Any) -> None:
     request = request_from()
     painter.ask(slot, request)
