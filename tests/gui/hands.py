@@ -44,7 +44,7 @@ def run(steps: Steps, finish: Callable[[BaseException | None], None]) -> None:
             finish(error)
         return None
 
-    bpy.app.timers.register(resume, first_interval=1.0)
+    bpy.app.timers.register(resume, first_interval=1.0, persistent=True)  # files get opened
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> Steps:
@@ -87,6 +87,15 @@ def centre(place: bpy.types.Region | bpy.types.Area) -> tuple[int, int]:
 def screenshot(path: Path) -> None:
     """What the X server shows. Blender's own screenshot operator comes out black here."""
     subprocess.run(["import", "-window", "root", "-depth", "8", f"png24:{path}"], check=True)
+
+
+def pixels(place: bpy.types.Region, share: float = 0.4) -> bytes:
+    """The colours in the middle of a region, over ``share`` of its width and height."""
+    x, y = centre(place)
+    width, height = round(place.width * share), round(place.height * share)
+    piece = f"{width}x{height}+{x - width // 2}+{y - height // 2}"
+    command = ["import", "-window", "root", "-crop", piece, "-depth", "8", "rgb:-"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def in_view(**options: object):  # noqa: ANN201 - Blender's own type has no public name
@@ -155,7 +164,7 @@ def click(x: int, y: int, button: int = 1) -> Steps:
     yield 0.1
 
 
-def drag(start: tuple[int, int], end: tuple[int, int], button: int, moves: int = 8) -> Steps:
+def drag(start: tuple[int, int], end: tuple[int, int], button: int = 1, moves: int = 8) -> Steps:
     """Drag in steps, each of them a chance for Blender to draw."""
     focus()
     yield from point(*start)
@@ -187,16 +196,24 @@ def find_button(
 
     Blender tells no script where its buttons are, but copies the command of the one under the mouse
     at Ctrl+C. So the mouse goes down a column of the region, at ``column`` of its width, after each
-    of ``turns`` of the wheel: first over what is shown, then from the region's top down.
+    of ``turns`` of the wheel: first over what is shown, then from the region's top down. It looks
+    first where it found the button last.
     """
     focus()
+    x, y = known = _found.get((command, column), (0, 0))
+    if y and (yield from _command_at(x, y)).startswith(f"bpy.ops.{command}"):
+        return known
     for clicks in turns:
         if clicks:
             yield from wheel(clicks, place)
         found = yield from _sweep(command, place, column)
         if found:
+            _found[command, column] = found
             return found
     return None
+
+
+_found: dict[tuple[str, float], tuple[int, int]] = {}
 
 
 def _sweep(command: str, place: bpy.types.Region, column: float) -> Finding:
@@ -204,18 +221,23 @@ def _sweep(command: str, place: bpy.types.Region, column: float) -> Finding:
     top, bottom = (window().height - y for y in (place.y + place.height, place.y))
     hits = []
     for y in range(top + 6, bottom - 6, 16):
-        bpy.context.window_manager.clipboard = ""
-        _xdotool("mousemove", x - 1, y)
-        yield 0.015
-        _xdotool("mousemove", x, y)
-        yield 0.025
-        _xdotool("key", "ctrl+c")
-        yield 0.035
-        if bpy.context.window_manager.clipboard.startswith(f"bpy.ops.{command}"):
+        if (yield from _command_at(x, y)).startswith(f"bpy.ops.{command}"):
             hits.append(y)
         elif hits:
             break
     return (x, (hits[0] + hits[-1]) // 2) if hits else None
+
+
+def _command_at(x: int, y: int) -> Generator[float, None, str]:
+    """The Python command of the button there; empty if there is none."""
+    bpy.context.window_manager.clipboard = ""
+    _xdotool("mousemove", x - 1, y)
+    yield 0.015
+    _xdotool("mousemove", x, y)
+    yield 0.025
+    _xdotool("key", "ctrl+c")
+    yield 0.035
+    return bpy.context.window_manager.clipboard
 
 
 # --- a stopwatch ---------------------------------------------------------------------------------

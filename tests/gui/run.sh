@@ -8,7 +8,7 @@
 # CHROOT  a folder with a system of its own that holds Blender (needs root); without it this system's Blender runs
 #
 # Needs there: blender, Xvfb, xdotool, import (ImageMagick), and what the add-on needs in Blender's Python.
-# Settings: SIZE=1440x1100 of the window, DISPLAY_NUMBER=98, LIMIT=1800 seconds, TOUR=names of stops, all if empty, REPEAT=5 times.
+# Settings: SIZE=1440x1100 of the window, DISPLAY_NUMBER=98, LIMIT=1800 seconds, TOUR=names of stops, all if empty, REPEAT=5 times, SPEAK=de_DE for the language.
 # The exit status is 0 when every check held.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,7 +23,7 @@ cat > "$work/inside.sh" <<EOF
 set -euo pipefail
 cd '$work'
 mkdir -m 700 run
-export XDG_RUNTIME_DIR='$work/run' BLENDER_USER_RESOURCES='$work/user' OUT='$out' TOUR='${TOUR:-}' REPEAT='${REPEAT:-}'
+export XDG_RUNTIME_DIR='$work/run' BLENDER_USER_RESOURCES='$work/user' OUT='$out' TOUR='${TOUR:-}' REPEAT='${REPEAT:-}' SPEAK='${SPEAK:-}'
 export HOME='$work' LANG=C.UTF-8 PYTHONPATH='$work' PYTHONDONTWRITEBYTECODE=1
 export LIBGL_ALWAYS_SOFTWARE=1 GALLIUM_DRIVER=llvmpipe OMP_WAIT_POLICY=PASSIVE
 blender -b --command extension install-file -r user_default --enable extension.zip

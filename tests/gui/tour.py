@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
+from bpy.app.handlers import persistent
 from hands import (
     Finding,
     Steps,
@@ -28,6 +29,7 @@ from hands import (
     focus,
     in_view,
     leave,
+    pixels,
     point,
     press,
     region,
@@ -48,8 +50,10 @@ REPEAT = int(os.environ.get("REPEAT") or 5)  # of each interaction that is timed
 
 ICON = 20  # width of an icon button in a list
 # Columns of the sidebar, as shares of its width.
-LEFT, MIDDLE, TAKEN, COPY, BACK, EYES = 0.2, 0.6, 0.4, 0.73, 0.76, 0.79
+LEFT, MIDDLE, TAKEN, COPY, BACK, EYES, FORWARD = 0.2, 0.6, 0.4, 0.73, 0.76, 0.79, 0.835
 SUGGESTIONS_BELOW = 197  # pixels from the buttons Copy and Paste to the header "Suggestions"
+HEADER = 26  # height of a closed panel
+CARD, CAMERA = 0, 1  # panels, from the sidebar's end
 
 stops: list[dict] = []
 timings: dict[str, Watch] = {}
@@ -117,6 +121,16 @@ def press_button(command: str, column: float = 0.45) -> Steps:
     """Find a button of the sidebar and click it."""
     place = yield from where(command, column)
     yield from click(*place)
+
+
+def open_panel(from_end: int) -> Steps:
+    """Open one of the closed panels at the sidebar's end; 0 is the last one."""
+    sidebar = region("UI")
+    yield from wheel(60, sidebar)
+    bottom = window().height - sidebar.y
+    yield from click(sidebar.x + 80, bottom - 20 - from_end * HEADER)
+    yield 0.3
+    yield from wheel(60, sidebar)
 
 
 def part(name: str) -> bpy.types.PropertyGroup:
@@ -212,6 +226,34 @@ def stop_randomise() -> Steps:
     check("Ctrl+Shift+Z brings the person again", portrait().ssgan3d.seed == last)
 
 
+def stop_history() -> Steps:
+    """Two more people, then back to each and forward again: seeds and picture return."""
+    plain()
+    looks, pictures = [], []
+
+    def remember() -> Steps:
+        yield from point(*centre(area("OUTLINER")))
+        yield from settle()
+        looks.append(portrait().ssgan3d.recipe)
+        pictures.append(pixels(region()))
+
+    yield from remember()
+    for _ in range(2):
+        yield from press_button("ssgan3d.randomise", LEFT)
+        yield from remember()
+    yield from shoot("history_newest")
+    check("three people look different", len(set(pictures)) == 3)
+    for way, column, numbers in (("BACK", BACK, (1, 0)), ("FORWARD", FORWARD, (1, 2))):
+        for number in numbers:
+            yield from press_button(f"ssgan3d.history(direction='{way}'", column)
+            yield from remember()
+            check(f"{way.lower()}: the seeds of person {number}", looks[-1] == looks[number])
+            check(f"{way.lower()}: the picture, too", pictures[-1] == pictures[number])
+        yield from shoot(f"history_{way.lower()}")
+    forward = addon("history").can_go(portrait().ssgan3d, "FORWARD")
+    check("from the newest look there is no way forward", not forward)
+
+
 def stop_parts() -> Steps:
     """One part from another seed, then mixed."""
     portrait().ssgan3d.seed = 12
@@ -273,6 +315,115 @@ def stop_solo() -> Steps:
     yield from press_button("ssgan3d.solo_part")
     yield from settle()
     check("the button above the list shows all again", not portrait().ssgan3d.solo)
+
+
+def stop_camera() -> Steps:
+    """The panel Camera, and the trained range in the view; then the camera outside of it."""
+    scene, view = bpy.context.scene, area().spaces.active
+    plain(picture=False)
+    view.shading.type = "SOLID"
+    view.region_3d.view_perspective = "PERSP"
+    yield from press("KP_1")
+    for _ in range(3):
+        yield from press("KP_6")
+    for _ in range(2):
+        yield from press("KP_8")
+    view.region_3d.view_location = (0.0, -0.5, 0.0)
+    view.region_3d.view_distance = 2.6
+    yield from open_panel(CAMERA)
+    scene.ssgan3d_show_range = True
+    yield from shoot("range_inside")
+    cameras = addon("cameras")
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    check("the camera stands inside", cameras.range_warning(scene, portrait(), depsgraph) is None)
+    cameras.orbit(scene.camera, portrait(), 1.2, 0.1)
+    yield from wheel(60, region("UI"))
+    yield from shoot("range_outside")
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    check("the camera stands outside", cameras.range_warning(scene, portrait(), depsgraph))
+    cameras.aim(scene.camera, portrait(), scene)
+    scene.ssgan3d_show_range = False
+    view.shading.type = "RENDERED"
+    view.region_3d.view_perspective = "CAMERA"
+
+
+def stop_quad() -> Steps:
+    """Four views at once in rendered shading, and one again."""
+    plain()
+    yield from press("ctrl+alt+q")
+    yield from settle()
+    yield from shoot("quad")
+    check("there are four views", len(views()) == 4)
+    yield from press("ctrl+alt+q", centre(area()))
+    yield 0.3
+    check("there is one view again", len(views()) == 1)
+    area().spaces.active.region_3d.view_perspective = "CAMERA"
+
+
+def views() -> list[bpy.types.Region]:
+    """The views that the 3D view is divided into."""
+    return [item for item in area().regions if item.type == "WINDOW" and item.width > 1]
+
+
+def stop_border() -> Steps:
+    """A render border in the camera's view, drawn with Ctrl+B and taken away with Ctrl+Alt+B."""
+    plain()
+    render = bpy.context.scene.render
+    yield from fit_camera()
+    x, y = centre(region())
+    yield from press("ctrl+b", (x - 250, y - 250))
+    yield from drag((x - 250, y - 250), (x + 60, y + 40))
+    yield from settle()
+    yield from shoot("border")
+    check("Ctrl+B and a drag make a border", render.use_border and render.border_max_x < 1.0)
+    yield from press("ctrl+alt+b")
+    yield from settle()
+    check("Ctrl+Alt+B takes it away", not render.use_border)
+
+
+def stop_files() -> Steps:
+    """File > Export, its dialog, File > Import, its dialog, and a file that is dropped."""
+    looks = portrait().ssgan3d.recipe
+    with in_view():
+        bpy.ops.wm.call_menu(name="TOPBAR_MT_file_export")
+    yield from shoot("export_menu")
+    yield from press("Escape")
+    yield from press_button("ssgan3d.export_portrait")
+    yield from until(lambda: browser() is not None, 20)
+    yield 2.0  # it slides in
+    yield from shoot("export_dialog")
+    path = Path(browser().params.directory.decode()) / browser().params.filename
+    yield from press("Return", centre(area("FILE_BROWSER")))
+    yield from until(path.exists, 20)
+    yield from until(lambda: browser() is None, 20)
+    with in_view():
+        bpy.ops.ssgan3d.import_portrait("INVOKE_DEFAULT")
+    yield from until(lambda: browser() is not None, 20)
+    yield 2.0  # it slides in
+    yield from shoot("import_dialog")
+    yield from press("Escape", centre(area("FILE_BROWSER")))
+    yield from until(lambda: browser() is None, 20)
+    with in_view():
+        bpy.ops.wm.drop_import_file(
+            "INVOKE_DEFAULT", directory=f"{path.parent}/", files=[{"name": path.name}]
+        )
+    yield 0.5
+    yield from settle()
+    yield from shoot("dropped")
+    brought = bpy.context.object
+    check(
+        "a dropped file becomes a portrait", brought != portrait() and brought.ssgan3d.is_portrait
+    )
+    check("it is the person of the file", brought.ssgan3d.recipe == looks)
+    bpy.data.objects.remove(brought)
+    bpy.context.view_layer.objects.active = portrait()
+    portrait().select_set(True)
+
+
+def browser() -> bpy.types.SpaceFileBrowser | None:
+    """The file browser, if it is open."""
+    found = [item for item in window().screen.areas if item.type == "FILE_BROWSER"]
+    return found[0].spaces.active if found else None
 
 
 def stop_suggest() -> Steps:
@@ -395,10 +546,11 @@ def stop_meshes() -> Steps:
     area().spaces.active.shading.type = "MATERIAL"
     area().spaces.active.region_3d.view_perspective = "PERSP"
     plain()
-    yield from press_button("ssgan3d.extract_meshes")
+    place = yield from where("ssgan3d.extract_meshes")
     counting = addon("mesh_operators")
-    yield from until(lambda: counting._counted is not None, 180)
-    yield 1.0
+    counting._counted = None
+    yield from point(*place)
+    yield from timed("Triangles counted (click)", tap, lambda: counting._counted is not None)
     yield from shoot("mesh_options")
     place = centre(region())
     yield from point(*place)
@@ -417,7 +569,7 @@ def meshes() -> list[bpy.types.Object]:
 
 
 def stop_turntable() -> Steps:
-    """The button Turntable, then its frames."""
+    """The button Turntable of the panel Camera, which an earlier stop opened, then its frames."""
     scene = bpy.context.scene
     for item in meshes():
         item.hide_set(True)
@@ -457,13 +609,37 @@ def stop_card() -> Steps:
     plain()
     area().spaces.active.shading.type = "RENDERED"
     area().spaces.active.region_3d.view_perspective = "CAMERA"
-    yield from wheel(40, region("UI"))
-    yield from click(region("UI").x + 80, centre(region("UI"))[1] + region("UI").height // 2 - 20)
-    yield from wheel(40, region("UI"))
+    yield from open_panel(CARD)
     yield 25.0
     yield from shoot("card")
     check("the portrait has a card", addon("cards").card_of(scene, portrait()) is not None)
     scene.render.engine = "SSGAN3D"
+
+
+def stop_eevee() -> Steps:
+    """The same card in EEVEE: Material Preview, then Rendered; and turned away from."""
+    scene, view = bpy.context.scene, area().spaces.active
+    scene.render.engine = "BLENDER_EEVEE"
+    scene.eevee.taa_samples = 4
+    plain()
+    for kind in ("MATERIAL", "RENDERED"):
+        view.shading.type = kind
+        view.region_3d.view_perspective = "CAMERA"
+        yield from compiled()
+        yield from shoot(f"eevee_{kind.lower()}")
+    addon("cameras").orbit(scene.camera, portrait(), 0.6, 0.1)
+    yield from compiled()
+    yield from shoot("eevee_turned")
+    addon("cameras").aim(scene.camera, portrait(), scene)
+    scene.render.engine = "SSGAN3D"
+
+
+def compiled() -> Steps:
+    """Wait until EEVEE has its shaders and samples: until the picture stays for some seconds."""
+    before, end = b"", time.perf_counter() + 180
+    while (now := pixels(region())) != before and time.perf_counter() < end:
+        before = now
+        yield 6.0
 
 
 def stop_sheet() -> Steps:
@@ -494,6 +670,56 @@ def stop_preferences() -> Steps:
     yield 0.5
     yield from shoot("preferences")
     view.type = "VIEW_3D"
+
+
+def stop_keyboard() -> Steps:
+    """From a new file to a saved portrait by keys alone, as a beginner goes; and open it again."""
+    bpy.ops.wm.read_homefile()
+    yield 2.0
+    yield from press("Delete")
+    yield from press("shift+a")
+    yield 0.4
+    yield from write("portrait")
+    yield from press("Return", centre(region()))
+    yield from until(lambda: any(o.ssgan3d.is_portrait for o in bpy.data.objects), 5)
+    yield from shoot("keys_hint")
+    yield from press("n")
+    yield 0.4
+    yield from shoot("keys_added")
+    yield from press("F3")
+    yield 0.4
+    yield from write("set up scene")
+    yield from shoot("keys_search")
+    yield from press("Return", centre(region()))
+    yield 0.5
+    check("F3 finds Set Up Scene", bpy.context.scene.render.engine == "SSGAN3D")
+    yield from press("shift+alt+p")
+    yield 0.6
+    yield from shoot("keys_pie")
+    yield from press("Escape")
+    before = counts["complete"]
+    yield from press("F12")
+    yield from until(lambda: counts["complete"] > before, 60)
+    yield from shoot("keys_f12")
+    yield from press("Escape", centre(area("IMAGE_EDITOR")))
+    yield 0.5
+    seed = portrait().ssgan3d.seed = 77
+    yield from press("ctrl+s")
+    yield from until(lambda: browser() is not None, 20)
+    yield from press("Return", centre(area("FILE_BROWSER")))
+    yield from until(lambda: bool(bpy.data.filepath), 20)
+    path = bpy.data.filepath
+    yield from press("ctrl+n")
+    yield 0.5
+    yield from press("Return")
+    yield from until(lambda: not bpy.data.filepath, 20)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    yield 2.0
+    area().spaces.active.shading.type = "RENDERED"
+    yield from settle()
+    yield from shoot("keys_reopened")
+    check("the file brings the person back", portrait().ssgan3d.seed == seed)
+    check("and the engine", bpy.context.scene.render.engine == "SSGAN3D")
 
 
 STOPS = {
@@ -554,6 +780,7 @@ def processor() -> str:
 def count(event: str) -> Callable[..., None]:
     """A render handler that counts."""
 
+    @persistent
     def counted(*_: object) -> None:
         counts[event] += 1
 
