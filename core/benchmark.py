@@ -27,13 +27,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from . import reference
 from .camera import Camera, canonical_camera
 from .checkpoint import load_checkpoint
-from .engine import PRECISIONS, PartKeys, PortraitEngine, embedded_weights
+from .device import PRECISIONS
+from .engine import PortraitEngine, embedded_weights
 from .errors import PortraitError
 from .latents import PortraitLatents
 from .lifting import LIFTED
 from .model import SSGAN3D, GeneratorOutput
 from .parts import PART_COUNT, PART_NAMES
 from .picture import Rendering
+from .stages import PartKeys
 from .volume import FeatureTable, camera_tensors, sample_rays
 
 Pictures = tuple[Tensor, Tensor]

@@ -27,7 +27,8 @@ def measure(job: jobs.Job, choice: runtime.ModelChoice) -> dict[str, float]:
         jobs.JobCancelled: somebody stopped it.
     """
     from ..core.camera import Camera
-    from ..core.engine import PRECISIONS, PortraitEngine
+    from ..core.device import PRECISIONS
+    from ..core.engine import PortraitEngine
 
     job.report(0.0, "loading the model")
     times: dict[str, float] = {}

@@ -141,10 +141,10 @@ def detected() -> list[str]:
     """What PyTorch can compute on here; nothing before a model was loaded, as nothing is loaded
     for it.
     """
-    engine, torch = sys.modules.get(f"{PACKAGE}.core.engine"), sys.modules.get("torch")
-    if torch is None or not hasattr(engine, "cpu_has_bfloat16"):
+    device, torch = sys.modules.get(f"{PACKAGE}.core.device"), sys.modules.get("torch")
+    if torch is None or not hasattr(device, "cpu_has_bfloat16"):
         return []
-    fast = "bfloat16 in hardware" if engine.cpu_has_bfloat16() else "no bfloat16 in hardware"
+    fast = "bfloat16 in hardware" if device.cpu_has_bfloat16() else "no bfloat16 in hardware"
     found = [f"Processor: {torch.get_num_threads()} threads, {fast}"]
     if torch.cuda.is_available():
         names = (torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from core.engine import cpu_has_bfloat16
+from core.device import cpu_has_bfloat16
 
 _float32_only = False
 

@@ -9,12 +9,13 @@ import torch
 
 from core.checkpoint import save_checkpoint
 from core.config import ModelConfig
-from core.engine import PartResult, PortraitEngine
+from core.engine import PortraitEngine
 from core.generators import PartMap
 from core.latents import PortraitLatents
 from core.lifting import LIFTED
 from core.model import SSGAN3D
 from core.parts import FACE_BASE, PART_COUNT, PART_NAMES
+from core.stages import PartResult
 
 
 def make_model(config: ModelConfig, seed: int = 0) -> SSGAN3D:

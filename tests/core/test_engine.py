@@ -6,7 +6,8 @@ import torch
 
 from core.camera import Camera, canonical_camera
 from core.config import ModelConfig
-from core.engine import PortraitEngine, choose_device, choose_precision
+from core.device import choose_device, choose_precision
+from core.engine import PortraitEngine
 from core.errors import CameraRangeError, CheckpointError, LatentsError, PortraitError
 from core.parts import PART_COUNT, PART_NAMES, part_index
 from core.picture import Rendering, View

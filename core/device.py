@@ -1,0 +1,55 @@
+"""Where the model runs and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from .errors import PortraitError
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``name``; "auto" takes a GPU where torch finds one.
+
+    Raises:
+        PortraitError: the device does not exist here.
+    """
+    present: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in present.items() if there()))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in present or not present[device.type]():
+        here = ", ".join(kind for kind, there in present.items() if there())
+        raise PortraitError(f"There is no device {name!r} here; there is: {here}.")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """The precision called ``name``; "auto" takes the fastest that the device has in hardware.
+
+    Raises:
+        PortraitError: there is no such precision.
+    """
+    if name != "auto":
+        if name not in PRECISIONS:
+            raise PortraitError(f"There is no precision {name!r}; choose {', '.join(PRECISIONS)}.")
+        return name
+    if device.type == "cpu":
+        return "bfloat16" if cpu_has_bfloat16() else "float32"
+    return "float16"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16)."""
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

@@ -1,0 +1,276 @@
+"""The stages from codes to views, each with a memory of its own.
+
+latents → part maps → (with cameras) ray weights → view
+
+Each result is kept under all that it depends on and nothing else: a new camera keeps the part maps,
+an edited part recomputes one part generator, an edited texture keeps the ray weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .camera import Camera
+from .config import ModelConfig
+from .generators import PartGroup, PartMap
+from .latents import PortraitLatents
+from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
+from .memo import Memo
+from .model import SSGAN3D
+from .part_runner import PartRunner
+from .parts import BACKGROUND, PART_COUNT
+from .picture import View
+from .raymarch import RaySamples, ShellTable, join_views, march
+from .render_net import RenderNet, enlarge_to, log_mask
+from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
+
+_VIEWS_AT_ONCE = {"cpu": 4}
+_VIEWS_AT_ONCE_GPU = 64
+
+
+@dataclass(frozen=True)
+class PartKeys:
+    """What the parts of a portrait depend on.
+
+    Attributes:
+        geometry: by part, all that its depth and density depend on.
+        features: by part, all that its features depend on.
+    """
+
+    geometry: tuple[Hashable, ...]
+    features: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, latents: PortraitLatents) -> PartKeys:
+        """The keys of a portrait's parts."""
+        base = latents.base.numpy().tobytes()
+        shape, texture = latents.shape.numpy(), latents.texture.numpy()
+        geometry = tuple((base, k, shape[k].tobytes()) for k in range(PART_COUNT))
+        return cls(geometry, tuple((*geometry[k], texture[k].tobytes()) for k in range(PART_COUNT)))
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One part's maps, and (unless it is the background) its place on the common grid."""
+
+    map: PartMap
+    geometry: tuple[Tensor, Tensor] | None
+
+    @classmethod
+    def of(cls, part: int, part_map: PartMap, config: ModelConfig) -> PartResult:
+        """Bring a part's maps onto the common grid."""
+        geometry = None if part == BACKGROUND else part_geometry(part, part_map, config)
+        return cls(part_map, geometry)
+
+
+class PartStage:
+    """Codes → part maps, one cached result a part."""
+
+    def __init__(self, model: SSGAN3D, precision: torch.dtype, portraits: int = 4) -> None:
+        self.config = model.config
+        self.device = next(model.parameters()).device
+        self.runners: dict[int, PartRunner] = {}
+        for group in model.generators.groups:
+            assert isinstance(group, PartGroup)
+            for part in group.parts:
+                self.runners[part] = PartRunner(group, part, precision)
+        self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
+
+    def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
+        """All parts of a portrait; only those that are not cached are computed."""
+        # the cached ones are taken out first: new ones may push them out of the cache
+        found = {
+            k: self.memo.get(key, _never) for k, key in enumerate(keys.features) if key in self.memo
+        }
+        missing = [k for k in range(PART_COUNT) if k not in found]
+        if missing:
+            for k, result in self.compute(latents, missing).items():
+                self.memo.put(keys.features[k], result)
+                found[k] = result
+        return {k: found[k] for k in range(PART_COUNT)}
+
+    def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
+        """The parts asked for, computed."""
+        base, shape, texture = (
+            codes.to(self.device) for codes in (latents.base, latents.shape, latents.texture)
+        )
+        results = {}
+        for k in parts:
+            part = self.runners[k](base, shape[k], texture[k])
+            results[k] = PartResult.of(k, part, self.config)
+        return results
+
+
+def _never() -> Any:
+    raise AssertionError("a result that was just computed is not in its cache")
+
+
+class WeightStage:
+    """Lifted parts and canonical cameras → ray weights, one cached result a geometry and camera.
+
+    On a CPU only the samples that matter are computed (``raymarch``); a GPU computes all of them
+    faster than it could pick them out.
+    """
+
+    def __init__(self, config: ModelConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.samples: Memo[RaySamples] = Memo(8)
+        self.tables: Memo[ShellTable] = Memo(2)
+        self.geometry: Memo[Geometry] = Memo(2)
+        self.memo: Memo[RayWeights] = Memo(8)
+
+    def __call__(
+        self,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+    ) -> RayWeights:
+        """Weights of one portrait for V cameras; only those that are not cached are computed."""
+        geometry = _geometry_key(keys, visible)
+        wanted = [(geometry, _camera_key(camera)) for camera in cameras]
+        missing = {
+            key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in self.memo
+        }
+        found = {key: self.memo.get(key, _never) for key in wanted if key not in missing}
+        if missing:
+            new = self.compute(parts, keys, visible, list(missing.values()))
+            for row, key in enumerate(missing):
+                found[key] = _view(new, row) if len(missing) > 1 else new
+                self.memo.put(key, found[key])
+        return join_views([found[key] for key in wanted])
+
+    def compute(
+        self,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+    ) -> RayWeights:
+        """The weights for all cameras, computed."""
+        geometry_key = _geometry_key(keys, visible)
+        geometry = self.geometry.get(geometry_key, lambda: self.gather(parts, visible))
+        if self.device.type == "cpu":
+            table = self.tables.get(geometry_key, lambda: ShellTable.of(geometry, self.config))
+            return march(table, [self._samples(camera) for camera in cameras], self.config)
+        origins, directions, centre = (
+            tensor[None].to(self.device) for tensor in camera_tensors(cameras, self.config.ray_size)
+        )
+        rays = sample_rays(origins, directions, centre, self.config)
+        return ray_weights(geometry, rays, self.config)
+
+    def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
+        """All lifted parts on the common grid; hidden ones have no density."""
+        known = {k: part.geometry for k, part in parts.items() if part.geometry is not None}
+        return gather_geometry(known, visible[None].to(self.device))
+
+    def _samples(self, camera: Camera) -> RaySamples:
+        return self.samples.get(_camera_key(camera), lambda: RaySamples.of(camera, self.config))
+
+    def clear(self) -> None:
+        """Forget all results."""
+        for memo in (self.samples, self.tables, self.geometry, self.memo):
+            memo.clear()
+
+
+class ViewStage:
+    """Part maps, ray weights and canonical cameras → views, one cached result a view."""
+
+    def __init__(self, net: RenderNet, config: ModelConfig) -> None:
+        self.net, self.config = net, config
+        self.device = next(net.parameters()).device
+        self.weights = WeightStage(config, self.device)
+        self.tables: Memo[FeatureTable] = Memo(2)
+        self.memo: Memo[View] = Memo(8)
+
+    def __call__(
+        self,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+        *,
+        draft: bool = False,
+    ) -> list[View]:
+        """One view a camera; only those that are not cached are computed.
+
+        Args:
+            draft: leave the render net out.
+        """
+        geometry = _geometry_key(keys, visible)
+        wanted = [(keys.features, geometry, _camera_key(camera), draft) for camera in cameras]
+        views = {key: self.memo.get(key, _never) for key in wanted if key in self.memo}
+        missing = {
+            key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in views
+        }
+        limit = _VIEWS_AT_ONCE.get(self.device.type, _VIEWS_AT_ONCE_GPU)
+        todo = list(missing.items())
+        for start in range(0, len(todo), limit):
+            chunk = dict(todo[start : start + limit])
+            weights = self.weights(parts, keys, visible, list(chunk.values()))
+            new = self.compute(parts, keys, weights, list(chunk.values()), draft=draft)
+            for key, view in zip(chunk, new, strict=True):
+                views[key] = view
+                self.memo.put(key, view)
+        return [views[key] for key in wanted]
+
+    def compute(
+        self,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        weights: RayWeights,
+        cameras: Sequence[Camera],
+        *,
+        draft: bool = False,
+    ) -> list[View]:
+        """The views of all cameras, computed."""
+        table = self.tables.get(
+            keys.features, lambda: FeatureTable({k: p.map for k, p in parts.items()}, self.config)
+        )
+        side = self.config.ray_size
+        features = table.composite(weights, self.config)[0]  # (V, C, r, r), channels last
+        mask = weights.mask[0].unflatten(-1, (side, side))  # (V, K, r, r)
+        if draft:
+            image = enlarge_to(features[:, :3].float(), 2 * side)
+            logits = log_mask(mask)
+        else:
+            image, logits = self.net(features, mask)
+        image = image.float().clamp(-1, 1).cpu()
+        logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
+        backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
+        return [
+            View(
+                camera,
+                image[i],
+                logits[i],
+                backdrop,
+                depth[i].unflatten(-1, (side, side)),
+                coverage[i],
+            )
+            for i, camera in enumerate(cameras)
+        ]
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self.weights.clear()
+        self.tables.clear()
+        self.memo.clear()
+
+
+def _view(weights: RayWeights, row: int) -> RayWeights:
+    """One view of several."""
+    rows = slice(row, row + 1)
+    return RayWeights(weights.mask[:, rows], weights.uv[:, rows], weights.depth[:, rows])
+
+
+def _geometry_key(keys: PartKeys, visible: Tensor) -> Hashable:
+    return (*(keys.geometry[k] for k in LIFTED), visible.numpy().tobytes())
+
+
+def _camera_key(camera: Camera) -> Hashable:
+    return camera.pose.tobytes(), camera.window, camera.orthographic
