@@ -181,7 +181,8 @@ def _turntable(options: argparse.Namespace) -> None:
 
 
 def _mesh(options: argparse.Namespace) -> None:
-    from .meshing import check_format, export_meshes, extract_meshes
+    from .mesh_files import check_format, export_meshes
+    from .meshing import extract_meshes
 
     check_format(options.out)  # before minutes of work
     engine = _engine(options)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .camera import Camera
 from .compositing import display_picture
-from .meshing import color_cameras, seen_color
+from .mesh_colors import color_cameras, seen_color
 from .parts import part_index
 
 if TYPE_CHECKING:

@@ -202,10 +202,11 @@ class Renderer:
         files = [folder / f"{row.name}.png"]
         self.module("ssgan3d_blender.images").write_png(files[0], picture)
         if row.mesh:
-            meshing = self.module("core.meshing")
-            meshes = meshing.extract_meshes(engine, latents, resolution=self._mesh_resolution)
+            extract_meshes = self.module("core.meshing").extract_meshes
+            meshes = extract_meshes(engine, latents, resolution=self._mesh_resolution)
             files.append(folder / f"{row.name}.glb")
-            meshing.export_meshes(meshes, files[1], unit_metres=engine.config.unit_metres)
+            write = self.module("core.mesh_files").export_meshes
+            write(meshes, files[1], unit_metres=engine.config.unit_metres)
         return files
 
     def _latents(self, row: Row) -> Any:

@@ -337,7 +337,8 @@ def _files(*paths: Path) -> list[dict[str, Any]]:
 
 
 def _mesh(options: argparse.Namespace) -> dict[str, Any]:
-    from ..core.meshing import check_format, export_meshes, extract_meshes
+    from ..core.mesh_files import check_format, export_meshes
+    from ..core.meshing import extract_meshes
 
     check_format(options.output)  # before minutes of work
     portrait = _portrait(options)

@@ -313,7 +313,7 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mesh and write."""
-        from ..core.meshing import FORMATS, export_meshes
+        from ..core.mesh_files import FORMATS, export_meshes
 
         path = Path(bpy.path.abspath(self.filepath))
         if path.suffix.lower() not in FORMATS:

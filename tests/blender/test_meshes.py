@@ -101,7 +101,7 @@ def test_failures_leave_the_old_parts(
     def lacking(*_args: Any) -> None:
         raise error("Meshes need PyMCubes")
 
-    monkeypatch.setattr(addon("core.meshing"), "marching_cubes", lacking)
+    monkeypatch.setattr(addon("core.surfaces"), "marching_cubes", lacking)
     with pytest.raises(RuntimeError, match="Meshes need PyMCubes"):
         bpy.ops.ssgan3d.extract_meshes(resolution=20)
     assert {item.name: len(item.data.vertices) for item in portrait.children} == before

@@ -10,14 +10,9 @@ from scipy.spatial import cKDTree
 from core.camera import Camera
 from core.errors import PortraitError
 from core.lifting import Geometry, map_to_model
-from core.meshing import (
-    estimate_triangles,
-    export_meshes,
-    extract_meshes,
-    marching_cubes,
-    part_optics,
-    surface_field,
-)
+from core.mesh_files import export_meshes
+from core.meshing import estimate_triangles, extract_meshes
+from core.surfaces import marching_cubes, part_optics, surface_field
 
 trimesh = pytest.importorskip("trimesh")
 PARTS = ("skin", "nose", "mouth", "hair", "clothes")
