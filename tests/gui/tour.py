@@ -693,6 +693,12 @@ def stop_keyboard() -> Steps:
     yield from press("Return", centre(region()))
     yield 0.5
     check("F3 finds Set Up Scene", bpy.context.scene.render.engine == "SSGAN3D")
+    yield from press("F3")
+    yield 0.4
+    yield from write("turntable")
+    yield from press("Return", centre(region()))
+    yield 0.5
+    check("F3 finds Turntable", "Turntable" in bpy.context.scene.camera.name)
     yield from press("shift+alt+p")
     yield 0.6
     yield from shoot("keys_pie")
