@@ -24,6 +24,7 @@ Finding = Generator[float, None, tuple[int, int] | None]
 
 QUIET = 0.6  # seconds without a redraw after which a view counts as settled
 TICK = 0.01
+PATIENCE = 600.0  # seconds until a view that never comes to rest is given up
 # By name, xdotool presses Alt too under Xvfb, and Alt+F12 is another command.
 KEY_CODES = {"F3": "69", "F12": "96"}
 
@@ -321,7 +322,7 @@ class Watch:
                 latest = max([start, *self._draws])
                 if finished is not None and now - max(latest, finished) > QUIET:
                     break
-                if now - start > 120:
+                if now - start > PATIENCE:
                     raise TimeoutError("the 3D view does not come to rest")
         finally:
             bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")

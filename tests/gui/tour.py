@@ -133,6 +133,13 @@ def open_panel(from_end: int) -> Steps:
     yield from wheel(60, sidebar)
 
 
+def in_panel(from_end: int, command: str) -> Steps:
+    """Open that panel, unless the button in it can be seen already."""
+    yield from wheel(60, region("UI"))
+    if (yield from find_button(command, region("UI"), turns=(0,))) is None:
+        yield from open_panel(from_end)
+
+
 def part(name: str) -> bpy.types.PropertyGroup:
     """A part of the portrait."""
     return portrait().ssgan3d.parts[name]
@@ -176,7 +183,7 @@ def stop_add() -> Steps:
     yield 0.3
     yield from press("shift+a")
     yield 0.4
-    yield from write("portrait")
+    yield from write("portr")
     yield from shoot("add_menu")
     yield from press("Return", centre(region()))
     yield from until(lambda: any(o.ssgan3d.is_portrait for o in bpy.data.objects), 5)
@@ -472,6 +479,7 @@ def stop_orbit() -> Steps:
     watch = timings.setdefault("Orbit: drag of 8 moves, until the final picture", Watch())
     for turn in (90, *[-90, 90] * (REPEAT // 2)):
         yield from dragged(watch, (x, y), (x + turn, y + turn // 6))
+    yield from settle()
     yield from shoot("orbit")
     check("the middle mouse button orbits", area().spaces.active.region_3d.view_matrix != matrix)
 
@@ -543,7 +551,7 @@ def stop_meshes() -> Steps:
     scene = bpy.context.scene
     scene.frame_set(1)
     portrait().ssgan3d.seed = 12
-    area().spaces.active.shading.type = "MATERIAL"
+    area().spaces.active.shading.type = "SOLID"
     area().spaces.active.region_3d.view_perspective = "PERSP"
     plain()
     place = yield from where("ssgan3d.extract_meshes")
@@ -555,8 +563,8 @@ def stop_meshes() -> Steps:
     place = centre(region())
     yield from point(*place)
     yield from timed("Part meshes at 128", lambda: strike("Return"), lambda: len(meshes()) > 5)
-    yield from dismiss()
-    yield from settle()
+    area().spaces.active.shading.type = "MATERIAL"
+    yield from compiled()
     yield from shoot("meshes")
     check("meshes hang on the portrait", all(o.parent == portrait() for o in meshes()))
     check("meshes have triangles", all(len(o.data.polygons) for o in meshes()))
@@ -574,7 +582,8 @@ def stop_turntable() -> Steps:
     for item in meshes():
         item.hide_set(True)
     bpy.context.view_layer.objects.active = portrait()
-    yield from press_button("ssgan3d.camera_path(path='TURNTABLE'")
+    yield from in_panel(CAMERA, turntable := "ssgan3d.camera_path(path='TURNTABLE'")
+    yield from press_button(turntable)
     area().spaces.active.shading.type = "RENDERED"
     area().spaces.active.region_3d.view_perspective = "CAMERA"
     yield from fit_camera()
@@ -635,10 +644,11 @@ def stop_eevee() -> Steps:
 
 
 def compiled() -> Steps:
-    """Wait until EEVEE has its shaders and samples: until the picture stays for some seconds."""
-    before, end = b"", time.perf_counter() + 180
-    while (now := pixels(region())) != before and time.perf_counter() < end:
-        before = now
+    """Wait until EEVEE has its shaders and samples: until the picture stays for a while."""
+    before, same, end = b"", 0, time.perf_counter() + 240
+    while same < 3 and time.perf_counter() < end:
+        now = pixels(region())
+        before, same = now, same + 1 if now == before else 0
         yield 6.0
 
 
@@ -679,7 +689,7 @@ def stop_keyboard() -> Steps:
     yield from press("Delete")
     yield from press("shift+a")
     yield 0.4
-    yield from write("portrait")
+    yield from write("portr")
     yield from press("Return", centre(region()))
     yield from until(lambda: any(o.ssgan3d.is_portrait for o in bpy.data.objects), 5)
     yield from shoot("keys_hint")
@@ -754,25 +764,35 @@ def tour() -> Steps:
             yield from shoot(f"{name}_failed")
             check(f"{name} goes through: {type(error).__name__}: {error}", False)
         stops[-1]["seconds"] = round(time.perf_counter() - began, 1)
+        write_report()
 
 
-def finish(error: BaseException | None) -> None:
-    """Write the report and end Blender."""
-    failed = [c["what"] for stop in stops for c in stop["checks"] if not c["holds"]]
+def failed() -> list[str]:
+    """The checks that did not hold so far."""
+    return [c["what"] for stop in stops for c in stop["checks"] if not c["holds"]]
+
+
+def write_report(error: BaseException | None = None) -> None:
+    """Write what is known so far: a tour that is broken off leaves it behind."""
     report = {
         "blender": bpy.app.version_string,
         "python": platform.python_version(),
         "processor": processor(),
         "cores": os.cpu_count(),
         "load_average": os.getloadavg()[0],
-        "failed": failed,
+        "failed": failed(),
         "stopped_by": None if error is None else repr(error),
         "timings": {name: watch.summary() for name, watch in timings.items() if watch.last},
         "stops": stops,
     }
-    shutil.rmtree(OUT / "frames", ignore_errors=True)
     (OUT / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    leave(1 if failed or error else 0)
+
+
+def finish(error: BaseException | None) -> None:
+    """Write the report and end Blender."""
+    write_report(error)
+    shutil.rmtree(OUT / "frames", ignore_errors=True)
+    leave(1 if failed() or error else 0)
 
 
 def processor() -> str:
