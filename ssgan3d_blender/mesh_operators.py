@@ -115,12 +115,17 @@ class MeshOptions:
         column.use_property_split = True
         for name in ("resolution", "smoothing", "max_faces"):
             column.prop(self, name)
-        count = self._expected(context)
-        text = iface_("Counting triangles …")
-        if count is not None:
-            text = iface_("About {} triangles").format(f"{round(count, -3):,}")
-        column.label(text=text, icon="MESH_DATA", translate=False)
+        column.label(text=self._outlook(context), icon="MESH_DATA", translate=False)
         return column
+
+    def _outlook(self, context: bpy.types.Context) -> str:
+        """What these options lead to, in words."""
+        if portraits.active(context) is None:  # a file browser leaves the 3D view to the mouse
+            return iface_("No portrait is selected")
+        count = self._expected(context)
+        if count is None:
+            return iface_("Counting triangles …")
+        return iface_("About {} triangles").format(f"{float(f'{count:.2g}'):,.0f}")
 
     def _work(
         self, context: bpy.types.Context, *, textured: bool, max_faces: int | None
@@ -340,7 +345,7 @@ def _forget_dialog() -> None:
 
 def _recipe(context: bpy.types.Context) -> PortraitRecipe:
     """The active portrait as it is at this frame."""
-    portrait = portraits.active(context)
+    portrait = portraits.chosen(context)
     return portraits.recipe(portrait.evaluated_get(context.evaluated_depsgraph_get()))
 
 

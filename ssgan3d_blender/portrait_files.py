@@ -109,7 +109,7 @@ class SSGAN3D_OT_export_portrait(ExportHelper, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
         path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), SUFFIX))
-        write(portraits.active(context), path)
+        write(portraits.chosen(context), path)
         self.report({"INFO"}, f"Wrote {path.name}")
         return {"FINISHED"}
 

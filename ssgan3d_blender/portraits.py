@@ -38,6 +38,18 @@ def active(context: bpy.types.Context) -> bpy.types.Object | None:
     return candidate
 
 
+def chosen(context: bpy.types.Context) -> bpy.types.Object:
+    """:func:`active`, for work that a file browser begins: Blender does not ask ``poll`` again.
+
+    Raises:
+        PortraitError: something else was selected in the meantime.
+    """
+    portrait = active(context)
+    if portrait is None:
+        raise PortraitError("No portrait is selected any more: select one and export again.")
+    return portrait
+
+
 def in_scene(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """All portraits of a scene."""
     return [candidate for candidate in scene.objects if candidate.ssgan3d.is_portrait]

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -218,6 +220,49 @@ def test_parts_arrive_one_a_tick(
         counts.append(len(portrait.children))
     assert max(b - a for a, b in itertools.pairwise(counts)) == 1
     assert counts[-1] == len(expected)
+
+
+@pytest.mark.parametrize("resolution", [16, 64])
+def test_triangles_are_foretold_however_few(
+    bpy: Any, addon: Addon, portrait: Any, resolution: int
+) -> None:
+    options = addon("ssgan3d_blender.mesh_operators").MeshOptions
+    parts = {"eyes", "mouth"}
+    asked = SimpleNamespace(resolution=resolution, parts=parts, max_faces=0)
+    asked._expected = lambda context: options._expected(asked, context)
+    options._count(asked, bpy.context)
+    text = options._outlook(asked, bpy.context)
+    bpy.ops.ssgan3d.extract_meshes(resolution=resolution, parts=parts)
+    triangles = sum(len(item.data.polygons) for item in portrait.children)
+    foretold = int("".join(filter(str.isdigit, text)))
+    assert 0.4 * triangles < foretold < 2.5 * triangles, (text, triangles)
+
+
+def test_portrait_that_is_deselected_while_a_file_is_chosen(
+    bpy: Any, addon: Addon, portrait: Any, tmp_path: Path
+) -> None:
+    """Blender goes on to ``execute`` then, without ``poll``."""
+    operators = addon("ssgan3d_blender.mesh_operators")
+    files = addon("ssgan3d_blender.portrait_files")
+    bpy.context.view_layer.objects.active = None
+    assert operators.MeshOptions._outlook(None, bpy.context) == "No portrait is selected"
+    for operator, name in (
+        (operators.SSGAN3D_OT_export_meshes, "a.glb"),
+        (files.SSGAN3D_OT_export_portrait, "a.ssgan3d"),
+    ):
+        said: list[str] = []
+        browser = SimpleNamespace(
+            report=lambda _level, text, said=said: said.append(text),
+            filepath=str(tmp_path / name),
+            parts={"skin"},
+            resolution=16,
+            smoothing=0,
+            max_faces=0,
+        )
+        browser._work = partial(operators.MeshOptions._work, browser)
+        assert operator.execute(browser, bpy.context) == {"CANCELLED"}
+        assert said == ["No portrait is selected any more: select one and export again."]
+    assert not list(tmp_path.iterdir())
 
 
 def test_undo_while_parts_arrive_does_no_harm(
