@@ -13,8 +13,8 @@ The rooms, from the outside in:
 * ``scene_picture``: a scene's picture from plain values. ``viewport`` and ``painter``: the rendered
   3D view, and the thread that paints for it.
 * ``runtime``: the one place that loads the model. ``shared_engine``: turns for those who use it.
-  ``torch_setup``: where PyTorch comes from. ``jobs``, ``background``, ``notices``: long work off
-  the main thread, and what it tells.
+  ``torch_setup``: where PyTorch comes from. ``torch_install``: getting it. ``jobs``,
+  ``background``, ``notices``: long work off the main thread, and what it tells.
 
 Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
 them, so that enabling the extension takes milliseconds.
@@ -51,6 +51,7 @@ from . import (
     render_engine,
     runtime,
     suggestions,
+    torch_operators,
     torch_setup,
     translations,
     transplant,
@@ -59,7 +60,7 @@ from . import (
 MODULES = (
     properties,
     preferences,
-    torch_setup,
+    torch_operators,
     measurement,
     notices,
     jobs,
@@ -82,7 +83,7 @@ MODULES = (
     keymap,
 )
 
-ROOMS = (runtime, *MODULES, card_picture, card_updates, cli, manual, translations)
+ROOMS = (runtime, torch_setup, *MODULES, card_picture, card_updates, cli, manual, translations)
 """All that hang something on Blender (``attach``) or hold something (``detach``), in this order."""
 
 

@@ -408,6 +408,6 @@ def test_errors_are_one_sentence_and_status_1(monkeypatch, capsys):
 
 
 def test_the_add_on_installs_the_pytorch_that_is_pinned():
-    source = (build.ROOT / "ssgan3d_blender/torch_setup.py").read_text(encoding="utf-8")
+    source = (build.ROOT / "ssgan3d_blender/torch_install.py").read_text(encoding="utf-8")
     pins = (build.REQUIREMENTS / "runtime.txt").read_text(encoding="utf-8").splitlines()
     assert re.search(r'^TORCH = "(.*)"$', source, re.MULTILINE)[1] in pins
