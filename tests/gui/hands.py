@@ -282,7 +282,11 @@ class Lookout(threading.Thread):
 
 
 class Watch:
-    """Times of one interaction: first sign, last change, and the longest time without any event."""
+    """Times of one interaction: first sign, last change, and the longest time without any event.
+
+    On a busy machine that time says more about the others than about us, so there is also the most
+    processor time that the main thread took between two events.
+    """
 
     def __init__(self) -> None:
         self._draws: list[float] = []
@@ -290,6 +294,7 @@ class Watch:
         self.first: list[float] = []
         self.last: list[float] = []
         self.blocked: list[float] = []
+        self.worked: list[float] = []
         self.blocked_by: list[str] = []
 
     def drawn(self) -> None:
@@ -307,6 +312,7 @@ class Watch:
             yield QUIET
             self._draws.clear()
             longest, when, finished = 0.0, (0.0, 0.0), None
+            worked, spent = 0.0, time.thread_time()
             start = before = time.perf_counter()
             act()
             while True:
@@ -315,6 +321,7 @@ class Watch:
                 if now - before - TICK > longest:
                     longest, when = now - before - TICK, (before, now)
                 before = now
+                worked, spent = max(worked, time.thread_time() - spent), time.thread_time()
                 if not done():
                     finished = None
                 elif finished is None:
@@ -331,11 +338,12 @@ class Watch:
         self.first.append((self._draws[0] if self._draws else finished) - start)
         self.last.append(max([finished, *self._draws]) - start)
         self.blocked.append(longest)
+        self.worked.append(worked)
 
     def summary(self) -> dict[str, float | int | str]:
         """Milliseconds: median and worst of each; and what the longest block was spent on."""
         result: dict[str, float | int | str] = {"repetitions": len(self.last)}
-        for name in ("first", "last", "blocked"):
+        for name in ("first", "last", "blocked", "worked"):
             values = getattr(self, name)
             result[f"{name}_median_ms"] = round(1000 * statistics.median(values))
             result[f"{name}_worst_ms"] = round(1000 * max(values))

@@ -209,6 +209,18 @@ def stop_set_up() -> Steps:
     yield from shoot("rendered")
 
 
+def stop_panels() -> Steps:
+    """The sidebar's lower end; the engine's panels in the Properties editor."""
+    yield from wheel(60, region("UI"))
+    properties = area("PROPERTIES").spaces.active
+    for tab in ("RENDER", "VIEW_LAYER"):
+        properties.context = tab
+        yield 0.5
+        yield from wheel(-60, region("WINDOW", of="PROPERTIES"))
+        yield from shoot(f"properties_{tab.lower()}")
+    properties.context = "OBJECT"
+
+
 def is_ready() -> bool:
     """Whether the model is loaded."""
     return addon("runtime").is_ready(addon("preferences").model_choice())
@@ -525,6 +537,7 @@ def press_timed(name: str, key: str, at: tuple[int, int], event: str) -> Steps:
     watch.first.append(time.perf_counter() - start)
     watch.last.append(time.perf_counter() - start)
     watch.blocked.append(0.0)
+    watch.worked.append(0.0)
 
 
 def stop_cancel() -> Steps:
@@ -554,6 +567,7 @@ def stop_meshes() -> Steps:
     area().spaces.active.shading.type = "SOLID"
     area().spaces.active.region_3d.view_perspective = "PERSP"
     plain()
+    yield from press("KP_Decimal")
     place = yield from where("ssgan3d.extract_meshes")
     counting = addon("mesh_operators")
     counting._counted = None
