@@ -20,7 +20,7 @@ from training.warm_start import Batch, FittedCodes, Views, render_codes
 
 R1_IMAGE, R1_MASK = 10.0, 100.0
 """R1 weights of picture and mask."""
-R1_EVERY = 16
+R1_EVERY = 4
 MASK_TIE = 10.0
 """Weight of the regulariser that ties the final mask to the geometry's."""
 RANDOM_SAMPLES = 20
