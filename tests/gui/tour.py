@@ -660,9 +660,9 @@ def stop_eevee() -> Steps:
 
 def compiled() -> Steps:
     """Wait until EEVEE has its shaders and samples: until there is a picture, and it stays."""
-    before, same, end = b"", 0, time.perf_counter() + 200
+    before, same, end = b"", 0, time.perf_counter() + 600
     while same < 3 and time.perf_counter() < end:
-        now = pixels(region())
+        now = pixels(region(), 0.15)  # none of the sidebar
         before, same = now, same + 1 if now == before and len(set(now)) > 40 else 0
         yield 6.0
 
