@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .parts import BACKGROUND, PART_COUNT, PARTS
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 FAR = 1.0e10
 """Depth where nothing is hit, as Blender's own engines write it."""
+_OPAQUE = 0.95
+_EDGE = 1 / 48
+"""Reach, as a share of the picture's shorter side, within which a soft edge finds its colour."""
 
 
 def srgb_to_linear(values: Tensor) -> Tensor:
@@ -26,6 +30,30 @@ def srgb_to_linear(values: Tensor) -> Tensor:
     return torch.where(values <= 0.04045, values / 12.92, bright)
 
 
+def without_background(image: Tensor, alpha: Tensor) -> Tensor:
+    """The portrait's own colours at its soft edges, where the model's picture shows background too.
+
+    The picture is a mixture there that before another background is a bright or dark rim. The
+    portrait's share of it cannot be had exactly, for the render net does not composite; so edges
+    take the mean colour of what is opaque close by, all the more the less opaque they are.
+
+    Args:
+        image: (3, H, W), any range.
+        alpha: (H, W) in [0, 1].
+
+    Returns:
+        (3, H, W); what is opaque is as it was, and so is what has nothing opaque near.
+    """
+    reach = max(1, round(min(alpha.shape) * _EDGE))
+    weight = (alpha[None] / _OPAQUE).clamp_max(1).square().square().square()
+    spread = torch.cat([image * weight, weight])
+    for _ in range(2):  # a box twice is a tent: no edges of its own
+        spread = F.avg_pool2d(spread, 2 * reach + 1, 1, reach, count_include_pad=False)
+    near = spread[:3] / spread[3:].clamp_min(1e-6)
+    share = (1 - weight) * (spread[3:] / 1e-3).clamp(0, 1)
+    return image + (near - image) * share
+
+
 def display_picture(rendering: Rendering, *, transparent: bool = False, index: int = 0) -> Tensor:
     """One image of a batch as sRGB with straight alpha, (H, W, 4) in [0, 1].
 
@@ -33,7 +61,11 @@ def display_picture(rendering: Rendering, *, transparent: bool = False, index: i
         transparent: alpha is the portrait's own; otherwise 1 everywhere.
     """
     color = (rendering.image[index] + 1).div(2).clamp(0, 1)  # (3, H, W)
-    alpha = rendering.alpha[index].clamp(0, 1) if transparent else torch.ones_like(color[0])
+    if transparent:
+        alpha = rendering.alpha[index].clamp(0, 1)
+        color = without_background(color, alpha)
+    else:
+        alpha = torch.ones_like(color[0])
     return torch.cat([color, alpha[None]]).permute(1, 2, 0)
 
 
@@ -74,11 +106,13 @@ class Picture:
         """(H, W, 4) linear RGB, premultiplied by alpha."""
         color = None
         for rendering, _ in self._layers:  # colour plane by colour plane: that is faster
-            light = srgb_to_linear((rendering.image[0] + 1).div_(2))  # (3, H, W)
+            shown = (rendering.image[0] + 1).div_(2)  # (3, H, W)
             if color is None and not self._transparent:
+                light = srgb_to_linear(shown)
                 color = torch.cat([light, torch.ones_like(light[:1])])
                 continue
             alpha = rendering.alpha[0].clamp(0, 1)
+            light = srgb_to_linear(without_background(shown.clamp_(0, 1), alpha))
             layer = torch.cat([light.mul_(alpha), alpha[None]])
             color = layer if color is None else layer.add_(color.mul_(1 - alpha))
         assert color is not None

@@ -96,14 +96,15 @@ def test_passes_are_there_when_they_are_asked_for(bpy: Any, portrait: Any, tmp_p
 
 
 def test_transparent_film_gives_premultiplied_alpha(
-    bpy: Any, portrait: Any, core_rendering: Callable[..., Any], tmp_path: Path
+    bpy: Any, portrait: Any, core_rendering: Callable[..., Any], addon: Any, tmp_path: Path
 ) -> None:
     bpy.context.scene.render.film_transparent = True
     expected = core_rendering(portrait, size=(64, 64))
     passes = render_exr(bpy, tmp_path / "a.exr")
     alpha = expected.alpha[0].numpy()
     np.testing.assert_allclose(passes["Combined.A"], alpha, atol=1e-4)
-    red = linear((expected.image[0, 0].numpy() + 1) / 2) * alpha
+    png = addon("core.compositing").display_picture(expected, transparent=True).numpy()
+    red = linear(png[..., 0]) * alpha
     np.testing.assert_allclose(passes["Combined.R"], red, atol=2e-4)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from core.compositing import FAR, Picture, display_picture, label_picture, srgb_to_linear
+from core.compositing import (
+    FAR,
+    Picture,
+    display_picture,
+    label_picture,
+    srgb_to_linear,
+    without_background,
+)
 from core.parts import BACKGROUND, PART_COUNT, PARTS, part_index
 
 HAIR, SKIN = part_index("hair"), part_index("skin")
@@ -43,6 +50,18 @@ def test_transparent_portrait_is_premultiplied_by_its_alpha() -> None:
     picture = Picture([(rendering(1.0, 0.25, math.inf), 1.0)], transparent=True)
     torch.testing.assert_close(picture.color[0, 0], torch.tensor([0.25] * 4))
     assert picture.depth.item() == pytest.approx(FAR)
+
+
+def test_soft_edges_have_the_portraits_colour_and_not_the_backgrounds() -> None:
+    alpha = torch.linspace(-11.5, 12.5, 96).clamp(0, 1).repeat(96, 1)  # 4 pixels of edge
+    dark, bright = torch.tensor([0.3, 0.2, 0.1]), 1.0
+    mixed = dark[:, None, None] * alpha + bright * (1 - alpha)
+    own = without_background(mixed, alpha)
+    opaque, edge = alpha == 1, (alpha > 0) & (alpha < 1)
+    torch.testing.assert_close(own[:, opaque], mixed[:, opaque])
+    torch.testing.assert_close(own[:, :, 0], mixed[:, :, 0])  # nothing opaque is near
+    rim, before = ((picture - dark[:, None, None]).abs()[:, edge] for picture in (own, mixed))
+    assert rim.mean() < before.mean() / 4
 
 
 def test_nearer_portrait_lies_over_the_farther() -> None:
