@@ -28,7 +28,7 @@ _FILL_STEPS = 4
 _SOLID = 0.05
 _BLUR = 0.5
 """By how much the background's texels grow with the distance from the frame, in shares of it; they
-end as halves of the frame. Slower shows streaks, faster the frame."""
+end as the whole frame, for halves of it meet in lines. Slower shows streaks, faster the frame."""
 _OUTSIDE_SIDE = 192
 """Pixels of the longer side at which what lies outside the frame is made, about."""
 _HALO = 5
@@ -163,7 +163,7 @@ def _outside(view: View, warp: _Warp) -> Tensor:
     beyond = torch.linalg.vector_norm((grid.abs() - 1).relu(), dim=1)  # 1 for half a frame
     side = view.image.shape[-1]
     texel = 2**warp.halvings + _BLUR * side * beyond  # in pixels of the view
-    wanted = texel.clamp_max(side / 2).log2()  # (1, h, w)
+    wanted = texel.clamp_max(side).log2()  # (1, h, w)
     color = torch.zeros(1, 3, *coarse)
     for number, level in enumerate(view.background):
         share = (1 - (wanted - number).abs()).relu()  # linear between two levels
