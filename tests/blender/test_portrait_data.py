@@ -162,7 +162,7 @@ addon_utils.disable({MODULE!r})
 
 
 def test_a_marked_portrait_is_an_asset_with_its_own_picture(
-    bpy: Any, portrait: Any, core_rendering: Callable[..., Any], tmp_path: Path
+    bpy: Any, portrait: Any, core_rendering: Callable[..., Any], addon: Any, tmp_path: Path
 ) -> None:
     assert bpy.ops.ssgan3d.mark_asset() == {"FINISHED"}
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "file.blend"))
@@ -172,8 +172,8 @@ def test_a_marked_portrait_is_an_asset_with_its_own_picture(
     assert opened.asset_data is not None
     flat = np.array(opened.preview.image_pixels_float[:], np.float32)
     shown = flat.reshape(256, 256, 4)[::-1]
-    color = (expected.image[0].permute(1, 2, 0).numpy() + 1) / 2
-    np.testing.assert_allclose(shown[..., :3], color, atol=2 / 255)
+    png = addon("core.compositing").display_picture(expected, transparent=True).numpy()
+    np.testing.assert_allclose(shown[..., :3], png[..., :3], atol=2 / 255)
     np.testing.assert_allclose(shown[..., 3], expected.alpha[0].numpy(), atol=2 / 255)
 
 
