@@ -164,16 +164,22 @@ def _look_at(position: Array) -> Array:
     return pose
 
 
-def out_of_range(camera: Camera, config: ModelConfig) -> str | None:
-    """One sentence that says how the camera leaves the trained range, or None if it does not."""
+def side_unknown(camera: Camera, config: ModelConfig) -> str | None:
+    """One sentence if the camera stands farther to a side, above or below than was trained."""
     yaw, pitch = math.degrees(abs(camera.yaw)), math.degrees(abs(camera.pitch))
     yaw_max, pitch_max = math.degrees(config.yaw_max), math.degrees(config.pitch_max)
     if yaw > yaw_max + 1e-6:
         return f"The camera stands {yaw:.0f}° to the side; the model knows up to {yaw_max:.0f}°."
     if pitch > pitch_max + 1e-6:
         return f"The camera stands {pitch:.0f}° up or down; the model knows up to {pitch_max:.0f}°."
-    if camera.orthographic:
-        return None
+    return None
+
+
+def out_of_range(camera: Camera, config: ModelConfig) -> str | None:
+    """One sentence that says how the camera leaves the trained range, or None if it does not."""
+    side = side_unknown(camera, config)
+    if side is not None or camera.orthographic:
+        return side
     if not config.distance_min - 1e-6 <= camera.distance <= config.distance_max + 1e-6:
         return (
             f"The camera is {camera.distance * config.unit_metres:.2f} m away; the model knows "

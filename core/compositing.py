@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FAR = 1.0e10
 """Depth where nothing is hit, as Blender's own engines write it."""
 _OPAQUE = 0.95
+"""Alpha from which on a pixel shows nothing of the background to speak of."""
 _EDGE = 1 / 48
 """Reach, as a share of the picture's shorter side, within which a soft edge finds its colour."""
 
@@ -54,17 +55,23 @@ def without_background(image: Tensor, alpha: Tensor) -> Tensor:
     return image + (near - image) * share
 
 
+def _cut_out(rendering: Rendering, index: int) -> tuple[Tensor, Tensor]:
+    """One portrait without its background: sRGB (3, H, W) and alpha (H, W), both in [0, 1]."""
+    color = (rendering.image[index] + 1).div(2).clamp(0, 1)
+    alpha = rendering.alpha[index].clamp(0, 1)
+    return without_background(color, alpha), alpha
+
+
 def display_picture(rendering: Rendering, *, transparent: bool = False, index: int = 0) -> Tensor:
     """One image of a batch as sRGB with straight alpha, (H, W, 4) in [0, 1].
 
     Args:
         transparent: alpha is the portrait's own; otherwise 1 everywhere.
     """
-    color = (rendering.image[index] + 1).div(2).clamp(0, 1)  # (3, H, W)
     if transparent:
-        alpha = rendering.alpha[index].clamp(0, 1)
-        color = without_background(color, alpha)
+        color, alpha = _cut_out(rendering, index)
     else:
+        color = (rendering.image[index] + 1).div(2).clamp(0, 1)  # (3, H, W)
         alpha = torch.ones_like(color[0])
     return torch.cat([color, alpha[None]]).permute(1, 2, 0)
 
@@ -106,14 +113,12 @@ class Picture:
         """(H, W, 4) linear RGB, premultiplied by alpha."""
         color = None
         for rendering, _ in self._layers:  # colour plane by colour plane: that is faster
-            shown = (rendering.image[0] + 1).div_(2)  # (3, H, W)
             if color is None and not self._transparent:
-                light = srgb_to_linear(shown)
+                light = srgb_to_linear((rendering.image[0] + 1).div_(2))  # (3, H, W)
                 color = torch.cat([light, torch.ones_like(light[:1])])
                 continue
-            alpha = rendering.alpha[0].clamp(0, 1)
-            light = srgb_to_linear(without_background(shown.clamp_(0, 1), alpha))
-            layer = torch.cat([light.mul_(alpha), alpha[None]])
+            shown, alpha = _cut_out(rendering, 0)
+            layer = torch.cat([srgb_to_linear(shown).mul_(alpha), alpha[None]])
             color = layer if color is None else layer.add_(color.mul_(1 - alpha))
         assert color is not None
         return color.permute(1, 2, 0)

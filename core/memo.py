@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -21,9 +21,6 @@ class Memo(Generic[Value]):
         self.made = 0
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
-
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The result for ``key``; computed by ``make`` if it is not there."""
         if key in self._values:
@@ -32,6 +29,13 @@ class Memo(Generic[Value]):
         value = make()
         self.put(key, value)
         return value
+
+    def known(self, keys: Iterable[Hashable]) -> dict[Hashable, Value]:
+        """Those of the results that are there; they stay the caller's when others push them out."""
+        found = {key: self._values[key] for key in keys if key in self._values}
+        for key in found:
+            self._values.move_to_end(key)
+        return found
 
     def put(self, key: Hashable, value: Value) -> None:
         """Keep a result that was computed elsewhere, as one of a batch."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -83,16 +82,13 @@ class PartStage:
 
     def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
         """All parts of a portrait; only those that are not cached are computed."""
-        # the cached ones are taken out first: new ones may push them out of the cache
-        found = {
-            k: self.memo.get(key, _never) for k, key in enumerate(keys.features) if key in self.memo
-        }
-        missing = [k for k in range(PART_COUNT) if k not in found]
+        found = self.memo.known(keys.features)
+        missing = [k for k, key in enumerate(keys.features) if key not in found]
         if missing:
             for k, result in self.compute(latents, missing).items():
                 self.memo.put(keys.features[k], result)
-                found[k] = result
-        return {k: found[k] for k in range(PART_COUNT)}
+                found[keys.features[k]] = result
+        return {k: found[key] for k, key in enumerate(keys.features)}
 
     def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         """The parts asked for, computed."""
@@ -104,10 +100,6 @@ class PartStage:
             part = self.runners[k](base, shape[k], texture[k])
             results[k] = PartResult.of(k, part, self.config)
         return results
-
-
-def _never() -> Any:
-    raise AssertionError("a result that was just computed is not in its cache")
 
 
 class WeightStage:
@@ -134,10 +126,10 @@ class WeightStage:
         """Weights of one portrait for V cameras; only those that are not cached are computed."""
         geometry = _geometry_key(keys, visible)
         wanted = [(geometry, _camera_key(camera)) for camera in cameras]
+        found = self.memo.known(wanted)
         missing = {
-            key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in self.memo
+            key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in found
         }
-        found = {key: self.memo.get(key, _never) for key in wanted if key not in missing}
         if missing:
             new = self.compute(parts, keys, visible, list(missing.values()))
             for row, key in enumerate(missing):
@@ -204,7 +196,7 @@ class ViewStage:
         """
         geometry = _geometry_key(keys, visible)
         wanted = [(keys.features, geometry, _camera_key(camera), draft) for camera in cameras]
-        views = {key: self.memo.get(key, _never) for key in wanted if key in self.memo}
+        views = self.memo.known(wanted)
         missing = {
             key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in views
         }

@@ -24,7 +24,7 @@ from ..core.config import ModelConfig
 from ..core.errors import PortraitError
 from ..core.parts import PART_NAMES, PARTS
 from . import cameras, portraits, preferences, runtime
-from .camera_paths import YAW_LIMIT
+from .camera_paths import TURNTABLE, YAW_LIMIT
 from .messages import describe
 from .operators import check_size
 from .properties import MAX_SEED
@@ -302,7 +302,7 @@ def _turntable(options: argparse.Namespace) -> dict[str, Any]:
     _portrait(options)
     scene = _prepare(options)
     bpy.ops.ssgan3d.camera_path(
-        path="TURNTABLE", frames=options.frames, yaw=math.radians(options.yaw)
+        path=TURNTABLE, frames=options.frames, yaw=math.radians(options.yaw)
     )
     facts = {"size": options.size, "frames": options.frames}
     if options.output.suffix == ".mp4":

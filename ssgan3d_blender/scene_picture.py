@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ..core.picture import Rendering
     from .camera_bridge import View
 
-SAME = 1e-3  # radians
-
 
 class Sitter(NamedTuple):
     """A portrait as the renderer sees it: plain values that outlive the object."""
@@ -76,17 +74,15 @@ def sitters(depsgraph: bpy.types.Depsgraph) -> tuple[Sitter, ...]:
 
 def is_beyond(shot: Shot) -> bool:
     """Whether a portrait is seen from farther to the side, above or below than the model knows."""
+    from ..core.camera import side_unknown
     from . import camera_bridge
 
-    cameras = [
-        camera_bridge.to_core(shot.view, sitter.matrix, ModelConfig.unit_metres)
+    config = ModelConfig()
+    cameras = (
+        camera_bridge.to_core(shot.view, sitter.matrix, config.unit_metres)
         for sitter in shot.sitters
-    ]
-    return any(
-        abs(camera.yaw) > ModelConfig.yaw_max + SAME
-        or abs(camera.pitch) > ModelConfig.pitch_max + SAME
-        for camera in cameras
     )
+    return any(side_unknown(camera, config) is not None for camera in cameras)
 
 
 def take(

@@ -22,6 +22,13 @@ def _finish(packages: list[str]) -> None:
             area.tag_redraw()
 
 
+def _start(wheel_folder: Path | None) -> None:
+    """Begin an install; it goes on while files are opened and closed."""
+    jobs.start(
+        LABEL, lambda job: torch_install.install(job, wheel_folder), _finish, ends_with_file=False
+    )
+
+
 def _can_change(cls: type[bpy.types.Operator]) -> bool:
     """For ``poll``: whether the folder may be replaced now; tells why not."""
     if any(job.label == LABEL for job in jobs.running()):
@@ -61,9 +68,7 @@ class SSGAN3D_OT_install_torch(bpy.types.Operator):
     @cancels_on_error
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Start it."""
-        jobs.start(
-            LABEL, lambda job: torch_install.install(job, None), _finish, ends_with_file=False
-        )
+        _start(None)
         return {"FINISHED"}
 
 
@@ -97,9 +102,7 @@ class SSGAN3D_OT_install_torch_from_folder(bpy.types.Operator):
         """Start it."""
         place = Path(bpy.path.abspath(self.directory)).absolute()
         torch_install.wheels_of(place)  # the wrong folder is told at once
-        jobs.start(
-            LABEL, lambda job: torch_install.install(job, place), _finish, ends_with_file=False
-        )
+        _start(place)
         return {"FINISHED"}
 
 
