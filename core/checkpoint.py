@@ -127,5 +127,6 @@ def _least_count(config: ModelConfig) -> int:
     convolutions = config.render_blocks * 18 * config.render_channels[0] ** 2
     layers = PART_COUNT * config.part_layers * config.hidden**2
     heads = PART_COUNT * config.hidden * config.features
-    mapping = config.mapping_width * config.z_dim
+    codes = config.base_dim + 2 * PART_COUNT * config.code_dim
+    mapping = config.people * codes or config.mapping_width * config.z_dim
     return texels * config.hidden + layers + heads + mapping + convolutions

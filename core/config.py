@@ -50,8 +50,8 @@ SHIPPED_MAPS: dict[str, PartMapSpec] = {
 }
 
 
-_LATER_FIELDS = ("shuffle_blur",)
-"""Switches that model files of before do not know; there they are off."""
+_LATER_FIELDS = {"shuffle_blur": False, "people": 0}
+"""Fields that model files of before do not know, and what those do."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class ModelConfig:
         base_dim: length of w_base, the code that all parts share.
         code_dim: length of each part's shape code and texture code.
         mapping_layers, mapping_width: the mapping network's hidden layers.
+        people: portraits that :class:`~.people_mixture.PeopleMixture` mixes in place of the mapping
+            network; 0 for the network.
         hidden: channels of the part generators.
         base_layers, shape_layers, texture_layers: modulated layers driven by w_base, w^s and w^t.
         learned_position: whether the position embedding starts from Fourier features and is then
@@ -104,6 +106,7 @@ class ModelConfig:
     code_dim: int = 24
     mapping_layers: int = 2
     mapping_width: int = 256
+    people: int = 0
     hidden: int = 64
     base_layers: int = 1
     shape_layers: int = 3
@@ -140,6 +143,8 @@ class ModelConfig:
                 f"{len(self.render_channels)} render channels enlarge {self.ray_size} rays to "
                 f"{self.ray_size * 2 ** len(self.render_channels)}, not {self.image_size}"
             )
+        if self.people < 0:
+            raise ValueError(f"a model cannot mix {self.people} people")
         if min(self.features, self.hidden, self.samples, self.base_dim, self.code_dim) < 1:
             raise ValueError("every size of a model must be at least 1")
         if self.features < 3:
@@ -220,7 +225,7 @@ class ModelConfig:
             CheckpointError: a field is missing, unknown or of the wrong kind.
         """
         known = {field.name for field in fields(cls)}
-        values = {name: False for name in _LATER_FIELDS} | values
+        values = _LATER_FIELDS | values
         if set(values) != known:
             odd = ", ".join(sorted(set(values) ^ known))
             raise CheckpointError(f"The model's configuration does not fit this version: {odd}.")

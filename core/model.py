@@ -12,6 +12,7 @@ from .config import ModelConfig
 from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
+from .people_mixture import PeopleMixture
 from .render_net import RenderNet
 from .volume import FeatureTable, RayBatch, ray_weights
 
@@ -56,7 +57,7 @@ class SSGAN3D(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.mapping = MappingNetwork(config)
+        self.mapping = PeopleMixture(config) if config.people else MappingNetwork(config)
         self.generators = PartGenerators(config)
         self.render_net = RenderNet(config)
 

@@ -16,6 +16,7 @@ from core.config import ModelConfig
 from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.model_card import WEIGHTS_FOLDER
+from core.people_mixture import PeopleMixture
 from training.codes import CodeBook, Codes, FactorIndex
 from training.data import presence_of, read_views
 from training.discriminator import write_discriminator
@@ -134,7 +135,7 @@ def averaged_model(
     info = {
         "name": name,
         "mode": mode,
-        "mapping": "trained" if trained else "fitted to the codes of the training portraits",
+        "mapping": _mapping_fact(model, trained),
         "steps": int(facts["step"]),
         "minutes": round(float(facts["seconds"]) / 60, 1),
         "portraits": int(facts["portraits"]),
@@ -144,6 +145,12 @@ def averaged_model(
     if facts.get("ancestor"):
         info["trained further from"] = facts["ancestor"]
     return model, info
+
+
+def _mapping_fact(model: SSGAN3D, trained: bool) -> str:
+    if isinstance(model.mapping, PeopleMixture):
+        return "mixes the codes of training portraits"
+    return "trained" if trained else "fitted to the codes of the training portraits"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The mapping network's linear map, fitted in closed form to the codes of training portraits."""
+"""From z to codes, set in closed form from the codes of training portraits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from core.mapping import MappingNetwork
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, PARTS
+from core.people_mixture import PeopleMixture
 from training.codes import Codes, axis_signs
 
 MAX_STRETCH = 2.0
@@ -22,18 +25,54 @@ def fit_mapping(
     usual: Tensor | None = None,
     seed: int = 0,
 ) -> None:
-    """Make z ~ N(0, 1) give the joint Gaussian of the codes, and parts as often as in the data.
-
-    Each entry has the data's variance. Codes of all parts are drawn together, so that hair goes
-    with brows and a nose with its face. The last K entries of z decide presence, together with what
-    the codes say about it (women wear earrings more often): a liability model, thresholded so that
-    the prevalence is the data's.
+    """Make z ~ N(0, 1) give portraits like the data's, with parts as often as there.
 
     Args:
         codes: base (P, base_dim), shape and texture (P, K, code_dim).
         presence: (P, K) bool.
         usual: (P,) bool, portraits that say how common a part is: siblings are made with and
             without it for the sake of teaching. None, or none of them, counts all.
+    """
+    if isinstance(model.mapping, PeopleMixture):
+        _fill_mixture(model.mapping, codes, presence, usual, seed)
+    else:
+        _fit_gaussian(model.mapping, codes, presence, usual, seed)
+
+
+def _fill_mixture(
+    mixture: PeopleMixture, codes: Codes, presence: Tensor, usual: Tensor | None, seed: int
+) -> None:
+    """Let the mixture choose among the usual portraits, evenly spread if they are too many."""
+    people = torch.arange(len(presence))
+    if usual is not None and usual.any():
+        people = people[usual]
+    slots = mixture.config.people
+    if len(people) > slots:
+        people = people[torch.linspace(0, len(people) - 1, slots).long()]
+    generator = torch.Generator().manual_seed(seed)
+    # drawn one by one, so that people who come later leave the others their keys
+    keys = [torch.randn(mixture.config.z_dim, generator=generator) for _ in people]
+    rows = (F.normalize(torch.stack(keys), dim=1), *(t[people] for t in (*codes, presence)))
+    names = ("keys", "base", "shape", "texture", "presence")
+    with torch.no_grad():
+        for name, values in zip(names, rows, strict=True):
+            target = getattr(mixture, name).zero_()
+            target[: len(people)] = values.detach().to(target)
+
+
+def _fit_gaussian(
+    mapping: MappingNetwork,
+    codes: Codes,
+    presence: Tensor,
+    usual: Tensor | None,
+    seed: int,
+) -> None:
+    """Make the network linear: z gives the joint Gaussian of the codes.
+
+    Each entry has the data's variance. Codes of all parts are drawn together, so that hair goes
+    with brows and a nose with its face. The last K entries of z decide presence, together with what
+    the codes say about it (women wear earrings more often): a liability model, thresholded so that
+    the prevalence is the data's.
     """
     base, shape, texture = (t.detach().cpu().clone() for t in codes)
     generator = torch.Generator().manual_seed(seed)
@@ -49,11 +88,11 @@ def fit_mapping(
     left, values, axes = torch.linalg.svd(rows - mean, full_matrices=False)
     signs = axis_signs(axes)  # settled, so that a seed names the same person after every fit
     left, axes = left * signs, axes * signs[:, None]
-    rank = min(model.config.z_dim - PART_COUNT, int((values > values[0] * 1e-4).sum()))
+    rank = min(mapping.config.z_dim - PART_COUNT, int((values > values[0] * 1e-4).sum()))
     factors = values[:rank, None] * axes[:rank] / math.sqrt(max(count - 1, 1))  # (rank, D)
     scores = left[:, :rank] * math.sqrt(max(count - 1, 1))  # (P, rank), unit variance
-    linear = torch.zeros_like(model.mapping.linear.weight, device="cpu")
-    bias = torch.zeros_like(model.mapping.head.bias, device="cpu")
+    linear = torch.zeros_like(mapping.linear.weight, device="cpu")
+    bias = torch.zeros_like(mapping.head.bias, device="cpu")
     codes_end = rows.shape[1]
     # the components that do not fit into z would be missing from every portrait: all in grey
     kept = factors.square().sum(0).sqrt().clamp_min(1e-6)
@@ -75,10 +114,10 @@ def fit_mapping(
         explained = min(float(correlation.square().sum()), 0.9)
         scale = math.sqrt(explained) / max(float(correlation.norm()), 1e-9)
         linear[row, :rank] = correlation * scale
-        linear[row, model.config.z_dim - PART_COUNT + part] = math.sqrt(1 - explained)
+        linear[row, mapping.config.z_dim - PART_COUNT + part] = math.sqrt(1 - explained)
         safe = min(max(prevalence, 1e-4), 1 - 1e-4)
         bias[row] = math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * safe - 1)))
     with torch.no_grad():
-        model.mapping.linear.weight.copy_(linear)
-        model.mapping.head.weight.zero_()
-        model.mapping.head.bias.copy_(bias)
+        mapping.linear.weight.copy_(linear)
+        mapping.head.weight.zero_()
+        mapping.head.bias.copy_(bias)

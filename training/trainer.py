@@ -19,6 +19,7 @@ from torch import Tensor
 from core.camera import Camera
 from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
+from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.volume import camera_tensors, sample_rays
 from training import losses, sheets
@@ -70,6 +71,7 @@ class TrainOptions:
     start: str = ""
     start_discriminator: str = ""
     shuffle_blur: bool = False
+    people: int = 0
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
@@ -123,6 +125,8 @@ class Trainer:
         self.usual = torch.tensor([view.usual for view in firsts])
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
+        if options.people and options.people != self.config.people:
+            self._mix_people()
         self.step, self.seconds = 0, 0.0
         self.model.to(self.device)
         # torch's own types do not know this overload
@@ -147,6 +151,14 @@ class Trainer:
             self.settle()
         self.model.mapping.requires_grad_(options.mode == "adversarial")
 
+    def _mix_people(self) -> None:
+        """Let a mixture of the data's people take the mapping network's place."""
+        weights = self.model.state_dict()
+        self.config = replace(self.config, people=self.options.people)
+        mixing = SSGAN3D(self.config)
+        mixing.load_state_dict(without_mapping(weights), strict=False)
+        self.model = mixing.train(self.model.training)
+
     @property
     def state_path(self) -> Path:
         """The run's checkpoint."""
@@ -155,6 +167,11 @@ class Trainer:
     def _first_model(self) -> tuple[SSGAN3D, dict[str, Any] | None]:
         """The model that training begins with, and the facts of the file that it comes from."""
         options = self.options
+        if options.people and options.mode == "adversarial":
+            raise PortraitError(
+                f"--people {options.people} mixes codes that reconstruction finds, and --mode "
+                "adversarial reconstructs nothing: choose --mode hybrid, or leave --people out."
+            )
         if not options.start:
             return SSGAN3D(getattr(ModelConfig, options.preset)()), None
         model, facts = load_checkpoint(Path(options.start))
@@ -397,8 +414,10 @@ class Trainer:
 
     def _resume(self) -> None:
         tensors, facts = read_state(self.state_path)
-        self.model.load_state_dict(unprefixed("model", tensors))
-        self.ema.load_state_dict(unprefixed("ema", tensors))
+        same = self.config.people == facts["config"].get("people", 0)
+        for model, name in ((self.model, "model"), (self.ema, "ema")):
+            weights = unprefixed(name, tensors)
+            model.load_state_dict(weights if same else without_mapping(weights), strict=same)
         old = unprefixed("book", tensors)
         if self._knows_all():
             self.book.load_state_dict(old)
@@ -412,6 +431,8 @@ class Trainer:
         restore_optimizer("discriminator_optimizer", self.discriminator_optimizer, tensors)
         self.augmentation.strength = float(facts["augmentation"])
         self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
+        if not same:
+            self.fit_mapping()
 
     @staticmethod
     @torch.no_grad()
@@ -455,6 +476,11 @@ class Trainer:
         return rows
 
 
+def without_mapping(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a model but for those that :func:`~.fit_mapping.fit_mapping` sets."""
+    return {key: value for key, value in weights.items() if not key.startswith("mapping.")}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training train``; defaults are those of :class:`TrainOptions`."""
     defaults = TrainOptions(data=[], out="")
@@ -489,6 +515,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --start: a blur after each pixel shuffle",
     )
     for name, help_text in {
+        "people": "so many training portraits, at most, that random ones are mixed from; 0: what "
+        "the model that the run starts from has, or the paper's mapping network",
         "minutes": "how long to train in this call",
         "portraits": "portraits a step",
         "views": "views of each portrait a step",

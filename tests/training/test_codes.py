@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,28 @@ def test_siblings_do_not_make_parts_rarer() -> None:
         z = torch.randn(4000, CONFIG.z_dim, generator=generator)
         there = (model.mapping(z)[3] > 0).float().mean(0)
     assert float(there[hair]) == pytest.approx(0.9, abs=0.04)
+
+
+def test_the_mixture_knows_the_usual_people_and_keeps_their_keys() -> None:
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(9, CONFIG.base_dim, generator=generator)
+    shape = torch.randn(9, PART_COUNT, CONFIG.code_dim, generator=generator)
+    presence = torch.ones(9, PART_COUNT).bool()
+    presence[0, part_index("hair")] = False
+    usual = torch.arange(9) != 2  # a sibling
+    mixtures = []
+    for count in (6, 9):
+        model = SSGAN3D(replace(CONFIG, people=8))
+        some = slice(0, count)
+        fit_mapping(model, (base[some], shape[some], -shape[some]), presence[some], usual[some])
+        mixtures.append(model.mapping)
+    few, more = mixtures
+    torch.testing.assert_close(few.base[:5], base[[0, 1, 3, 4, 5]])
+    torch.testing.assert_close(few.texture[:5], -shape[[0, 1, 3, 4, 5]])
+    assert few.presence[:5].tolist() == presence[[0, 1, 3, 4, 5]].float().tolist()
+    assert not few.presence[5:].any()  # empty slots
+    torch.testing.assert_close(more.keys[:5], few.keys[:5])
+    torch.testing.assert_close(more.keys.norm(dim=1), torch.ones(8))
+    small = SSGAN3D(replace(CONFIG, people=3))  # too many: some of them, evenly spread
+    fit_mapping(small, (base, shape, shape), presence)
+    torch.testing.assert_close(small.mapping.base, base[[0, 4, 8]])

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.errors import PortraitError
 from core.parts import part_index
+from training.export import averaged_model
 from training.state import read_state
 from training.trainer import Trainer, TrainOptions
 
@@ -59,6 +61,33 @@ def test_resuming_continues_bit_for_bit(balls: Path, tmp_path: Path, options_of:
     expected, found = state(straight), state(second)
     assert expected.keys() == found.keys()
     assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
+
+
+def test_a_run_goes_over_to_a_mixture_of_its_people(
+    balls: Path, tmp_path: Path, options_of: Options
+) -> None:
+    network = Trainer(options_of(balls, tmp_path))
+    network.train_step()
+    network.save()
+    mixing = Trainer(options_of(balls, tmp_path, mode="hybrid", people=9))
+    assert mixing.step == 1
+    render_net = network.model.render_net.to_picture.weight
+    assert torch.equal(mixing.model.render_net.to_picture.weight, render_net)
+    people = network.portrait_codes()[0][network.usual]
+    for model in (mixing.model, mixing.ema):
+        torch.testing.assert_close(model.mapping.base[: len(people)], people)
+    mixing.train_step()
+    mixing.save()
+    model, info = averaged_model(tmp_path)
+    assert model.config.people == 9
+    assert info["mapping"] == "mixes the codes of training portraits"
+    people = mixing.portrait_codes()[0][mixing.usual]
+    torch.testing.assert_close(model.mapping.base[: len(people)], people)
+
+
+def test_a_mixture_needs_reconstruction(balls: Path, tmp_path: Path, options_of: Options) -> None:
+    with pytest.raises(PortraitError, match="--people 9"):
+        Trainer(options_of(balls, tmp_path, mode="adversarial", people=9))
 
 
 def test_losses_fall(trained) -> None:
