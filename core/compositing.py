@@ -20,7 +20,9 @@ FAR = 1.0e10
 _OPAQUE = 0.95
 """Alpha from which on a pixel shows nothing of the background to speak of."""
 _EDGE = 1 / 48
-"""Reach, as a share of the picture's shorter side, within which a soft edge finds its colour."""
+"""Reach, as a share of the network's frame, within which a soft edge finds its colour."""
+_FURTHEST = 32
+"""Most pixels of reach: an edge this soft is a close-up, and the time grows with the reach."""
 
 
 def srgb_to_linear(values: Tensor) -> Tensor:
@@ -31,7 +33,7 @@ def srgb_to_linear(values: Tensor) -> Tensor:
     return torch.where(values <= 0.04045, values / 12.92, bright)
 
 
-def without_background(image: Tensor, alpha: Tensor) -> Tensor:
+def without_background(image: Tensor, alpha: Tensor, frame_side: float) -> Tensor:
     """The portrait's own colours at its soft edges, where the model's picture shows background too.
 
     The picture is a mixture there that before another background is a bright or dark rim. The
@@ -41,15 +43,18 @@ def without_background(image: Tensor, alpha: Tensor) -> Tensor:
     Args:
         image: (3, H, W), any range.
         alpha: (H, W) in [0, 1].
+        frame_side: side of the network's frame in pixels. Edges are as soft as it is large, and a
+            crop of a picture has the same as the whole.
 
     Returns:
         (3, H, W); what is opaque is as it was, and so is what has nothing opaque near.
     """
-    reach = max(1, round(min(alpha.shape) * _EDGE))
+    reach = min(max(1, round(frame_side * _EDGE)), _FURTHEST)
     weight = (alpha[None] / _OPAQUE).clamp_max(1).square().square().square()
     spread = torch.cat([image * weight, weight])
     for _ in range(2):  # a box twice is a tent: no edges of its own
-        spread = F.avg_pool2d(spread, 2 * reach + 1, 1, reach, count_include_pad=False)
+        for kernel, pad in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+            spread = F.avg_pool2d(spread, kernel, 1, pad, count_include_pad=False)
     near = spread[:3] / spread[3:].clamp_min(1e-6)
     share = (1 - weight) * (spread[3:] / 1e-3).clamp(0, 1)
     return image + (near - image) * share
@@ -59,7 +64,7 @@ def _cut_out(rendering: Rendering, index: int) -> tuple[Tensor, Tensor]:
     """One portrait without its background: sRGB (3, H, W) and alpha (H, W), both in [0, 1]."""
     color = (rendering.image[index] + 1).div(2).clamp(0, 1)
     alpha = rendering.alpha[index].clamp(0, 1)
-    return without_background(color, alpha), alpha
+    return without_background(color, alpha, rendering.frame_side(index)), alpha
 
 
 def display_picture(rendering: Rendering, *, transparent: bool = False, index: int = 0) -> Tensor:

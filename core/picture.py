@@ -89,6 +89,8 @@ class _Warp:
         stretch: the depth of a pixel's point along the caller's axis is its depth along the view's
             divided by this, plus ``shift``; (H, W).
         shift: see ``stretch``.
+        frame_side: side of the view's frame in the picture, in its pixels; NaN where a corner of it
+            lies behind the camera.
         halvings: how often the view is to be halved before it is looked up.
     """
 
@@ -96,6 +98,7 @@ class _Warp:
     inside: Tensor | None
     stretch: Tensor
     shift: float
+    frame_side: float
     halvings: int
 
 
@@ -121,24 +124,32 @@ def _warp(source: Camera, target: Camera, size: tuple[int, int], view_size: int)
     if source.orthographic:
         shift = float((target.position - source.position) @ target.pose[:3, 2])
     grid = torch.stack([u, -v], -1).clamp(-1.0e3, 1.0e3).float()[None]
+    side = _frame_side(matrix, size)
     return _Warp(
         grid,
         None if bool(inside.all()) else inside,
         safe.float(),
         shift,
-        _halvings(matrix, size, view_size),
+        side,
+        _halvings(side, view_size),
     )
 
 
-def _halvings(matrix: np.ndarray, size: tuple[int, int], view_size: int) -> int:
-    """How often to halve a view so that its pixels are about as large as the picture's."""
+def _frame_side(matrix: np.ndarray, size: tuple[int, int]) -> float:
+    """Root of the area, in pixels, that a view's frame has in a picture; see :class:`_Warp`."""
     corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1.0]]) @ np.linalg.inv(matrix).T
     if corners[:, 2].min() <= 1e-6:
-        return 0
+        return math.nan
     x = corners[:, 0] / corners[:, 2] * size[1] / 2  # pixels
     y = corners[:, 1] / corners[:, 2] * size[0] / 2
-    area = 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
-    ratio = view_size / math.sqrt(max(area, 1.0))
+    return math.sqrt(0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))))
+
+
+def _halvings(frame_side: float, view_size: int) -> int:
+    """How often to halve a view so that its pixels are about as large as the picture's."""
+    if math.isnan(frame_side):
+        return 0
+    ratio = view_size / max(frame_side, 1.0)
     most = int(math.log2(view_size)) - 1
     return max(0, min(round(math.log2(ratio)), most))
 
@@ -217,6 +228,12 @@ class Rendering:
             alpha = self.alpha[:, None]
             image = image * alpha + (1 - alpha)
         return image
+
+    def frame_side(self, index: int) -> float:
+        """Side of the network's frame in one picture, in pixels: the same in any crop of it."""
+        warp = self._warps[index]
+        side = self.size[0] if warp is None else warp.frame_side
+        return float(max(self.size)) if math.isnan(side) else side
 
     @cached_property
     @torch.no_grad()

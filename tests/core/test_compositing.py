@@ -30,6 +30,7 @@ def rendering(grey: float, alpha: float, depth: float, part: int = HAIR) -> Any:
         mask=mask,
         labels=mask.argmax(1).byte(),
         depth=torch.full((1, 1, 1), depth),
+        frame_side=lambda _index: 1.0,
     )
 
 
@@ -56,12 +57,21 @@ def test_soft_edges_have_the_portraits_colour_and_not_the_backgrounds() -> None:
     alpha = torch.linspace(-11.5, 12.5, 96).clamp(0, 1).repeat(96, 1)  # 4 pixels of edge
     dark, bright = torch.tensor([0.3, 0.2, 0.1]), 1.0
     mixed = dark[:, None, None] * alpha + bright * (1 - alpha)
-    own = without_background(mixed, alpha)
+    own = without_background(mixed, alpha, 96.0)
     opaque, edge = alpha == 1, (alpha > 0) & (alpha < 1)
     torch.testing.assert_close(own[:, opaque], mixed[:, opaque])
     torch.testing.assert_close(own[:, :, 0], mixed[:, :, 0])  # nothing opaque is near
     rim, before = ((picture - dark[:, None, None]).abs()[:, edge] for picture in (own, mixed))
     assert rim.mean() < before.mean() / 4
+
+
+def test_soft_edges_of_a_crop_are_those_of_the_whole_picture() -> None:
+    alpha = torch.linspace(-11.5, 12.5, 96).clamp(0, 1).repeat(96, 1)
+    color = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
+    whole = without_background(color, alpha, 96.0)
+    crop = without_background(color[:, 40:70, 30:70], alpha[40:70, 30:70], 96.0)
+    inner = slice(8, -8)  # the crop's own border sees less
+    torch.testing.assert_close(crop[:, inner, inner], whole[:, 40:70, 30:70][:, inner, inner])
 
 
 def test_nearer_portrait_lies_over_the_farther() -> None:

@@ -156,6 +156,7 @@ def test_a_part_of_the_window_is_a_crop(engine, orthographic):
     for name in ("image", "mask"):
         expected = getattr(whole, name)[..., rows, columns]
         assert torch.allclose(getattr(crop, name), expected, atol=1e-4), name
+    assert crop.frame_side(0) == pytest.approx(whole.frame_side(0))
     both = crop.depth.isfinite() & whole.depth[:, rows, columns].isfinite()
     assert both.any()
     assert torch.allclose(crop.depth[both], whole.depth[:, rows, columns][both], atol=1e-3)
