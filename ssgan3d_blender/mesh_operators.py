@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 MESH_PARTS = tuple(item for index, item in enumerate(PART_ITEMS) if index != BACKGROUND)
 COUNTED_AT = 128  # resolution that triangles are estimated for
 
-_counted: tuple[str, dict[str, int]] | None = None
-"""Whose triangles were estimated last, and how many each part has at ``COUNTED_AT``."""
+_counted: tuple[str, dict[str, int] | None] | None = None
+"""Whose triangles were estimated last, and how many each part has at ``COUNTED_AT``; None where
+counting failed."""
 _dialog: bpy.types.Region | None = None
 """The open dialog, which does not draw itself anew when the triangles are counted."""
 
@@ -72,16 +73,23 @@ class MeshOptions:
 
     def _count(self, context: bpy.types.Context) -> None:
         """Begin to estimate the triangles of the active portrait; the dialog shows them."""
+        global _counted
         from ..core.meshing import estimate_triangles
 
         recipe, choice = _recipe(context), preferences.model_choice()
         key = repr((recipe, choice))
-        if _counted is not None and _counted[0] == key:
+        if _counted is not None and _counted[0] == key and _counted[1] is not None:
             return
+        _counted = None
 
         def work(_job: jobs.Job) -> dict[str, int]:
-            engine = runtime.engine(choice)
-            return estimate_triangles(engine, recipe.resolve(engine), resolution=COUNTED_AT)
+            global _counted
+            try:
+                engine = runtime.engine(choice)
+                return estimate_triangles(engine, recipe.resolve(engine), resolution=COUNTED_AT)
+            except Exception:
+                _counted = key, None  # the dialog waits no longer; the job tells why
+                raise
 
         def finish(counts: dict[str, int]) -> None:
             global _counted
@@ -96,9 +104,9 @@ class MeshOptions:
         jobs.start("Count Triangles", work, finish)
 
     def _expected(self, context: bpy.types.Context) -> int | None:
-        """About how many triangles these options give; None while they are being counted."""
+        """About how many triangles these options give; None while it is not known."""
         key = repr((_recipe(context), preferences.model_choice()))
-        if _counted is None or _counted[0] != key:
+        if _counted is None or _counted[0] != key or _counted[1] is None:
             return None
         growth = (self.resolution / COUNTED_AT) ** 2
         counts = [
@@ -124,7 +132,8 @@ class MeshOptions:
             return iface_("No portrait is selected")
         count = self._expected(context)
         if count is None:
-            return iface_("Counting triangles …")
+            failed = _counted is not None and _counted[1] is None
+            return iface_("No estimate of triangles" if failed else "Counting triangles …")
         return iface_("About {} triangles").format(f"{float(f'{count:.2g}'):,.0f}")
 
     def _work(

@@ -83,6 +83,7 @@ GERMAN: dict[str, str] = {
     "Columns": "Spalten",
     "Contact Sheet": "Kontaktbogen",
     "Counting triangles …": "Dreiecke werden gezählt …",
+    "No estimate of triangles": "Keine Schätzung der Dreiecke",
     "Copy Part": "Teil kopieren",
     "Copy SHA-256": "SHA-256 kopieren",
     "Copy a part first": "Zuerst einen Teil kopieren",

@@ -238,6 +238,23 @@ def test_triangles_are_foretold_however_few(
     assert 0.4 * triangles < foretold < 2.5 * triangles, (text, triangles)
 
 
+def test_dialog_does_not_wait_for_a_count_that_failed(
+    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = addon("ssgan3d_blender.mesh_operators").MeshOptions
+    jobs = addon("ssgan3d_blender.jobs")
+    monkeypatch.setattr(jobs, "_in_background", lambda: False)
+    asked = SimpleNamespace(resolution=64, parts={"eyes"}, max_faces=0)
+    asked._expected = lambda context: options._expected(asked, context)
+    portrait.ssgan3d.seed += 1  # not counted yet
+    monkeypatch.setattr(addon("ssgan3d_blender.runtime"), "engine", lambda _choice: 1 / 0)
+    options._count(asked, bpy.context)
+    jobs.running()[0].join()
+    while jobs.running():
+        jobs._poll()
+    assert options._outlook(asked, bpy.context) == "No estimate of triangles"
+
+
 def test_portrait_that_is_deselected_while_a_file_is_chosen(
     bpy: Any, addon: Addon, portrait: Any, tmp_path: Path
 ) -> None:
