@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .config import DEFAULT_TRUNCATION
 from .errors import PortraitError
 from .parts import PART_NAMES
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "--truncation",
         type=float,
         metavar="PSI",
-        help="0: the mean portrait, 1: as varied as the model draws them (0.7)",
+        help=f"0: the mean portrait, 1: as varied as the model draws them ({DEFAULT_TRUNCATION})",
     )
     group.add_argument("--latents", type=Path, metavar="FILE", help="a saved portrait, not a seed")
     group.add_argument(
@@ -117,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
     command.add_argument("--columns", type=int, help="portraits in a row (about as many as rows)")
     command.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
-    command.add_argument("--truncation", type=float, metavar="PSI", help="as for render (0.7)")
+    command.add_argument(
+        "--truncation", type=float, metavar="PSI", help=f"as for render ({DEFAULT_TRUNCATION})"
+    )
     command.add_argument("--yaw", type=float, default=0, help="degrees, positive to the right (0)")
     command.add_argument("--pitch", type=float, default=0, help="degrees, positive up (0)")
     command.set_defaults(run=_sheet)
@@ -200,7 +203,6 @@ def _mesh(options: argparse.Namespace) -> None:
 
 
 def _sheet(options: argparse.Namespace) -> None:
-    from .latents import DEFAULT_TRUNCATION
     from .sheet import contact_sheet, parse_seeds
 
     seeds = parse_seeds(options.seeds)
@@ -259,7 +261,7 @@ def _engine(options: argparse.Namespace) -> PortraitEngine:
 
 
 def _latents(engine: PortraitEngine, options: argparse.Namespace) -> PortraitLatents:
-    from .latents import DEFAULT_TRUNCATION, PortraitLatents, PortraitRecipe
+    from .latents import PortraitLatents, PortraitRecipe
 
     truncation = DEFAULT_TRUNCATION if options.truncation is None else options.truncation
     if options.latents is None:

@@ -11,6 +11,9 @@ from .parts import PART_COUNT, PART_NAMES
 
 Window = tuple[float, float, float, float]
 
+DEFAULT_TRUNCATION = 0.9
+"""Of portraits for which nobody asks for another: mixtures of people need little."""
+
 
 @dataclass(frozen=True)
 class PartMapSpec:

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from .camera import Camera, canonical_camera, fit_camera
 from .checkpoint import load_checkpoint
+from .config import DEFAULT_TRUNCATION
 from .device import PRECISIONS, choose_device, choose_precision
 from .errors import PortraitError
-from .latents import DEFAULT_TRUNCATION, PortraitLatents, seed_noise
+from .latents import PortraitLatents, seed_noise
 from .lifting import Geometry
 from .memo import Memo
 from .model import SSGAN3D

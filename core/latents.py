@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
 from torch import Tensor
 
-from .config import ModelConfig
+from .config import DEFAULT_TRUNCATION, ModelConfig
 from .errors import LatentsError
 from .files import write_bytes
 from .parts import PART_COUNT, PART_NAMES, part_index
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 FORMAT = "ssgan3d-portrait"
 VERSION = 1
-DEFAULT_TRUNCATION = 0.7
 MAX_SEED = 2**63 - 1
 _MAX_BYTES = 4 << 20
 

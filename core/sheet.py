@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .camera import Camera
 from .compositing import display_picture
+from .config import DEFAULT_TRUNCATION
 from .errors import PortraitError
-from .latents import DEFAULT_TRUNCATION
 
 if TYPE_CHECKING:
     from .engine import PortraitEngine

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..core.config import ModelConfig
+from ..core.config import DEFAULT_TRUNCATION, ModelConfig
 from ..core.errors import PortraitError
 from ..core.parts import PART_NAMES, PARTS
 from . import cameras, portraits, preferences, runtime
@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     person.add_argument(
         "--seed", type=_number(int, 0, MAX_SEED), default=0, help="which person (default 0)"
     )
-    variety: dict[str, Any] = {"type": _number(float, 0, 1), "default": 0.7}
-    variety["help"] = "0 average … 1 full (0.7)"
+    variety: dict[str, Any] = {"type": _number(float, 0, 1), "default": DEFAULT_TRUNCATION}
+    variety["help"] = f"0 average … 1 full ({DEFAULT_TRUNCATION})"
     person.add_argument("--variety", **variety)
     person.add_argument(
         "--set",

@@ -20,6 +20,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..core.config import DEFAULT_TRUNCATION
 from ..core.parts import PARTS
 from . import snapshot
 
@@ -39,7 +40,7 @@ def variety(**options: Any) -> Any:
     return FloatProperty(
         name="Variety",
         description="0 is the average face, 1 the full range of faces, odd ones among them",
-        default=0.7,
+        default=DEFAULT_TRUNCATION,
         min=0.0,
         max=1.0,
         subtype="FACTOR",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.config import DEFAULT_TRUNCATION
 from tests.blender.helpers import Addon, render_png
 
 
@@ -262,7 +263,7 @@ def test_a_recipe_is_a_portrait_as_text(bpy: Any, addon: Addon, portrait: Any) -
     settings.recipe = text
     assert settings.recipe == text
     settings.recipe = '{"seed": 3}'
-    assert look(portrait) == {"seed": 3, "truncation": 0.7, "parts": {}}
+    assert look(portrait) == {"seed": 3, "truncation": DEFAULT_TRUNCATION, "parts": {}}
     check = addon("ssgan3d_blender.snapshot").check
     good = json.loads(text)
     for bad in (

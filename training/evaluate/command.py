@@ -15,9 +15,9 @@ from torch import Tensor
 
 from core.camera import Camera
 from core.checkpoint import load_checkpoint
+from core.config import DEFAULT_TRUNCATION
 from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
-from core.latents import DEFAULT_TRUNCATION
 from core.parts import PART_NAMES
 from training.data import PortraitSet, read_views
 from training.evaluate import agreement, faces, inversion, locality, segmentation, sheet
