@@ -31,7 +31,7 @@ from .stages import PartKeys, PartStage, ViewStage
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is accepted: beyond it a mistyped size would take all memory."""
-_MEAN_COUNT = 2048
+_MEAN_COUNT = 512
 
 
 @dataclass(frozen=True)
