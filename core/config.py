@@ -11,8 +11,8 @@ from .parts import PART_COUNT, PART_NAMES
 
 Window = tuple[float, float, float, float]
 
-DEFAULT_TRUNCATION = 0.9
-"""Of portraits for which nobody asks for another: mixtures of people need little."""
+DEFAULT_TRUNCATION = 1.0
+"""Of portraits for which nobody asks for another: mixtures of people need none."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from .config import ModelConfig
 from .parts import PART_COUNT, PART_NAMES, PARTS
 
-SHARPNESS = 10.0
-"""Softmax inverse temperature of the mix: most of a part comes from one to three people."""
+SHARPNESS = 20.0
+"""Softmax inverse temperature of the mix: nearly all of a part comes from one or two people. At 10,
+faces differed less from each other (0.051 against 0.059)."""
 TOGETHER = 0.6
 """Share of a part's choice that the whole portrait decides: hair that goes with the skin."""
 LOOK_PARTS = ("skin", "nose", "ears", "neck")

@@ -4,7 +4,7 @@
     .venv/bin/python examples/batch_portraits.py -- jobs.csv --out DIR
 
 The table has a line of column names and then a portrait a line. ``name`` is needed, the others have
-defaults: seed (0), truncation (0.9), yaw and pitch (degrees, 0), size (pixels, 256), parts (changes
+defaults: seed (0), truncation (1), yaw and pitch (degrees, 0), size (pixels, 256), parts (changes
 such as ``hair=22 hat=hide glasses=show``), mesh (yes or no).
 
 DIR gets NAME.png, NAME.glb where a mesh is wanted, and manifest.jsonl with a line for each row that
@@ -71,7 +71,7 @@ class Row:
         return cls(
             name,
             _number(cells, "seed", int, 0),
-            _number(cells, "truncation", float, 0.9),
+            _number(cells, "truncation", float, 1.0),
             _number(cells, "yaw", float, 0.0),
             _number(cells, "pitch", float, 0.0),
             _number(cells, "size", int, 256),

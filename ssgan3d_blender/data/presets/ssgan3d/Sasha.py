@@ -1,4 +1,4 @@
 import bpy
 portrait = bpy.context.object.ssgan3d
 
-portrait.recipe = '{"seed":94,"truncation":0.8,"parts":{}}'
+portrait.recipe = '{"seed":91,"truncation":0.9,"parts":{}}'
