@@ -81,7 +81,7 @@ class TrainOptions:
     code_noise: float = 0.1
     discriminator_rate: float = 1e-3
     random_portraits: int = 6
-    adversarial_weight: float = 0.03
+    adversarial_weight: float = 0.08
     matching_weight: float = 0.3
     ema: float = 0.998
     threads: int = 2
