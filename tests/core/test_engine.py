@@ -203,7 +203,7 @@ def test_background_goes_on_outside_the_frame_without_streaks(checkpoint):
     # where the border shows background, nobody sees where the frame ends
     for inside, outside in (((64, frame), (63, frame)), ((frame, 64), (frame, 63))):
         step = (image[:, *inside] - image[:, *outside]).abs()
-        assert step[:, alpha[inside] < 0.1].max() < 0.04
+        assert step[:, alpha[inside] < 0.02].max() < 0.04  # nothing of a soft edge in it
     # what is far away does not repeat the border, pixel for pixel, but is calm
     top = image[:, 0, frame]
     assert (top[:, 1:] - top[:, :-1]).abs().max() < 0.01
