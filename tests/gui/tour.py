@@ -462,6 +462,11 @@ def stop_suggest() -> Steps:
     yield from wheel(40, region("UI"))
     yield from shoot("suggestions")
     check("there are eight suggestions", len(suggestions._strip.seeds) == 8)
+    strip = suggestions._strip
+    yield from point(*(yield from where("ssgan3d.suggest")))
+    yield from timed(
+        "Eight other suggestions (click)", tap, lambda: suggestions._strip not in (strip, None)
+    )
     yield from press_button("ssgan3d.take_suggestion", TAKEN)
     yield from settle()
     yield from shoot("suggestion_taken")
