@@ -125,8 +125,9 @@ class Trainer:
         self.usual = torch.tensor([view.usual for view in firsts])
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
-        if options.people and options.people != self.config.people:
-            self._mix_people()
+        people = options.people or self._saved_facts().get("config", {}).get("people", 0)
+        if people and people != self.config.people:
+            self._mix_people(people)
         self.step, self.seconds = 0, 0.0
         self.model.to(self.device)
         # torch's own types do not know this overload
@@ -151,10 +152,10 @@ class Trainer:
             self.settle()
         self.model.mapping.requires_grad_(options.mode == "adversarial")
 
-    def _mix_people(self) -> None:
+    def _mix_people(self, people: int) -> None:
         """Let a mixture of the data's people take the mapping network's place."""
         weights = self.model.state_dict()
-        self.config = replace(self.config, people=self.options.people)
+        self.config = replace(self.config, people=people)
         mixing = SSGAN3D(self.config)
         mixing.load_state_dict(without_mapping(weights), strict=False)
         self.model = mixing.train(self.model.training)
@@ -208,10 +209,12 @@ class Trainer:
 
     def _knows_all(self) -> bool:
         """Whether the run has been saved with codes of all of the data's factors."""
-        if not self.state_path.exists():
-            return False
-        _, facts = read_state(self.state_path)
-        return [facts["base_names"], facts["part_names"]] == list(self.index.names)
+        facts = self._saved_facts()
+        return [facts.get("base_names"), facts.get("part_names")] == list(self.index.names)
+
+    def _saved_facts(self) -> dict[str, Any]:
+        """What the run's checkpoint says about itself; empty if there is none."""
+        return read_state(self.state_path)[1] if self.state_path.exists() else {}
 
     def portrait_codes(self) -> Codes:
         """Present codes of all portraits, (P, ·), (P, K, ·), (P, K, ·), on the CPU."""
@@ -515,8 +518,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --start: a blur after each pixel shuffle",
     )
     for name, help_text in {
-        "people": "so many training portraits, at most, that random ones are mixed from; 0: what "
-        "the model that the run starts from has, or the paper's mapping network",
+        "people": "so many training portraits, at most, that random ones are mixed from; 0: as "
+        "the run has it so far, or the model that it starts from; else the paper's mapping network",
         "minutes": "how long to train in this call",
         "portraits": "portraits a step",
         "views": "views of each portrait a step",

@@ -78,6 +78,9 @@ def test_a_run_goes_over_to_a_mixture_of_its_people(
         torch.testing.assert_close(model.mapping.base[: len(people)], people)
     mixing.train_step()
     mixing.save()
+    again = Trainer(options_of(balls, tmp_path, mode="hybrid"))  # a run stays what it was
+    assert again.config.people == 9
+    assert torch.equal(again.model.mapping.base, mixing.model.mapping.base)
     model, info = averaged_model(tmp_path)
     assert model.config.people == 9
     assert info["mapping"] == "mixes the codes of training portraits"
