@@ -192,9 +192,11 @@ def test_outside_the_frame_is_background(engine):
     assert torch.allclose(wide.image[..., 32:96, 32:96], inner, atol=1e-4)
 
 
-def test_background_goes_on_outside_the_frame_without_streaks(checkpoint):
+# alpha up to which the frame's border counts as background: hair of seed 7 ends there softly
+@pytest.mark.parametrize(("seed", "background"), [(46, 0.1), (5, 0.1), (7, 0.02)])
+def test_background_goes_on_outside_the_frame_without_streaks(seed, background):
     engine = PortraitEngine.load()  # the embedded model: its backgrounds have something to continue
-    latents = engine.sample(7)
+    latents = engine.sample(seed)
     size, frame = 256, slice(64, 192)
     wide = engine.render(latents, Camera.orbit(-0.3, side=4.0), size=(size, size))
     image, alpha = wide.image[0], wide.alpha[0]
@@ -203,7 +205,7 @@ def test_background_goes_on_outside_the_frame_without_streaks(checkpoint):
     # where the border shows background, nobody sees where the frame ends
     for inside, outside in (((64, frame), (63, frame)), ((frame, 64), (frame, 63))):
         step = (image[:, *inside] - image[:, *outside]).abs()
-        assert step[:, alpha[inside] < 0.02].max() < 0.04  # nothing of a soft edge in it
+        assert step[:, alpha[inside] < background].max() < 0.04
     # what is far away does not repeat the border, pixel for pixel, but is calm
     top = image[:, 0, frame]
     assert (top[:, 1:] - top[:, :-1]).abs().max() < 0.01
