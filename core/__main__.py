@@ -118,8 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
     command.add_argument("--columns", type=int, help="portraits in a row (about as many as rows)")
     command.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
+    truncation = f"as for render ({DEFAULT_TRUNCATION})"
     command.add_argument(
-        "--truncation", type=float, metavar="PSI", help=f"as for render ({DEFAULT_TRUNCATION})"
+        "--truncation", type=float, default=DEFAULT_TRUNCATION, metavar="PSI", help=truncation
     )
     command.add_argument("--yaw", type=float, default=0, help="degrees, positive to the right (0)")
     command.add_argument("--pitch", type=float, default=0, help="degrees, positive up (0)")
@@ -211,7 +212,7 @@ def _sheet(options: argparse.Namespace) -> None:
         seeds,
         columns=options.columns,
         tile=options.tile,
-        truncation=DEFAULT_TRUNCATION if options.truncation is None else options.truncation,
+        truncation=options.truncation,
         yaw=math.radians(options.yaw),
         pitch=math.radians(options.pitch),
     )

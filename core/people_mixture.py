@@ -49,6 +49,12 @@ class PeopleMixture(nn.Module):
             "presence": (count, PART_COUNT),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
+        looks = torch.tensor([[name in LOOK_PARTS] for name in PART_NAMES])  # (K, 1)
+        always = torch.tensor([not part.optional for part in PARTS])  # (K,)
+        self.register_buffer("_looks", looks, persistent=False)
+        self.register_buffer("_always", always, persistent=False)
+        self._looks: Tensor
+        self._always: Tensor
         self.keys: Tensor
         self.base: Tensor
         self.shape: Tensor
@@ -69,12 +75,10 @@ class PeopleMixture(nn.Module):
         choice = SHARPNESS * self._choices(z) @ self.keys.T  # (B, K, S)
         base = (look + everyone[0]).softmax(-1) @ self.base
         shape = torch.einsum("bks,skc->bkc", (choice + owners).softmax(-1), self.shape)
-        looks = torch.tensor([name in LOOK_PARTS for name in PART_NAMES], device=z.device)
-        wearers = torch.where(looks[:, None], look[:, None], choice)
+        wearers = torch.where(self._looks, look[:, None], choice)
         texture = torch.einsum("bks,skc->bkc", (wearers + owners).softmax(-1), self.texture)
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
-        always = torch.tensor([not part.optional for part in PARTS], device=z.device)
-        return base, shape, texture, share - 0.5 + 100.0 * always
+        return base, shape, texture, share - 0.5 + 100.0 * self._always
 
     def _choices(self, z: Tensor) -> Tensor:
         """What each part reads of z: N(0, 1) vectors, correlated by ``TOGETHER``, (B, K, z_dim)."""

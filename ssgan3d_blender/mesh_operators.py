@@ -80,7 +80,7 @@ class MeshOptions:
         key = repr((recipe, choice))
         if _counted is not None and _counted[0] == key and _counted[1] is not None:
             return
-        _counted = None
+        _counted = None  # one that failed is tried again
 
         def work(_job: jobs.Job) -> dict[str, int]:
             global _counted
@@ -103,16 +103,11 @@ class MeshOptions:
 
         jobs.start("Count Triangles", work, finish)
 
-    def _expected(self, context: bpy.types.Context) -> int | None:
-        """About how many triangles these options give; None while it is not known."""
-        key = repr((_recipe(context), preferences.model_choice()))
-        if _counted is None or _counted[0] != key or _counted[1] is None:
-            return None
+    def _expected(self, counts: dict[str, int]) -> int:
+        """About how many triangles these options give, from those at ``COUNTED_AT``."""
         growth = (self.resolution / COUNTED_AT) ** 2
-        counts = [
-            round(count * growth) for part, count in _counted[1].items() if part in self.parts
-        ]
-        return sum(min(count, self.max_faces) if self.max_faces else count for count in counts)
+        grown = [round(count * growth) for part, count in counts.items() if part in self.parts]
+        return sum(min(count, self.max_faces) if self.max_faces else count for count in grown)
 
     def _draw_options(self, context: bpy.types.Context) -> bpy.types.UILayout:
         """Draw the common options and what they lead to; returns a column for more of them."""
@@ -130,10 +125,12 @@ class MeshOptions:
         """What these options lead to, in words."""
         if portraits.active(context) is None:  # a file browser leaves the 3D view to the mouse
             return iface_("No portrait is selected")
-        count = self._expected(context)
-        if count is None:
-            failed = _counted is not None and _counted[1] is None
-            return iface_("No estimate of triangles" if failed else "Counting triangles …")
+        key = repr((_recipe(context), preferences.model_choice()))
+        if _counted is None or _counted[0] != key:  # or another portrait's
+            return iface_("Counting triangles …")
+        if _counted[1] is None:
+            return iface_("No estimate of triangles")
+        count = self._expected(_counted[1])
         return iface_("About {} triangles").format(f"{float(f'{count:.2g}'):,.0f}")
 
     def _work(

@@ -43,6 +43,7 @@ from training.precision import mixed
 from training.state import (
     optimizer_tensors,
     prefixed,
+    read_facts,
     read_state,
     restore_optimizer,
     unprefixed,
@@ -154,11 +155,8 @@ class Trainer:
 
     def _mix_people(self, people: int) -> None:
         """Let a mixture of the data's people take the mapping network's place."""
-        weights = self.model.state_dict()
-        self.config = replace(self.config, people=people)
-        mixing = SSGAN3D(self.config)
-        mixing.load_state_dict(without_mapping(weights), strict=False)
-        self.model = mixing.train(self.model.training)
+        self.model = reconfigured(self.model, people=people)
+        self.config = self.model.config
 
     @property
     def state_path(self) -> Path:
@@ -177,9 +175,7 @@ class Trainer:
             return SSGAN3D(getattr(ModelConfig, options.preset)()), None
         model, facts = load_checkpoint(Path(options.start))
         if options.shuffle_blur != model.config.shuffle_blur:
-            weights = model.state_dict()
-            model = SSGAN3D(replace(model.config, shuffle_blur=options.shuffle_blur))
-            model.load_state_dict(weights)
+            model = reconfigured(model, shuffle_blur=options.shuffle_blur)
         return model.train().requires_grad_(True), facts
 
     def _first_codes(self) -> Codes:
@@ -214,7 +210,7 @@ class Trainer:
 
     def _saved_facts(self) -> dict[str, Any]:
         """What the run's checkpoint says about itself; empty if there is none."""
-        return read_state(self.state_path)[1] if self.state_path.exists() else {}
+        return read_facts(self.state_path) if self.state_path.exists() else {}
 
     def portrait_codes(self) -> Codes:
         """Present codes of all portraits, (P, ·), (P, K, ·), (P, K, ·), on the CPU."""
@@ -417,10 +413,8 @@ class Trainer:
 
     def _resume(self) -> None:
         tensors, facts = read_state(self.state_path)
-        same = self.config.people == facts["config"].get("people", 0)
-        for model, name in ((self.model, "model"), (self.ema, "ema")):
-            weights = unprefixed(name, tensors)
-            model.load_state_dict(weights if same else without_mapping(weights), strict=same)
+        mapped = load_weights(self.model, unprefixed("model", tensors))
+        load_weights(self.ema, unprefixed("ema", tensors))
         old = unprefixed("book", tensors)
         if self._knows_all():
             self.book.load_state_dict(old)
@@ -434,7 +428,7 @@ class Trainer:
         restore_optimizer("discriminator_optimizer", self.discriminator_optimizer, tensors)
         self.augmentation.strength = float(facts["augmentation"])
         self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
-        if not same:
+        if not mapped:
             self.fit_mapping()
 
     @staticmethod
@@ -479,9 +473,25 @@ class Trainer:
         return rows
 
 
-def without_mapping(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a model but for those that :func:`~.fit_mapping.fit_mapping` sets."""
-    return {key: value for key, value in weights.items() if not key.startswith("mapping.")}
+def load_weights(model: SSGAN3D, weights: dict[str, Tensor]) -> bool:
+    """Load weights, and say whether their mapping is of the model's kind; if not, it is left out.
+
+    :func:`~.fit_mapping.fit_mapping` then sets it from the codes.
+    """
+    mapping = model.mapping.state_dict(prefix="mapping.")
+    own = {key: value.shape for key, value in mapping.items()}
+    theirs = {key: value.shape for key, value in weights.items() if key.startswith("mapping.")}
+    if own != theirs:
+        weights = {key: weights[key] for key in weights if key not in theirs} | mapping
+    model.load_state_dict(weights)
+    return own == theirs
+
+
+def reconfigured(model: SSGAN3D, **changes: Any) -> SSGAN3D:
+    """A model with the same weights and some fields of the configuration changed."""
+    changed = SSGAN3D(replace(model.config, **changes))
+    load_weights(changed, model.state_dict())
+    return changed.train(model.training)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -229,7 +229,7 @@ def test_triangles_are_foretold_however_few(
     options = addon("ssgan3d_blender.mesh_operators").MeshOptions
     parts = {"eyes", "mouth"}
     asked = SimpleNamespace(resolution=resolution, parts=parts, max_faces=0)
-    asked._expected = lambda context: options._expected(asked, context)
+    asked._expected = lambda counts: options._expected(asked, counts)
     options._count(asked, bpy.context)
     text = options._outlook(asked, bpy.context)
     bpy.ops.ssgan3d.extract_meshes(resolution=resolution, parts=parts)
@@ -245,7 +245,7 @@ def test_dialog_does_not_wait_for_a_count_that_failed(
     jobs = addon("ssgan3d_blender.jobs")
     monkeypatch.setattr(jobs, "_in_background", lambda: False)
     asked = SimpleNamespace(resolution=64, parts={"eyes"}, max_faces=0)
-    asked._expected = lambda context: options._expected(asked, context)
+    asked._expected = lambda counts: options._expected(asked, counts)
     portrait.ssgan3d.seed += 1  # not counted yet
     monkeypatch.setattr(addon("ssgan3d_blender.runtime"), "engine", lambda _choice: 1 / 0)
     options._count(asked, bpy.context)
