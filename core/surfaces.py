@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from .config import ModelConfig
 from .errors import PortraitError
 from .lifting import LIFTED, Geometry, model_to_map, window_coordinates
+from .parts import PART_NAMES
 
 SIDE = 2.3
 """Side of the meshed cube: the trained frame and a margin for what leans toward the camera."""
@@ -45,7 +46,14 @@ _OVERLAP = 0.8
 """How far parts reach under their neighbours, in log share. Marching cubes cuts corners, and two
 cut corners side by side are a groove that renders as a dark line; much more, and the colours of
 what lies below show through."""
+RIMS = ("hair", "hat", "clothes")
+"""Parts that end behind the head, where training has hardly looked and their maps are ragged."""
+_RIM_BLUR = 2.0
+"""Standard deviation of what calms them there, in texels of the common grid."""
+_RIM_DEPTH = 0.3
+"""How far behind the head's middle (z = 0) they are calmed in full; in front of it, not at all."""
 _OUTSIDE = -4.0
+_LEAST_OPACITY = 1.0e-3
 _FAINT = 1.0e-9
 """Optical depth that stands for none, so that it has a logarithm."""
 _CHUNK = 1 << 17
@@ -69,6 +77,7 @@ def find_surfaces(
         torch.meshgrid(*[torch.arange(_BLOCK)] * 3, indexing="ij"), -1
     )  # (b, b, b, 3)
     geometry, shown = _without_empty_parts(geometry)
+    geometry = _calm_rims(geometry, shown, config)
     wanted = [part for part in wanted if part in shown]
     rows = [shown.index(part) for part in wanted]
     fields = torch.empty(len(wanted), len(active), *[_BLOCK] * 3)
@@ -147,6 +156,40 @@ def _without_empty_parts(geometry: Geometry) -> tuple[Geometry, list[int]]:
     rows = geometry.density[0].amax((1, 2)).nonzero()[:, 0].tolist()
     shown = Geometry(geometry.depth[:, rows], geometry.density[:, rows])
     return shown, [LIFTED[row] for row in rows]
+
+
+def _calm_rims(geometry: Geometry, shown: Sequence[int], config: ModelConfig) -> Geometry:
+    """Depth and opacity of ``RIMS`` blurred behind the head; what lies in front stays as it is."""
+    rows = [row for row, part in enumerate(shown) if PART_NAMES[part] in RIMS]
+    if not rows:
+        return geometry
+    depth, density = geometry.depth[:, rows], geometry.density[:, rows]
+    length = math.sqrt(math.pi / config.shell_alpha)
+    opacity = -torch.expm1(-density * length)
+    blurred = _blur(opacity, _RIM_BLUR)
+    # depth counts as far as there is something at it: outside of a part it is arbitrary
+    smooth = torch.where(
+        blurred > _LEAST_OPACITY,
+        _blur(depth * opacity, _RIM_BLUR) / blurred.clamp_min(_LEAST_OPACITY),
+        depth,
+    )
+    behind = (smooth / -_RIM_DEPTH).clamp(0, 1)
+    behind = behind.square() * (3 - 2 * behind)
+    calm = Geometry(geometry.depth.clone(), geometry.density.clone())
+    calm.depth[:, rows] = torch.lerp(depth, smooth, behind)
+    thin = torch.lerp(opacity, blurred, behind).clamp_max(1 - torch.finfo(opacity.dtype).eps)
+    calm.density[:, rows] = torch.where(behind > 0, -torch.log1p(-thin) / length, density)
+    return calm
+
+
+def _blur(maps: Tensor, deviation: float) -> Tensor:
+    """Gaussian blur of (B, K, H, W)."""
+    reach = math.ceil(3 * deviation)
+    kernel = torch.exp(torch.arange(-reach, reach + 1).square() / (-2 * deviation**2))
+    kernel = (kernel / kernel.sum()).to(maps).expand(maps.shape[1], 1, -1)  # (K, 1, 2 reach + 1)
+    padded = F.pad(maps, [reach] * 4, mode="replicate")
+    across = F.conv2d(padded, kernel[:, :, None], groups=maps.shape[1])
+    return F.conv2d(across, kernel[..., None], groups=maps.shape[1])
 
 
 def _blocks_near_shells(geometry: Geometry, config: ModelConfig, blocks: int) -> Tensor:

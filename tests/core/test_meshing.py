@@ -9,10 +9,11 @@ from scipy.spatial import cKDTree
 
 from core.camera import Camera
 from core.errors import PortraitError
-from core.lifting import Geometry, map_to_model
+from core.lifting import LIFTED, Geometry, map_to_model
 from core.mesh_files import export_meshes
 from core.meshing import estimate_triangles, extract_meshes
-from core.surfaces import marching_cubes, part_optics, surface_field
+from core.parts import part_index
+from core.surfaces import find_surfaces, marching_cubes, part_optics, surface_field
 
 trimesh = pytest.importorskip("trimesh")
 PARTS = ("skin", "nose", "mouth", "hair", "clothes")
@@ -128,6 +129,35 @@ def test_two_half_transparent_parts_close_the_gap(head_engine):
     geometry.density[:, 5] = 0.4 * 3.085  # less than the overlap leaves it
     field = surface_field(*part_optics(torch.zeros(1, 3), geometry, config, 0.0))
     assert field[2, 0] > 0 > field[5, 0]
+
+
+def ragged_sheet(config, part, depth):
+    """The mesh of a part whose map ends in steps of three texels, as a part's map gives it."""
+    size = config.geometry_size
+    geometry = Geometry(torch.full((1, 12, size, size), depth), torch.zeros(1, 12, size, size))
+    columns, rows = torch.arange(size), torch.arange(size)[:, None]
+    row = LIFTED.index(part_index(part))
+    ends = size // 2 + 3 * (rows // 3 % 2)
+    geometry.density[0, row] = 20.0 * (columns < ends)
+    return find_surfaces(geometry, config, [part_index(part)], 128)[part_index(part)]
+
+
+def rim_spread(vertices):
+    """How far the right rim is from straight: standard deviation of its ends along y."""
+    middle = vertices[np.abs(vertices[:, 1]) < 0.4]
+    bands = np.digitize(middle[:, 1], np.linspace(-0.4, 0.4, 60))
+    return np.std([middle[bands == band, 0].max() for band in np.unique(bands)])
+
+
+def test_a_ragged_rim_is_smooth_behind_the_head_and_as_it_is_in_front(head_engine):
+    config = head_engine.config
+    for got, wanted in zip(
+        ragged_sheet(config, "hair", 0.3), ragged_sheet(config, "skin", 0.3), strict=True
+    ):
+        np.testing.assert_array_equal(got, wanted)
+    calm, ragged = (ragged_sheet(config, part, -0.5)[0] for part in ("hair", "skin"))
+    assert rim_spread(calm) < 0.3 * rim_spread(ragged)
+    assert calm[:, 2].mean() == pytest.approx(ragged[:, 2].mean(), abs=0.01)
 
 
 def test_a_hidden_part_has_no_mesh(head_engine, head, tmp_path):
