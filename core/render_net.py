@@ -104,8 +104,10 @@ def alike_for_shuffle(convolution: nn.Conv2d) -> nn.Conv2d:
 
 def binomial_blur(x: Tensor) -> Tensor:
     """(B, C, h, w) blurred by (1, 2, 1) / 4 either way, borders repeated: no pixel pattern left."""
-    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2, 1)
+    line = x.new_tensor((0.25, 0.5, 0.25))
+    kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+    # average pooling twice is the same, but 1.5 to 4 times as slow
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
 
 
 def start_at_zero(convolution: nn.Conv2d) -> None:
