@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -70,8 +71,10 @@ def camera_tensors(cameras: Sequence[Camera], size: int) -> tuple[Tensor, Tensor
         of model space (V,).
     """
     rays = [camera.rays(size, size) for camera in cameras]
-    origins = torch.stack([torch.as_tensor(o.reshape(-1, 3).copy()) for o, _ in rays]).float()
-    directions = torch.stack([torch.as_tensor(d.reshape(-1, 3).copy()) for _, d in rays]).float()
+    origins, directions = (
+        torch.from_numpy(np.stack([pair[i].astype(np.float32).reshape(-1, 3) for pair in rays]))
+        for i in (0, 1)
+    )
     centre = [float(camera.position @ camera.pose[:3, 2]) for camera in cameras]
     return origins, directions, torch.tensor(centre)
 
