@@ -60,9 +60,14 @@ def without_background(image: Tensor, alpha: Tensor, frame_side: float) -> Tenso
     return image + (near - image) * share
 
 
+def _in_unit_range(image: Tensor) -> Tensor:
+    """From the network's [-1, 1] to [0, 1]; what lies outside is clipped."""
+    return (image + 1).div_(2).clamp_(0, 1)
+
+
 def _cut_out(rendering: Rendering, index: int) -> tuple[Tensor, Tensor]:
     """One portrait without its background: sRGB (3, H, W) and alpha (H, W), both in [0, 1]."""
-    color = (rendering.image[index] + 1).div(2).clamp(0, 1)
+    color = _in_unit_range(rendering.image[index])
     alpha = rendering.alpha[index].clamp(0, 1)
     return without_background(color, alpha, rendering.frame_side(index)), alpha
 
@@ -76,7 +81,7 @@ def display_picture(rendering: Rendering, *, transparent: bool = False, index: i
     if transparent:
         color, alpha = _cut_out(rendering, index)
     else:
-        color = (rendering.image[index] + 1).div(2).clamp(0, 1)  # (3, H, W)
+        color = _in_unit_range(rendering.image[index])  # (3, H, W)
         alpha = torch.ones_like(color[0])
     return torch.cat([color, alpha[None]]).permute(1, 2, 0)
 
@@ -119,7 +124,7 @@ class Picture:
         color = None
         for rendering, _ in self._layers:  # colour plane by colour plane: that is faster
             if color is None and not self._transparent:
-                light = srgb_to_linear((rendering.image[0] + 1).div_(2))  # (3, H, W)
+                light = srgb_to_linear(_in_unit_range(rendering.image[0]))  # (3, H, W)
                 color = torch.cat([light, torch.ones_like(light[:1])])
                 continue
             shown, alpha = _cut_out(rendering, 0)
