@@ -285,11 +285,13 @@ def _render(options: argparse.Namespace) -> dict[str, Any]:
         raise PortraitError(f"{options.output}: pictures are written as .png or .exr.")
     portrait = _portrait(options)
     scene = _prepare(options)
-    layer = scene.view_layers[0]
-    layer.use_pass_z = layer.ssgan3d.use_pass_part_index = layer.ssgan3d.use_pass_part_masks = True
+    layer, everything = scene.view_layers[0], options.output.suffix == ".exr"
+    layer.use_pass_z = layer.use_pass_cryptomatte_object = everything
+    layer.ssgan3d.use_pass_part_index = layer.ssgan3d.use_pass_part_masks = everything
     cameras.orbit(scene.camera, portrait, math.radians(options.yaw), math.radians(options.pitch))
     _format(scene, *formats[options.output.suffix])
-    check_space(options.output, options.size, 6 + len(PARTS))
+    # picture, depth, index, masks, and three passes of Cryptomatte
+    check_space(options.output, options.size, 6 + len(PARTS) + 12 if everything else 4)
     with replacing(options.output.resolve()) as temporary:
         scene.render.filepath = str(temporary)
         _rendered(bpy.ops.render.render(write_still=True), temporary)

@@ -184,7 +184,8 @@ class SSGAN3D_OT_save_passes(ExportHelper, bpy.types.Operator):
     bl_label = "Save All Passes"
     bl_description = (
         "Render this frame as F12 does, into one multilayer EXR file in 32 bits: picture, depth, "
-        "part index and a soft mask for each part. The scene's output settings stay as they are"
+        "part index, a soft mask for each part, and Cryptomatte. The scene's output settings stay "
+        "as they are"
     )
     bl_options = {"REGISTER"}
 
@@ -210,7 +211,7 @@ class SSGAN3D_OT_save_passes(ExportHelper, bpy.types.Operator):
         scene, layer = context.scene, context.view_layer
         with (
             _settings(scene.render, engine=ENGINE_ID, filepath=scene.render.filepath),
-            _settings(layer, use_pass_z=True),
+            _settings(layer, use_pass_z=True, use_pass_cryptomatte_object=True),
             _settings(layer.ssgan3d, use_pass_part_index=True, use_pass_part_masks=True),
             _format(scene.render.image_settings),
             replacing(path) as temporary,

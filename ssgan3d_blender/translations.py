@@ -347,10 +347,11 @@ GERMAN: dict[str, str] = {
     "Remove": "Entfernen",
     "Render Image": "Bild rendern",
     "Render this frame as F12 does, into one multilayer EXR file in 32 bits: picture, depth, part"
-    " index and a soft mask for each part. The scene's output settings stay as they are": (
+    " index, a soft mask for each part, and Cryptomatte. The scene's output settings stay as they"
+    " are": (
         "Dieses Einzelbild wie mit F12 rendern, in eine EXR-Datei mit mehreren Ebenen in 32 Bit: "
-        "Bild, Tiefe, Teil-Index und eine weiche Maske für jeden Teil. Die Ausgabeeinstellungen "
-        "der Szene bleiben, wie sie sind"
+        "Bild, Tiefe, Teil-Index, eine weiche Maske für jeden Teil und Cryptomatte. Die "
+        "Ausgabeeinstellungen der Szene bleiben, wie sie sind"
     ),
     "Render this scene with the portraits": "Diese Szene mit den Porträts rendern",
     "Render to Images": "In Bilder rendern",

@@ -88,7 +88,7 @@ def test_exr_has_all_passes_in_full_precision(
     with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
         channels = {n.split(".", 1)[1]: c for part in file.parts for n, c in part.channels.items()}
     parts = {f"Part {part.label}.X" for part in addon("core.parts").PARTS}
-    assert set(channels) >= {"Combined.R", "Depth.Z", "Part Index.X"} | parts
+    assert set(channels) >= {"Combined.R", "Depth.Z", "Part Index.X", "CryptoObject00.R"} | parts
     assert {channel.pixels.dtype.name for channel in channels.values()} == {"float32"}
 
 

@@ -53,6 +53,8 @@ def test_all_passes_are_saved_and_the_scene_stays_as_it_was(
         names = {name.split(".", 1)[1] for part in file.parts for name in part.channels}
     parts = {f"Part {part.label}.X" for part in addon("core.parts").PARTS}
     assert names >= {"Combined.R", "Combined.A", "Depth.Z", "Part Index.X"} | parts
+    assert {f"CryptoObject{rank:02d}.A" for rank in range(3)} < names
+    assert not layer.use_pass_cryptomatte_object
     assert (scene.render.engine, scene.render.filepath) == ("CYCLES", "//kept")
     assert not layer.use_pass_z and not layer.ssgan3d.use_pass_part_masks
     settings = scene.render.image_settings

@@ -254,7 +254,7 @@ def test_manifest_keeps_blenders_rules(manifest: dict):
         assert 0 < len(text) <= 64
         assert text[-1].isalnum()
     # It opens a connection for one thing, on request: to install PyTorch.
-    assert set(manifest["permissions"]) == {"files", "network"}
+    assert set(manifest["permissions"]) == {"clipboard", "files", "network"}
     assert "PyTorch" in manifest["permissions"]["network"]
 
 
