@@ -4,6 +4,7 @@
 python3 build.py setup   make .venv with the pinned packages (the other commands do it when needed)
 python3 build.py demo    install the add-on into Blender and show its work in demo/
 python3 build.py test    lint, types, tests
+                         --blender 4.5.15: the add-on's tests in another Blender
 python3 build.py zip     dist/ssgan3d_blender-VERSION.zip, to be installed in Blender
                          --platform: with what meshes need; --bundle-torch: with PyTorch as well
 """
@@ -156,9 +157,9 @@ def check_disk(folder: Path, needed: int, free: int | None = None) -> None:
         )
 
 
-def venv_python() -> Path:
-    """The interpreter in .venv."""
-    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def venv_python(folder: Path | None = None) -> Path:
+    """The interpreter in .venv, or in another environment."""
+    return (folder or VENV) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def locked_packages() -> list[str]:
@@ -242,16 +243,18 @@ def run_pip(*arguments: str, python: Path | str) -> None:
         )
 
 
-def make_venv() -> None:
-    """Create .venv, or replace it when it is broken or of another Python."""
+def make_venv(folder: Path | None = None) -> None:
+    """Create an environment (.venv), or replace it when it is broken or of another Python."""
+    folder = folder or VENV
     probe = "import sys; print(*sys.version_info[:2])"
-    if venv_python().exists():
-        answer = subprocess.run([venv_python(), "-c", probe], capture_output=True, text=True)
+    python = venv_python(folder)
+    if python.exists():
+        answer = subprocess.run([python, "-c", probe], capture_output=True, text=True)
         if answer.stdout.split() == [str(part) for part in VENV_PYTHON]:
             return
-        print(f"  {VENV.name} is not a working Python 3.11 environment and is made anew")
+        print(f"  {folder.name} is not a working Python 3.11 environment and is made anew")
     made = subprocess.run(
-        [find_venv_python(), "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True
+        [find_venv_python(), "-m", "venv", "--clear", str(folder)], capture_output=True, text=True
     )
     if made.returncode != 0:
         said = (made.stdout + made.stderr).strip()
@@ -260,7 +263,7 @@ def make_venv() -> None:
             if "ensurepip" in said
             else ""
         )
-        raise BuildError(f"{VENV} cannot be made:\n  {said}{advice}")
+        raise BuildError(f"{folder} cannot be made:\n  {said}{advice}")
 
 
 def missing_libraries(ldd_output: str) -> list[str]:
@@ -323,6 +326,25 @@ def setup() -> None:
     check_bpy()
     stamp.write_text("\n".join(wanted), encoding="utf-8")
     print(f"  ready: {python}")
+
+
+def setup_blender(version: str) -> Path:
+    """An environment beside .venv with another bpy, and what the add-on's tests need; its Python.
+
+    Raises:
+        BuildError: the package index has no such bpy.
+    """
+    folder = ROOT / f".venv-bpy-{version}"
+    pins = (REQUIREMENTS / "dev.txt").read_text(encoding="utf-8").splitlines()
+    others = [pin for pin in pins if "==" in pin and not pin.startswith(("#", "bpy=="))]
+    wanted = [f"bpy=={version}", *others]
+    print(f"Setting up {folder.name} (the first time takes some minutes)")
+    check_disk(ROOT, VENV_BYTES_CPU)
+    make_venv(folder)
+    python = venv_python(folder)
+    runtime = ["-r", str(REQUIREMENTS / "runtime.txt")]
+    run_pip("install", *wanted, *runtime, *torch_index_options(), python=python)
+    return python
 
 
 def package_names(pins: list[str]) -> set[str]:
@@ -648,6 +670,10 @@ def run_checks(pytest_arguments: list[str]) -> list[tuple[str, int]]:
 
 def run_test(arguments: argparse.Namespace) -> int:
     """`build.py test`: every check runs; the first failure's status is the answer."""
+    if arguments.blender:
+        command = [str(setup_blender(arguments.blender)), "-m", "pytest", "tests/blender"]
+        environment = {**PATIENT, **os.environ}
+        return subprocess.run([*command, *arguments.pytest], cwd=ROOT, env=environment).returncode
     setup()
     results = run_checks(arguments.pytest)
     failed = [(name, status) for name, status in results if status != 0]
@@ -672,6 +698,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     command = commands.add_parser("test", help="lint, types, tests")
     command.add_argument("pytest", nargs="*", help="for pytest; write -- before options")
+    command.add_argument(
+        "--blender",
+        metavar="VERSION",
+        help="only the add-on's tests, with the bpy of this version in an environment of its own "
+        "(4.5.15 is the oldest that is supported)",
+    )
     command.set_defaults(run=run_test)
 
     command = commands.add_parser("zip", help="build the installable extension")

@@ -697,6 +697,8 @@ def stop_preferences() -> Steps:
     preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "SSGAN"
     bpy.ops.preferences.addon_expand(module=MODULE)
+    x, y = centre(view)
+    yield from point(x, y + view.height // 2 - 20)  # else a tooltip lies over the settings
     yield 0.5
     yield from shoot("preferences")
     view.type = "VIEW_3D"
