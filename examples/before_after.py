@@ -37,7 +37,8 @@ def frontal_views(data: Path) -> list[Tensor]:
         best[person] = min(best.get(person, (9.0, "")), (abs(row["yaw"]), row["name"]))
     tiles = []
     for _, name in list(best.values())[:PEOPLE]:
-        picture = Image.open(data / "images" / f"{name}.jpg").resize((TILE, TILE), Image.LANCZOS)
+        render = Image.open(data / "images" / f"{name}.jpg")
+        picture = render.resize((TILE, TILE), Image.Resampling.LANCZOS)
         tiles.append(torch.from_numpy(np.asarray(picture) / np.float32(127.5) - 1).movedim(-1, 0))
     return tiles
 

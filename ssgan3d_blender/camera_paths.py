@@ -215,21 +215,11 @@ def _animate(
         else:
             getattr(owner, path)[index] = key.value
         owner.keyframe_insert(path, index=index, frame=first + key.time * frames)
-    for curve in _curves(owner):
+    animation = owner.animation_data
+    for curve in cameras.curves(animation.action, animation.action_slot):
         if (curve.data_path, curve.array_index) == (path, max(index, 0)):
             for point, key in zip(curve.keyframe_points, keys, strict=True):
                 point.interpolation, point.easing = "SINE", key.easing
-
-
-def _curves(animated: bpy.types.ID) -> list[bpy.types.FCurve]:
-    """The F-curves of a datablock's action."""
-    data = animated.animation_data
-    return [
-        curve
-        for layer in data.action.layers
-        for strip in layer.strips
-        for curve in strip.channelbag(data.action_slot).fcurves
-    ]
 
 
 CLASSES = (SSGAN3D_OT_camera_path,)

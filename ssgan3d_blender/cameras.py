@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SENSOR = 36.0
 LEAST_SHARE = 0.05  # of the picture's width: a portrait that fills less is a dot
+PLACE = {"location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle"}
 # Where a camera stands matters here and not its lens, so any projection of its kind will do.
 PARALLEL = Matrix.Identity(4)
 CENTRAL = Matrix(((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, -1, -1), (0, 0, -1, 0)))
@@ -48,6 +49,43 @@ def aim(camera: bpy.types.Object, portrait: bpy.types.Object, scene: bpy.types.S
     """Move a camera in front of a portrait and give it the trained framing."""
     orbit(camera, portrait, 0.0, 0.0)
     trained_lens(camera.data, scene.render)
+
+
+def moved_by(camera: bpy.types.Object, portrait: bpy.types.Object) -> str | None:
+    """What keeps a camera from staying before a portrait's face where it is put, as a clause.
+
+    None if it stays. It may hang on the portrait itself, whose face it then follows.
+    """
+    if camera.parent not in (None, portrait):
+        return f"it moves with its parent {camera.parent.name}"
+    constraint = next((item for item in camera.constraints if not item.mute), None)
+    if constraint is not None:
+        return f"its constraint {constraint.name} moves it"
+    if any(path.removeprefix("delta_") in PLACE for path in animated_paths(camera)):
+        return "keyframes or drivers move it"
+    return None
+
+
+def animated_paths(owner: bpy.types.ID) -> set[str]:
+    """The paths of a datablock's own properties that keyframes, NLA strips or drivers set."""
+    data = owner.animation_data
+    if data is None:
+        return set()
+    strips = (strip for track in data.nla_tracks if not track.mute for strip in track.strips)
+    actions = [(strip.action, strip.action_slot) for strip in strips if not strip.mute]
+    actions.append((data.action, data.action_slot))
+    found = list(data.drivers)
+    for action, slot in actions:
+        if action is not None and slot is not None:
+            found += curves(action, slot)
+    return {curve.data_path for curve in found if not curve.mute}
+
+
+def curves(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> list[bpy.types.FCurve]:
+    """The F-curves of an action that animate the user of a slot."""
+    strips = (strip for layer in action.layers for strip in layer.strips)
+    bags = (strip.channelbag(slot) for strip in strips)
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
 def create(name: str, collection: bpy.types.Collection) -> bpy.types.Object:

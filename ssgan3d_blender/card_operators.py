@@ -114,6 +114,12 @@ class SSGAN3D_PT_card(panel.PortraitPanel, bpy.types.Panel):
     bl_parent_id = "SSGAN3D_PT_portrait"
     bl_options = {"DEFAULT_CLOSED"}
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Shown for a card whose portrait is gone as well, because it says so."""
+        active = context.view_layer.objects.active
+        return super().poll(context) or (active is not None and active.ssgan3d_card.is_card)
+
     def draw(self, context: bpy.types.Context) -> None:
         """A button that adds the card, or the card's settings and what is wrong with it."""
         layout, scene = self.layout, context.scene

@@ -82,7 +82,7 @@ def _sight(
     card: bpy.types.Object, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph
 ) -> _Sight:
     settings = card.ssgan3d_card
-    if settings.portrait is None:
+    if portraits.is_gone(settings.portrait):
         raise PortraitError(f"The portrait of {card.name!r} is gone: delete the card as well.")
     if settings.image is None:
         raise PortraitError(f"The image of {card.name!r} is gone: delete the card and add it anew.")

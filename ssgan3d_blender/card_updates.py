@@ -11,11 +11,13 @@ import sys
 import bpy
 from bpy.app.handlers import persistent
 
-from . import card_picture, card_plane, cards, jobs, preferences, runtime
+from . import card_picture, card_plane, cards, jobs, portraits, preferences, runtime
 from .messages import describe
 
 CATCH_UP_SECONDS = 0.1
 
+_withheld: list[tuple[bpy.types.bpy_struct, str, bpy.types.Object]] = []
+"""Pointers to deleted portraits that a file does not get: owner, property, portrait."""
 _problems: dict[int, str] = {}
 """What went wrong with cards that nobody asked to refresh, by session_uid."""
 
@@ -87,6 +89,27 @@ def _undone(*_: object) -> None:
 @persistent
 def _saving(*_: object) -> None:
     card_plane.pack_all()
+    _withhold_deleted()
+
+
+@persistent
+def _saved(*_: object) -> None:
+    """Give back what was withheld: undo does not restore a pointer that was cleared for good."""
+    while _withheld:
+        owner, name, portrait = _withheld.pop()
+        setattr(owner, name, portrait)
+
+
+def _withhold_deleted() -> None:
+    """Clear all pointers that would have deleted portraits saved."""
+    settings = [item.ssgan3d_card for item in bpy.data.objects if item.ssgan3d_card.portrait]
+    pointers = [(card, "portrait") for card in settings]
+    pointers += [(scene, "ssgan3d_source") for scene in bpy.data.scenes if scene.ssgan3d_source]
+    for owner, name in pointers:
+        portrait = getattr(owner, name)
+        if owner.id_data.is_editable and portraits.is_gone(portrait):
+            _withheld.append((owner, name, portrait))
+            setattr(owner, name, None)
 
 
 def _catch_up_soon() -> None:
@@ -124,11 +147,15 @@ def attach() -> None:
     handlers.undo_post.append(_undone)
     handlers.redo_post.append(_undone)
     handlers.save_pre.append(_saving)
+    handlers.save_post.append(_saved)
+    handlers.save_post_fail.append(_saved)
 
 
 def detach() -> None:
     """Undo :func:`attach`."""
     handlers = bpy.app.handlers
+    handlers.save_post_fail.remove(_saved)
+    handlers.save_post.remove(_saved)
     handlers.save_pre.remove(_saving)
     handlers.redo_post.remove(_undone)
     handlers.undo_post.remove(_undone)

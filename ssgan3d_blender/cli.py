@@ -3,7 +3,9 @@
 Each command makes a portrait in a scene of its own, so it takes the same way as a person at the
 screen: the panel's properties, Blender's render, the render engine. Files appear whole or not at
 all. Exit codes: 0 done, 1 it failed (one sentence on standard error), 2 the command line is wrong.
-What was written is printed, a path a line, or as one line of JSON with ``--json``.
+What was written is printed, a path a line, or as one line of JSON with ``--json``. Where the camera
+stands outside the trained range, standard error and the JSON's ``warning`` say that the picture
+shows the nearest view.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import bpy
 from ..core.config import DEFAULT_TRUNCATION, ModelConfig
 from ..core.errors import PortraitError
 from ..core.parts import PART_NAMES, PARTS
-from . import cameras, portraits, preferences, runtime
+from . import cameras, portraits, preferences, render_engine, runtime
 from .camera_paths import TURNTABLE, YAW_LIMIT
 from .messages import describe
 from .operators import check_size
@@ -65,6 +67,8 @@ def run(arguments: list[str]) -> int:
         if options.json:
             print(json.dumps({"command": options.name, "error": said}), flush=True)
         return 1
+    if "warning" in done:
+        print(f"ssgan3d: {done['warning']}", file=sys.stderr)
     if options.json:
         seconds = round(time.perf_counter() - begin, 3)
         print(
@@ -295,7 +299,7 @@ def _render(options: argparse.Namespace) -> dict[str, Any]:
     with replacing(options.output.resolve()) as temporary:
         scene.render.filepath = str(temporary)
         _rendered(bpy.ops.render.render(write_still=True), temporary)
-    return {"size": options.size, "files": _files(options.output)}
+    return {"size": options.size, "files": _files(options.output)} | _warned()
 
 
 def _turntable(options: argparse.Namespace) -> dict[str, Any]:
@@ -314,7 +318,7 @@ def _turntable(options: argparse.Namespace) -> dict[str, Any]:
         with replacing(options.output.resolve()) as temporary:
             scene.render.filepath = str(temporary)
             _rendered(bpy.ops.render.render(animation=True), temporary)
-        return facts | {"files": _files(options.output)}
+        return facts | {"files": _files(options.output)} | _warned()
     if options.output.suffix:
         raise PortraitError(f"{options.output}: a turntable is an .mp4 file or a folder.")
     options.output.mkdir(parents=True, exist_ok=True)
@@ -325,12 +329,18 @@ def _turntable(options: argparse.Namespace) -> dict[str, Any]:
         for number in range(scene.frame_start, scene.frame_end + 1)
     ]
     _rendered(bpy.ops.render.render(animation=True), frames[-1])
-    return facts | {"files": _files(*frames)}
+    return facts | {"files": _files(*frames)} | _warned()
 
 
 def _rendered(result: set[str], written: Path) -> None:
     if result != {"FINISHED"} or not written.exists():
         raise PortraitError(f"Blender could not write {written.parent}: see the lines above.")
+
+
+def _warned() -> dict[str, str]:
+    """What the render warned of; empty if its pictures are what was asked for."""
+    warning = render_engine.last_warning()
+    return {} if warning is None else {"warning": warning}
 
 
 def _files(*paths: Path) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ class SSGAN3D_OT_render_images(bpy.types.Operator):
             outside=preferences.get(context).outside,
         )
         made = images.store_rendering(
-            portrait.name, rendering, scale, self.transparent, self.part_masks
+            images.owner_of(portrait), rendering, scale, self.transparent, self.part_masks
         )
         show_in_editor(made[0])
         self.report({"INFO"}, f"{len(made)} images of {portrait.name}: {made[0].name}, …")

@@ -7,8 +7,10 @@ Buffers are written with ``foreach_set``, which is a hundred times faster than a
 from __future__ import annotations
 
 import shutil
+import uuid
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 import numpy as np
@@ -23,7 +25,75 @@ if TYPE_CHECKING:
 
     from ..core.picture import Rendering
 
+KIND_KEY = "ssgan3d_kind"
 OWNER_KEY = "ssgan3d_portrait"
+OWNER_NAME_KEY = "ssgan3d_portrait_name"
+
+
+class Owner(NamedTuple):
+    """Whose images and materials are meant: an identity, which outlasts the portrait's name."""
+
+    identity: str
+    name: str
+
+
+def owner_of(portrait: bpy.types.Object) -> Owner:
+    """A portrait as an owner of images and materials. Not for drawing: may write to the portrait.
+
+    It gets an identity if it has none, or one that another portrait keeps: duplicates copy it. A
+    portrait that is linked from another file is known by its name and that file.
+    """
+    settings = portrait.ssgan3d
+    if portrait.library is not None:
+        return Owner(f"{portrait.library.filepath}: {portrait.name}", portrait.name)
+    if not settings.identity or _keeper(settings.identity) != portrait:
+        settings.identity = uuid.uuid4().hex
+    return Owner(settings.identity, portrait.name)
+
+
+def _keeper(identity: str) -> bpy.types.Object:
+    """Who of all that have an identity keeps it: whose name its images bear, or else the oldest."""
+    alike = [
+        item
+        for item in bpy.data.objects
+        if item.library is None and item.ssgan3d.identity == identity
+    ]
+    noted = {
+        block.get(OWNER_NAME_KEY)
+        for block in (*bpy.data.images, *bpy.data.materials)
+        if block.get(OWNER_KEY) == identity
+    }
+    return min(alike, key=lambda item: (item.name not in noted, item.session_uid))
+
+
+def mark(block: bpy.types.ID, kind: str, owner: Owner | None) -> None:
+    """Note on an image or a material what it is and whose, for :func:`marked`."""
+    block[KIND_KEY] = kind
+    if owner is not None:
+        block[OWNER_KEY], block[OWNER_NAME_KEY] = owner
+
+
+def marked(blocks: Iterable[bpy.types.ID], kind: str, owner: Owner | None) -> list[bpy.types.ID]:
+    """This file's images or materials of a kind and an owner.
+
+    Copies, and what came along with an appended portrait, are marked alike: those stand behind the
+    one that has the name that it was given.
+    """
+    wanted = (kind, owner.identity if owner else None)
+    found = [
+        block
+        for block in blocks
+        if block.library is None and (block.get(KIND_KEY), block.get(OWNER_KEY)) == wanted
+    ]
+
+    def is_renamed(block: bpy.types.ID) -> bool:
+        return block.name != _title(kind, block.get(OWNER_NAME_KEY))
+
+    return sorted(found, key=lambda block: (is_renamed(block), block.session_uid))
+
+
+def _title(kind: str, owner_name: str | None) -> str:
+    return f"{owner_name} {kind}" if owner_name else kind
 
 
 def flat(pixels: Tensor) -> np.ndarray:
@@ -55,16 +125,24 @@ def check_space(path: Path, size: tuple[int, int], channels: int) -> None:
 
 
 def store(
-    name: str, pixels: Tensor, *, is_data: bool = False, exact: bool = False
+    kind: str,
+    pixels: Tensor,
+    owner: Owner | None = None,
+    *,
+    is_data: bool = False,
+    exact: bool = False,
 ) -> bpy.types.Image:
-    """Make a packed image, or replace the one that an earlier call made under this name.
+    """Make a packed image, or replace the one that an earlier call made for this owner.
 
     Args:
+        kind: what it shows; its name is this and the owner's.
         pixels: (H, W, 4). sRGB in [0, 1] if it is a picture, any floats if it is data.
         is_data: the values are no colours: no colour management touches them.
         exact: keep 32 bit floats; otherwise 8 bits, which take a hundredth of the space.
     """
     height, width, _ = pixels.shape
+    earlier = marked(bpy.data.images, kind, owner)
+    name = _title(kind, owner.name if owner else None)
     image = bpy.data.images.new(
         name, width, height, alpha=True, float_buffer=exact, is_data=is_data
     )
@@ -72,11 +150,10 @@ def store(
     image.update()
     image.pack()
     image.use_fake_user = True
-    image[OWNER_KEY] = name
-    for older in [other for other in bpy.data.images if other.get(OWNER_KEY) == name]:
-        if older != image and older.library is None:
-            older.user_remap(image)
-            bpy.data.images.remove(older)
+    mark(image, kind, owner)
+    for older in earlier[:1]:
+        older.user_remap(image)
+        bpy.data.images.remove(older)
     image.name = name
     return image
 
@@ -111,7 +188,7 @@ def write_png(path: Path, pixels: Tensor) -> None:
 
 
 def store_rendering(
-    name: str, rendering: Rendering, scale: float, transparent: bool, part_masks: bool
+    owner: Owner, rendering: Rendering, scale: float, transparent: bool, part_masks: bool
 ) -> list[bpy.types.Image]:
     """Store a rendering's picture, part colours and depth, and its soft masks if they are wanted.
 
@@ -120,13 +197,13 @@ def store_rendering(
     """
     picture = Picture([(rendering, scale)], transparent=transparent)
     made = [
-        store(f"{name} Image", display_picture(rendering, transparent=transparent)),
-        store(f"{name} Mask", label_picture(picture.labels)),
-        store(f"{name} Depth", grey_picture(picture.depth), is_data=True, exact=True),
+        store("Image", display_picture(rendering, transparent=transparent), owner),
+        store("Mask", label_picture(picture.labels), owner),
+        store("Depth", grey_picture(picture.depth), owner, is_data=True, exact=True),
     ]
     if part_masks:
         made += [
-            store(f"{name} {part.label}", grey_picture(mask), is_data=True)
+            store(part.label, grey_picture(mask), owner, is_data=True)
             for part, mask in zip(PARTS, picture.masks, strict=True)
         ]
     return made

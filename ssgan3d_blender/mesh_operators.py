@@ -239,7 +239,7 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
         """Extract, then replace what an earlier call made."""
         _forget_dialog()
         handle = portraits.Handle.of(portraits.active(context))
-        scene, parts = context.scene.name, set(self.parts)
+        scene, parts = context.scene.session_uid, set(self.parts)
         limit, joined = self.max_faces or None, self.layout_kind == "JOINED"
         textured = self.colours == "TEXTURE"
 
@@ -249,13 +249,14 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
             from . import meshes
 
             extracted, texture, unit = result
+            _scene(scene)  # raises before anything is removed
             meshes.remove(handle.get(), parts)
             material = meshes.material(handle.get(), texture)
             faces = 0
             for names in [tuple(extracted)] if joined else [(name,) for name in extracted]:
                 yield
                 item = meshes.add(
-                    bpy.data.scenes.get(scene) or bpy.context.scene,
+                    _scene(scene),
                     handle.get(),
                     {name: extracted[name] for name in names},
                     unit,
@@ -278,7 +279,8 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
     bl_idname = "ssgan3d.export_meshes"
     bl_label = "Export Part Meshes"
     bl_description = (
-        "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres; the "
+        "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, with "
+        "vertex colours (STL has none): one mesh a part in GLB, one mesh in the other formats. The "
         "scene stays as it is"
     )
     bl_options = {"REGISTER"}
@@ -347,6 +349,14 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
 def _forget_dialog() -> None:
     global _dialog
     _dialog = None
+
+
+def _scene(session_uid: int) -> bpy.types.Scene:
+    """The scene that meshes were asked for in, whatever it is called by now."""
+    for candidate in bpy.data.scenes:
+        if candidate.session_uid == session_uid:
+            return candidate
+    raise PortraitError("The scene was deleted in the meantime: extract the meshes in another.")
 
 
 def _recipe(context: bpy.types.Context) -> PortraitRecipe:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 COLOR_ATTRIBUTE = "Portrait Colour"
 UV_MAP = "Portrait UV"
 MATERIAL = "Portrait Part"
+TEXTURE = "Texture"
+"""The kind of a portrait's texture image, and of the material that shows it."""
 PART_KEY = "ssgan3d_part"
 JOINT = "+"
 """Stands between the parts of a joined mesh in its ``PART_KEY``."""
@@ -27,8 +29,9 @@ JOINT = "+"
 
 def material(portrait: bpy.types.Object, texture: Texture | None) -> str:
     """The name of the material that shows the parts' vertex colours, or a texture instead."""
-    found = _color_material() if texture is None else _texture_material(portrait.name, texture)
-    return found.name
+    if texture is None:
+        return _color_material().name
+    return _texture_material(images.owner_of(portrait), texture).name
 
 
 def add(
@@ -52,7 +55,7 @@ def add(
     """
     uv = None if texture is None else np.concatenate([texture.uv[name] for name in parts])
     mesh = _mesh(_label(portrait, tuple(parts)), list(parts.values()), uv, unit)
-    mesh.materials.append(bpy.data.materials.get(material) or _color_material())
+    mesh.materials.append(_own_material(material) or _color_material())
     item = bpy.data.objects.new(mesh.name, mesh)
     item.parent = portrait
     item[PART_KEY] = JOINT.join(parts)
@@ -139,9 +142,14 @@ def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
     return found
 
 
+def _own_material(name: str) -> bpy.types.Material | None:
+    """A material of this file; one of the same name may be linked from another."""
+    return bpy.data.materials.get((name, None))
+
+
 def _color_material() -> bpy.types.Material:
     """The material that shows the colour attribute, shared by all parts."""
-    material = bpy.data.materials.get(MATERIAL)
+    material = _own_material(MATERIAL)
     if material is None:
         material, surface = _material(MATERIAL)
         color = material.node_tree.nodes.new("ShaderNodeVertexColor")
@@ -150,18 +158,25 @@ def _color_material() -> bpy.types.Material:
     return material
 
 
-def _texture_material(owner: str, texture: Texture) -> bpy.types.Material:
+def _texture_material(owner: images.Owner, texture: Texture) -> bpy.types.Material:
     """The material that shows a portrait's texture; extracting again renews its image."""
     import torch
 
-    image = images.store(f"{owner} Texture", torch.from_numpy(texture.picture).float() / 255)
-    material = bpy.data.materials.get(f"{owner} Texture")
-    if material is None:
-        material, surface = _material(f"{owner} Texture")
-        color = material.node_tree.nodes.new("ShaderNodeTexImage")
-        color.image = image
-        _connect(material, color, surface)
+    image = images.store(TEXTURE, torch.from_numpy(texture.picture).float() / 255, owner)
+    for earlier in images.marked(bpy.data.materials, TEXTURE, owner):
+        if _shows(earlier, image):
+            return earlier
+    material, surface = _material(image.name)
+    images.mark(material, TEXTURE, owner)
+    color = material.node_tree.nodes.new("ShaderNodeTexImage")
+    color.image = image
+    _connect(material, color, surface)
     return material
+
+
+def _shows(material: bpy.types.Material, image: bpy.types.Image) -> bool:
+    nodes = material.node_tree.nodes if material.node_tree is not None else ()
+    return any(node.type == "TEX_IMAGE" and node.image == image for node in nodes)
 
 
 def _material(name: str) -> tuple[bpy.types.Material, bpy.types.Node]:

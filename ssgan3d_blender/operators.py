@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, IntProperty
 
@@ -11,7 +13,15 @@ from . import cameras, portraits, properties, runtime
 from .messages import cancels_on_error
 
 ENGINE_ID = "SSGAN3D"
-STANDARD = "Standard"
+TRUE_COLOURS: dict[str, Any] = {  # in this order: looks belong to a view transform
+    "view_transform": "Standard",
+    "look": "None",
+    "exposure": 0.0,
+    "gamma": 1.0,
+    "use_curve_mapping": False,
+    "use_white_balance": False,
+}
+TRUE_SPACE = "Linear Rec.709"
 MAX_SIDE = 8192
 PART_ITEMS = tuple((part.name, part.label, f"Only {part.label.lower()}") for part in PARTS)
 
@@ -72,13 +82,15 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
     use_colours: BoolProperty(
         name="True Colours",
         description="Show colours as the model makes them: view transform Standard, no look, no "
-        "exposure. AgX and Filmic are made for light and wash a finished picture out",
+        "exposure, no white balance. AgX and Filmic are made for light and wash a finished picture "
+        "out",
         default=True,
     )
     use_camera: BoolProperty(
         name="Camera",
         description="Put the scene's camera before the active portrait's face, framed as the model "
-        "was trained. Makes a camera if the scene has none",
+        "was trained. Makes a camera if the scene has none, or one that a parent, a constraint or "
+        "keyframes move, which stays as it is",
         default=True,
     )
 
@@ -94,15 +106,43 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         if self.use_engine:
             scene.render.engine = ENGINE_ID
         if self.use_colours:
-            view = scene.view_settings
-            view.view_transform, view.look = STANDARD, "None"
-            view.exposure, view.gamma = 0.0, 1.0
-            view.use_curve_mapping = False
+            self._true_colours(scene.view_settings)
         if self.use_camera:
-            if scene.camera is None or scene.camera.type != "CAMERA":
-                scene.camera = cameras.create("Portrait Camera", context.collection)
-            cameras.aim(scene.camera, portraits.active(context), scene)
+            self._camera_to_face(context)
         return {"FINISHED"}
+
+    def _true_colours(self, view: bpy.types.ColorManagedViewSettings) -> None:
+        for name, value in TRUE_COLOURS.items():
+            if hasattr(view, name):
+                setattr(view, name, value)
+        space = foreign_working_space()
+        if space is not None:
+            self.report(
+                {"WARNING"},
+                f"Portraits get other colours in this file's working space, {space}: choose "
+                f"{TRUE_SPACE} in Render Properties > Color Management > Working Space",
+            )
+
+    def _camera_to_face(self, context: bpy.types.Context) -> None:
+        scene, portrait = context.scene, portraits.active(context)
+        present = scene.camera
+        usable = present is not None and present.type == "CAMERA"
+        reason = cameras.moved_by(present, portrait) if usable else None
+        if not usable or reason is not None:
+            scene.camera = cameras.create("Portrait Camera", context.collection)
+        cameras.aim(scene.camera, portrait, scene)
+        if reason is not None:
+            self.report(
+                {"INFO"},
+                f"{present.name} was left alone, because {reason}: {scene.camera.name} is the "
+                "scene's camera now",
+            )
+
+
+def foreign_working_space() -> str | None:
+    """The file's working space if renders get other colours in it; Blender has had it since 5.0."""
+    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", TRUE_SPACE)
+    return None if space == TRUE_SPACE else space
 
 
 class SSGAN3D_OT_release_memory(bpy.types.Operator):

@@ -7,7 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.parts import PART_NAMES, PARTS
 from . import cameras, history, portraits, properties
-from .operators import ENGINE_ID, STANDARD
+from .operators import ENGINE_ID, TRUE_COLOURS, foreign_working_space
 from .portrait_presets import SSGAN3D_PT_presets
 
 
@@ -170,7 +170,13 @@ class SSGAN3D_PT_output(PortraitPanel, bpy.types.Panel):
 
 
 def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
-    """Say what a render would trip over, with one button that mends it all."""
+    """Say what a render would trip over, with one button that mends what can be mended safely."""
+    space = foreign_working_space()
+    if space is not None:
+        box = layout.box().column(align=True)
+        box.label(text=iface_("The working space is {}").format(space), icon="ERROR")
+        box.label(text="True colours need Linear Rec.709:")
+        box.label(text="Render > Color Management")
     problems = {}
     if scene.render.engine != ENGINE_ID:
         problems["use_engine"] = "F12 renders with another engine"
@@ -194,15 +200,9 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
 
 
 def colours_differ(scene: bpy.types.Scene) -> bool:
-    """Whether the scene's colour management would change the model's colours."""
+    """Whether the scene's view settings change the model's colours; Set Up Scene can mend that."""
     view = scene.view_settings
-    return (
-        view.view_transform != STANDARD
-        or view.look != "None"
-        or view.exposure != 0.0
-        or view.gamma != 1.0
-        or view.use_curve_mapping
-    )
+    return any(getattr(view, name, value) != value for name, value in TRUE_COLOURS.items())
 
 
 class EnginePanel:

@@ -8,13 +8,16 @@ portrait keeps its seed and the unlocked parts get seeds of their own.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import EnumProperty, IntProperty
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS, part_index
-from . import history, portraits, properties, snapshot
+from . import cameras, history, portraits, properties, snapshot
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
@@ -31,10 +34,34 @@ class EditOperator:
 
     bl_options = {"REGISTER", "UNDO"}
 
+    if TYPE_CHECKING:
+
+        def report(self, kinds: set[str], text: str) -> None:
+            """As ``bpy.types.Operator`` has it."""
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait that this file may change."""
         return portraits.editable(cls, context)
+
+    @contextmanager
+    def step(self, portrait: bpy.types.Object) -> Iterator[None]:
+        """Change a portrait inside this block: history keeps the looks before and after.
+
+        Warns of what was changed but is animated, because the next frame undoes it.
+        """
+        before = animated_values(portrait)
+        with history.step(portrait.ssgan3d):
+            yield
+        after = animated_values(portrait)
+        changed = {label(portrait, path) for path in before if before[path] != after[path]}
+        if changed:
+            self.report(
+                {"WARNING"},
+                "Animated, so the next frame undoes the change: "
+                f"{', '.join(sorted(changed))}. Insert keyframes here to keep it, or delete the "
+                "animation",
+            )
 
 
 class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
@@ -44,7 +71,8 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
     bl_label = "Randomise"
     bl_description = (
         "Another person, or another version of one part with the others as they are. Locked parts "
-        "stay exactly as they are"
+        "stay exactly as they are; as long as there are any, no part, such as glasses, comes or "
+        "goes"
     )
 
     part: EnumProperty(
@@ -71,7 +99,8 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set the seeds."""
-        settings = portraits.active(context).ssgan3d
+        portrait = portraits.active(context)
+        settings = portrait.ssgan3d
         properties.fill_parts(settings)
         if self.random_seed < 0:
             self.random_seed = random.randrange(properties.DRAWN_SEEDS)
@@ -81,14 +110,14 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
                 raise PortraitError(
                     f"{properties.part_label(part.name)} is locked: open its lock first."
                 )
-            with history.step(settings):
+            with self.step(portrait):
                 if self.aspect in {"BOTH", "SHAPE"}:
                     part.shape_seed = self.random_seed
                 if self.aspect in {"BOTH", "TEXTURE"}:
                     part.texture_seed = self.random_seed
             return {"FINISHED"}
         free = unlocked(settings)
-        with history.step(settings):
+        with self.step(portrait):
             whole = len(free) == len(settings.parts)
             seed = properties.OWN_SEED if whole else self.random_seed
             if whole:
@@ -105,7 +134,7 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
     bl_label = "Surprise Me"
     bl_description = (
         "Change some of the parts, each to that of another person. Locked and hidden parts stay "
-        "exactly as they are"
+        "exactly as they are, and no part, such as glasses, comes or goes"
     )
 
     random_seed: IntProperty(
@@ -120,7 +149,8 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose the parts and set their seeds."""
-        settings = portraits.active(context).ssgan3d
+        portrait = portraits.active(context)
+        settings = portrait.ssgan3d
         properties.fill_parts(settings)
         free = [part for part in unlocked(settings) if part.visibility != "HIDE"]
         if not free:
@@ -132,7 +162,7 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
         seen = [part for part in free if not PARTS[part_index(part.name)].optional]
         if seen and not any(part in seen for part in chosen):
             chosen.append(dice.choice(seen))  # parts that the portrait may lack show no surprise
-        with history.step(settings):
+        with self.step(portrait):
             for part in chosen:
                 give_seed(part, dice.randrange(properties.DRAWN_SEEDS))
         self.report(
@@ -146,16 +176,19 @@ class SSGAN3D_OT_reset_part(EditOperator, bpy.types.Operator):
 
     bl_idname = "ssgan3d.reset_part"
     bl_label = "Reset Part"
-    bl_description = "Give this part back the look that it has in this portrait by itself"
+    bl_description = (
+        "Give this part back the look that it has in this portrait by itself, even if it is locked"
+    )
 
     part: EnumProperty(name="Part", items=PART_ITEMS)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set the part's look to the defaults."""
-        settings = portraits.active(context).ssgan3d
+        portrait = portraits.active(context)
+        settings = portrait.ssgan3d
         properties.fill_parts(settings)
-        with history.step(settings):
+        with self.step(portrait):
             snapshot.put_part(settings.parts[self.part], {})
         return {"FINISHED"}
 
@@ -175,12 +208,13 @@ class SSGAN3D_OT_toggle_part(EditOperator, bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Go to the next state."""
-        settings = portraits.active(context).ssgan3d
+        portrait = portraits.active(context)
+        settings = portrait.ssgan3d
         properties.fill_parts(settings)
         optional = PARTS[part_index(self.part)].optional
         following = {"AUTO": "SHOW" if optional else "HIDE", "SHOW": "HIDE", "HIDE": "AUTO"}
         part = settings.parts[self.part]
-        with history.step(settings):
+        with self.step(portrait):
             part.visibility = following[part.visibility]
         return {"FINISHED"}
 
@@ -203,6 +237,27 @@ class SSGAN3D_OT_solo_part(EditOperator, bpy.types.Operator):
         settings = portraits.active(context).ssgan3d
         settings.solo = "" if settings.solo == self.part else self.part
         return {"FINISHED"}
+
+
+def animated_values(portrait: bpy.types.Object) -> dict[str, Any]:
+    """What of a portrait's look is animated: data path → present value."""
+    values = {}
+    for path in cameras.animated_paths(portrait):
+        if path.startswith("ssgan3d."):
+            try:
+                values[path] = portrait.path_resolve(path)
+            except ValueError:  # of a part that is gone
+                continue
+    return values
+
+
+def label(portrait: bpy.types.Object, path: str) -> str:
+    """What a person calls an animated setting of a portrait: "Seed", "Shape Seed of Hair"."""
+    owner, _, name = path.rpartition(".")
+    group = portrait.path_resolve(owner)
+    setting = group.bl_rna.properties[name].name
+    is_part = isinstance(group, properties.SSGAN3D_PG_part)
+    return f"{setting} of {properties.part_label(group.name)}" if is_part else setting
 
 
 def unlocked(settings: properties.SSGAN3D_PG_portrait) -> list[properties.SSGAN3D_PG_part]:

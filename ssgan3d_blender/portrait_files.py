@@ -73,10 +73,27 @@ def read(path: Path) -> dict[str, Any]:
     except PortraitError as error:
         raise PortraitError(f"{path.name} is damaged: {error}") from error
     return {
-        "name": str(document.get("name") or path.stem),
+        "name": _checked_name(document.get("name"), path)
+        or path.stem.encode(errors="replace").decode(),
         "model": document.get("model"),
         "portrait": document["portrait"],
     }
+
+
+def _checked_name(name: object, path: Path) -> str:
+    """A portrait's name in a file; empty if there is none.
+
+    Raises:
+        PortraitError: it is no text that Blender can hold.
+    """
+    if name is None:
+        return ""
+    if not isinstance(name, str) or "\0" in name or name.encode(errors="ignore").decode() != name:
+        raise PortraitError(
+            f"{path.name} is damaged: its portrait is called {ascii(name):.60}, which is no valid "
+            'text. Correct "name" in the file.'
+        )
+    return name
 
 
 class SSGAN3D_OT_export_portrait(ExportHelper, bpy.types.Operator):
@@ -155,6 +172,9 @@ class SSGAN3D_OT_import_portrait(bpy.types.Operator):
             portrait = portraits.create(context, document["name"])
             portrait.location.x += number * SPACING
             snapshot.put(portrait.ssgan3d, document["portrait"])
+        limit = bpy.types.ID.bl_rna.properties["name"].length_max  # bytes, with the zero at the end
+        for name in [doc["name"] for doc in documents if len(doc["name"].encode()) >= limit]:
+            self.report({"WARNING"}, f"The name {name:.30}… is too long for Blender: shortened")
         strangers = [doc["name"] for doc in documents if doc["model"] != _model_in_use()]
         if strangers:
             self.report(

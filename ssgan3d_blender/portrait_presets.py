@@ -6,6 +6,8 @@ an artist's own are where Blender keeps all presets, and move to a new version w
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -13,7 +15,8 @@ from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 from bpy.props import StringProperty
 
-from . import history, portraits
+from ..core.errors import PortraitError
+from . import portraits, snapshot
 from .messages import cancels_on_error
 from .part_operators import EditOperator
 
@@ -65,9 +68,40 @@ class SSGAN3D_OT_apply_preset(EditOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Run the preset with the portrait as the active object."""
         portrait = portraits.active(context)
-        with history.step(portrait.ssgan3d), context.temp_override(object=portrait):
-            bpy.utils.execfile(self.filepath)
+        if not self.filepath:
+            raise PortraitError("No preset is chosen: choose one from the list of presets.")
+        recipes = list(recipes_in(Path(self.filepath)))
+        before = portrait.ssgan3d.recipe
+        with self.step(portrait), context.temp_override(object=portrait):
+            try:
+                for recipe in recipes:  # Blender only prints what a property refuses
+                    snapshot.put_text(portrait.ssgan3d, recipe)
+                bpy.utils.execfile(self.filepath)
+            except Exception:
+                portrait.ssgan3d.recipe = before
+                raise
         return {"FINISHED"}
+
+
+def recipes_in(preset: Path) -> Iterator[str]:
+    """The looks that a preset writes.
+
+    Raises:
+        OSError: the file cannot be read.
+        PortraitError: it is no Python.
+    """
+    try:
+        code = ast.parse(preset.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise PortraitError(f"{preset} is no preset: {error}. Choose another.") from error
+    for node in ast.walk(code):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+            and any(getattr(target, "attr", "") == "recipe" for target in node.targets)
+        ):
+            yield node.value.value
 
 
 def attach() -> None:

@@ -32,10 +32,28 @@ def create(context: bpy.types.Context, name: str = "Portrait") -> bpy.types.Obje
 
 def active(context: bpy.types.Context) -> bpy.types.Object | None:
     """The portrait that the user is working on: the active object or the portrait it hangs on."""
-    candidate = context.view_layer.objects.active
+    layer = context.view_layer
+    candidate = layer.objects.active
     while candidate is not None and not candidate.ssgan3d.is_portrait:
         candidate = candidate.parent
-    return candidate
+    if candidate is None or _is_in(layer, candidate) or not is_gone(candidate):
+        return candidate
+    return None
+
+
+def _is_in(layer: bpy.types.ViewLayer, candidate: bpy.types.Object) -> bool:
+    """Whether an object is certainly in a view layer; costs nothing, unlike :func:`is_gone`."""
+    return candidate.visible_get(view_layer=layer) or candidate.hide_get(view_layer=layer)
+
+
+def is_gone(portrait: bpy.types.Object | None) -> bool:
+    """Whether a portrait was deleted; takes milliseconds in a scene of thousands of objects.
+
+    Blender's Delete only takes it out of its collections while a card's pointer or a scene's "From"
+    holds it: it is in the file until they let go, and undo puts it back.
+    """
+    # Not users_scene: a portrait that stands in instanced collections only has none.
+    return portrait is None or not portrait.users_collection
 
 
 def chosen(context: bpy.types.Context) -> bpy.types.Object:
@@ -78,7 +96,7 @@ class Handle(NamedTuple):
             PortraitError: it was deleted in the meantime.
         """
         for candidate in bpy.data.objects:
-            if candidate.session_uid == self.session_uid:
+            if candidate.session_uid == self.session_uid and not is_gone(candidate):
                 return candidate
         raise PortraitError("The portrait was deleted in the meantime: nothing was changed.")
 

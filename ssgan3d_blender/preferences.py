@@ -70,8 +70,9 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
 
     remember: IntProperty(
         name="Portraits in Memory",
-        description="How many portraits are kept ready to be drawn again at once. Each takes about "
-        "16 MB with the embedded model; fewer leave more memory to the rest of Blender",
+        description="How many portraits are kept ready to be drawn again at once; a scene may have "
+        "more, which are computed anew. Each takes about 16 MB with the embedded model on a "
+        "processor; fewer leave more memory to the rest of Blender",
         default=4,
         min=1,
         max=256,

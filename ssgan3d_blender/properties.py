@@ -114,7 +114,8 @@ class SSGAN3D_PG_part(bpy.types.PropertyGroup):
     )
     lock: BoolProperty(
         name="Lock",
-        description="Keep this part exactly as it is when the portrait is randomised",
+        description="Keep this part exactly as it is when the portrait is randomised. A lock holds "
+        "against chance, not against what you set, take, paste or reset yourself",
         default=False,
         options=set(),
         override=OVERRIDABLE,
@@ -166,6 +167,13 @@ class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):
     history: StringProperty(
         name="History",
         description="The looks that this portrait has had, for back and forward",
+        options={"HIDDEN"},
+        override=OVERRIDABLE,
+    )
+    identity: StringProperty(
+        name="Identity",
+        description="Tells whose images and materials are whose, whatever portraits are called. "
+        "Empty until there are some",
         options={"HIDDEN"},
         override=OVERRIDABLE,
     )

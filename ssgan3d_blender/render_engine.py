@@ -14,6 +14,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.errors import PortraitError
@@ -88,7 +89,7 @@ def crypto_passes(view_layer: bpy.types.ViewLayer) -> list[str]:
     return [f"{CRYPTO_LAYER}{index:02d}" for index in range(count)]
 
 
-def pass_pixels(picture: Picture, wanted: list[str]) -> dict[str, np.ndarray]:
+def pass_pixels(picture: Picture | scene_picture.Blank, wanted: list[str]) -> dict[str, np.ndarray]:
     """The passes of these names as Blender's flat runs; nothing else is computed."""
     from . import images
 
@@ -109,12 +110,19 @@ def pass_pixels(picture: Picture, wanted: list[str]) -> dict[str, np.ndarray]:
     return {name: images.flat(made[name]) for name in wanted}
 
 
-def left_out(depsgraph: bpy.types.Depsgraph) -> int:
-    """How many objects there are that other engines would draw and this one does not."""
+def left_out(depsgraph: bpy.types.Depsgraph, space: bpy.types.SpaceView3D | None = None) -> int:
+    """How many objects there are that other engines would draw and this one does not.
+
+    Args:
+        space: the 3D view that is drawn; None for a render.
+    """
     return sum(
-        instance.object.type in SOLID_TYPES and not instance.object.ssgan3d.is_portrait
+        instance.object.type in SOLID_TYPES
+        and not scene_picture.source_of(instance).ssgan3d.is_portrait
         for instance in depsgraph.object_instances
-        if instance.show_self
+        # A text or surface comes a second time, as its mesh.
+        if scene_picture.source_of(instance) != instance.parent
+        and scene_picture.is_shown(instance, space)
     )
 
 
@@ -155,11 +163,11 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             self.report({"ERROR"}, describe(error))
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
-        scene, render = depsgraph.scene, depsgraph.scene.render
+        scene, render, layer = depsgraph.scene, depsgraph.scene.render, depsgraph.view_layer
         people = scene_picture.sitters(depsgraph)
-        if not people:
-            raise PortraitError("No portrait is in this view layer: add one (Add > Portrait).")
-        if scene.camera is None:
+        if not people and not scene_picture.are_in(scene):
+            raise PortraitError("No portrait is in this scene: add one (Add > Portrait).")
+        if people and scene.camera is None:
             raise PortraitError("This scene has no camera: add one and make it active.")
         if render.use_multiview:
             raise PortraitError("Portraits have no stereo view: switch Stereoscopy off.")
@@ -174,14 +182,6 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         if render.use_border:
             size, border = _border(render, frame)
             check_size(*size)
-        view = camera_bridge.view_of_camera(
-            scene.camera,
-            depsgraph,
-            frame,
-            (render.pixel_aspect_x, render.pixel_aspect_y),
-            border,
-        )
-        layer = depsgraph.view_layer
         passes = list(own_passes(layer))
         if self.is_animation:
             images.check_space(
@@ -189,21 +189,37 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
                 size,
                 5 + sum(channels for _, channels, *_ in passes),
             )
-        shot = Shot(people, view, size, render.film_transparent, preferences.get().outside)
         wanted = [
             "Combined",
             *(["Depth"] if layer.use_pass_z else []),
             *(name for name, *_ in passes),
         ]
-        pixels = self._pixels(shot, wanted)
-        if pixels is None:
+        if not people:  # all are hidden in this frame or layer
+            self._write(layer, size, pass_pixels(scene_picture.blank(size), wanted))
             return
-        for name, channels, letters, _ in passes:
+        view = camera_bridge.view_of_camera(
+            scene.camera,
+            depsgraph,
+            frame,
+            (render.pixel_aspect_x, render.pixel_aspect_y),
+            border,
+        )
+        shot = Shot(people, view, size, render.film_transparent, preferences.get().outside)
+        pixels = self._pixels(shot, wanted)
+        if pixels is not None:
+            self._write(layer, size, pixels)
+            self._warn(shot)
+
+    def _write(
+        self, layer: bpy.types.ViewLayer, size: tuple[int, int], pixels: dict[str, np.ndarray]
+    ) -> None:
+        """Hand a view layer's passes to Blender."""
+        for name, channels, letters, _ in own_passes(layer):
             self.add_pass(name, channels, letters, layer=layer.name)
         result = self.begin_result(0, 0, *size, layer=layer.name)
         written = result.layers[0].passes
-        for name in wanted:
-            written[name].rect.foreach_set(pixels[name])
+        for name, values in pixels.items():
+            written[name].rect.foreach_set(values)
         self.end_result(result)
         if crypto_passes(layer):
             from ..core import cryptomatte
@@ -213,6 +229,16 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             for key, value in cryptomatte.metadata(f"{layer.name}.{CRYPTO_LAYER}", names).items():
                 final.stamp_data_add_field(key, value)
         self.update_progress(1.0)
+
+    def _warn(self, shot: Shot) -> None:
+        """Say that a picture is not what was asked for, once for a still or a whole animation."""
+        global _warning
+        if _warning is not None:
+            return
+        unknown = scene_picture.side_unknown(shot)
+        if unknown is not None:
+            _warning = f"{unknown} The picture shows the nearest view."
+            self.report({"WARNING"}, _warning)
 
     def _pixels(self, shot: Shot, wanted: list[str]) -> dict[str, np.ndarray] | None:
         """Render the passes ``wanted`` in a thread, so that Esc is noticed at once; None if it was.
@@ -245,7 +271,10 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         return None if self.test_break() else result.result()
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Called when the scene has changed, before the next :meth:`view_draw`."""
+        """Called when the scene has changed, before the next :meth:`view_draw`.
+
+        Blender counts local view, local collections and visibility of types as such changes.
+        """
         self._people = None
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
@@ -273,8 +302,8 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         from . import camera_bridge
 
         if self._people is None:
-            self._people = scene_picture.sitters(depsgraph)
-            self._left_out = left_out(depsgraph)
+            self._people = scene_picture.sitters(depsgraph, context.space_data)
+            self._left_out = left_out(depsgraph, context.space_data)
         if self._canvas is None:
             self._canvas = viewport.Canvas(_redraw_of(self))
         region, scene = context.region, depsgraph.scene
@@ -300,8 +329,9 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         self._canvas.draw(shot, region, context.region_data)
         if self._canvas.error:
             return self._canvas.error
-        if scene_picture.is_beyond(shot):
-            return iface_("the nearest view that the model knows: it has not learned this side")
+        unknown = scene_picture.side_unknown(shot)
+        if unknown is not None:
+            return iface_("shows the nearest view: {}").format(unknown)
         if self._left_out == 1:
             return iface_("draws portraits only: 1 other object is left out")
         if self._left_out:
@@ -321,6 +351,21 @@ def _redraw_of(engine: SSGAN3D_RE_engine) -> Callable[[], None]:
                 engine.tag_redraw()
 
     return redraw
+
+
+_warning: str | None = None
+
+
+def last_warning() -> str | None:
+    """What the last still or animation warned of: it shows another view than was asked for."""
+    return _warning
+
+
+@persistent
+def _forget_warning(*_: object) -> None:
+    """Handler: a still or an animation begins. Blender makes an engine for each of its frames."""
+    global _warning
+    _warning = None
 
 
 _executor: ThreadPoolExecutor | None = None
@@ -352,6 +397,7 @@ _joined: list[type[bpy.types.Panel]] = []
 
 def attach() -> None:
     """Show Blender's own panels for camera, output, colours and objects with this engine."""
+    bpy.app.handlers.render_init.append(_forget_warning)
     for panel in bpy.types.Panel.__subclasses__():
         engines = getattr(panel, "COMPAT_ENGINES", ())
         if "BLENDER_RENDER" in engines and not panel.__name__.startswith(FOREIGN_PANELS):
@@ -365,6 +411,7 @@ def detach() -> None:
     for panel in _joined:
         panel.COMPAT_ENGINES.discard(ENGINE_ID)
     _joined.clear()
+    bpy.app.handlers.render_init.remove(_forget_warning)
     viewport.detach()
     if _executor is not None:
         _executor.shutdown()

@@ -5,6 +5,7 @@ The values are gathered on the thread that Blender calls; the picture may be mad
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 
     import bpy
     from mathutils import Matrix
+    from torch import Tensor
 
+    from ..core.camera import Camera
     from ..core.compositing import Picture
     from ..core.engine import PortraitEngine
     from ..core.latents import PortraitLatents, PortraitRecipe
     from ..core.picture import Rendering
     from .camera_bridge import View
+
+
+# Types of objects whose switch in a 3D view is not named as they are.
+_SWITCHES = {"SURFACE": "surf", "GREASEPENCIL": "grease_pencil"}
 
 
 class Sitter(NamedTuple):
@@ -48,6 +55,15 @@ class Shot(NamedTuple):
     outside: str
 
 
+class Blank(NamedTuple):
+    """What a ``Picture`` holds, where nobody is to be seen."""
+
+    color: Tensor
+    depth: Tensor
+    masks: Tensor
+    labels: Tensor
+
+
 _known: WeakKeyDictionary[PortraitEngine, Memo[PortraitLatents]] = WeakKeyDictionary()
 
 
@@ -59,30 +75,119 @@ def _latents(engine: PortraitEngine, recipe: PortraitRecipe) -> PortraitLatents:
     return memo.get(repr(recipe), lambda: recipe.resolve(engine))
 
 
-def sitters(depsgraph: bpy.types.Depsgraph) -> tuple[Sitter, ...]:
+def sitters(
+    depsgraph: bpy.types.Depsgraph, space: bpy.types.SpaceView3D | None = None
+) -> tuple[Sitter, ...]:
     """All portraits that are to be drawn, instances of collections among them.
+
+    Args:
+        space: the 3D view that they are drawn in; None for a render.
 
     Raises:
         PortraitError: a value of a portrait is not a number.
     """
     return tuple(
-        Sitter(portraits.recipe(instance.object), instance.matrix_world.copy())
+        Sitter(portraits.recipe(source_of(instance)), instance.matrix_world.copy())
         for instance in depsgraph.object_instances
-        if instance.object.ssgan3d.is_portrait and instance.show_self
+        if source_of(instance).ssgan3d.is_portrait and is_shown(instance, space)
     )
 
 
-def is_beyond(shot: Shot) -> bool:
-    """Whether a portrait is seen from farther to the side, above or below than the model knows."""
-    from ..core.camera import side_unknown
+def source_of(instance: bpy.types.DepsgraphObjectInstance) -> bpy.types.Object:
+    """The object that holds the settings. Blender forgets to free those that are asked of an
+    instance's own, passing object.
+    """
+    return instance.instance_object if instance.is_instance else instance.object
+
+
+def is_shown(
+    instance: bpy.types.DepsgraphObjectInstance, space: bpy.types.SpaceView3D | None
+) -> bool:
+    """Whether an object is drawn: in a 3D view its local view, its local collections and its
+    visibility of types count as well.
+
+    Args:
+        space: the 3D view; None for a render.
+    """
+    if space is None or not instance.show_self:
+        return instance.show_self
+    # The object of an instance is asked for its type alone: in Python it does not know of local
+    # views where it was put.
+    owner = instance.parent if instance.is_instance else instance.object
+    if not _shows_type(space, instance.object.type):
+        return False
+    if _shows_type(space, owner.type):
+        return owner.visible_in_viewport_get(space)
+    # Hiding empties leaves what is instanced at them.
+    return space.local_view is None or owner.local_view_get(space)
+
+
+def _shows_type(space: bpy.types.SpaceView3D, kind: str) -> bool:
+    return getattr(space, f"show_object_viewport_{_SWITCHES.get(kind, kind.lower())}")
+
+
+def are_in(scene: bpy.types.Scene) -> bool:
+    """Whether a scene has a portrait, hidden or not: among its objects or in a collection that is
+    instanced there.
+    """
+    groups, known = [scene.objects], set()
+    while groups:
+        for candidate in groups.pop():
+            if candidate.ssgan3d.is_portrait:
+                return True
+            collection = candidate.instance_collection
+            if collection is not None and collection not in known:
+                known.add(collection)
+                groups.append(collection.all_objects)
+    return False
+
+
+def side_unknown(shot: Shot) -> str | None:
+    """One sentence with the angle if a portrait in the picture is seen from farther to the side,
+    above or below than the model knows.
+    """
+    from ..core.camera import side_unknown as unknown
     from . import camera_bridge
 
     config = ModelConfig()
-    cameras = (
-        camera_bridge.to_core(shot.view, sitter.matrix, config.unit_metres)
-        for sitter in shot.sitters
+    for sitter in shot.sitters:
+        camera = camera_bridge.to_core(shot.view, sitter.matrix, config.unit_metres)
+        said = unknown(camera, config)
+        if said is not None and _may_show(camera):
+            return said
+    return None
+
+
+def _may_show(camera: Camera) -> bool:
+    """Whether something of the head, which fits in [-1, 1]³, may be in the camera's picture."""
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places, depths = camera.project(np.array(list(product((-1.0, 1.0), repeat=3))))
+    ahead = places[depths > 0]
+    return len(ahead) > 0 and bool((ahead.min(0) < 1).all() and (ahead.max(0) > -1).all())
+
+
+def blank(size: tuple[int, int]) -> Blank:
+    """The picture of nobody: clear, infinitely far, all background.
+
+    Args:
+        size: (width, height) in pixels.
+    """
+    import torch
+
+    from ..core.compositing import FAR
+    from ..core.parts import BACKGROUND, PART_COUNT
+
+    shape = (size[1], size[0])
+    masks = torch.zeros(PART_COUNT, *shape)
+    masks[BACKGROUND] = 1
+    return Blank(
+        color=torch.zeros(*shape, 4),
+        depth=torch.full(shape, FAR),
+        masks=masks,
+        labels=torch.full(shape, BACKGROUND, dtype=torch.uint8),
     )
-    return any(side_unknown(camera, config) is not None for camera in cameras)
 
 
 def take(

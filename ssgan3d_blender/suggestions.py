@@ -16,7 +16,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import IntProperty
 
 from ..core.parts import PARTS, part_index
-from . import history, jobs, portraits, preferences, properties, runtime, snapshot, transplant
+from . import jobs, portraits, preferences, properties, runtime, snapshot, transplant
 from .messages import cancels_on_error
 from .panel import PortraitPanel
 from .part_operators import EditOperator
@@ -152,7 +152,7 @@ class SSGAN3D_OT_take_suggestion(EditOperator, bpy.types.Operator):
 
     bl_idname = "ssgan3d.take_suggestion"
     bl_label = "Take"
-    bl_description = "Give the part this look"
+    bl_description = "Give the part this look, even if it is locked"
 
     part_seed: IntProperty(name="Seed", min=0, max=properties.MAX_SEED)
 
@@ -162,7 +162,7 @@ class SSGAN3D_OT_take_suggestion(EditOperator, bpy.types.Operator):
         portrait = portraits.active(context)
         name = transplant.chosen_part(portrait)
         properties.fill_parts(portrait.ssgan3d)
-        with history.step(portrait.ssgan3d):
+        with self.step(portrait):
             values = suggested(name, self.part_seed)
             snapshot.put_part(portrait.ssgan3d.parts[name], values)
         return {"FINISHED"}

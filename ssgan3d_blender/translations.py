@@ -51,9 +51,9 @@ GERMAN: dict[str, str] = {
     ),
     "An object for each part": "Ein Objekt für jeden Teil",
     "Another person, or another version of one part with the others as they are. Locked parts "
-    "stay exactly as they are": (
+    "stay exactly as they are; as long as there are any, no part, such as glasses, comes or goes": (
         "Eine andere Person, oder ein Teil anders und die übrigen, wie sie sind. Gesperrte Teile "
-        "bleiben genau so"
+        "bleiben genau so; solange es welche gibt, kommt und geht kein Teil, etwa eine Brille"
     ),
     "Another person, parts and all": "Eine andere Person mit allen Teilen",
     "Apply Portrait Preset": "Porträtvorlage anwenden",
@@ -73,9 +73,9 @@ GERMAN: dict[str, str] = {
     "Card": "Karte",
     "Change": "Änderung",
     "Change some of the parts, each to that of another person. Locked and hidden parts stay "
-    "exactly as they are": (
+    "exactly as they are, and no part, such as glasses, comes or goes": (
         "Einige Teile ändern, jeden in den einer anderen Person. Gesperrte und versteckte Teile "
-        "bleiben genau so"
+        "bleiben genau so, und kein Teil, etwa eine Brille, kommt oder geht"
     ),
     "Clothes": "Kleidung",
     "Colours": "Farben",
@@ -148,13 +148,17 @@ GERMAN: dict[str, str] = {
     "Front": "Vorne",
     "Full": "Voll",
     "Give the chosen part the look that it has in the portrait above, whose seeds it takes. "
-    "Variety stays this portrait's": (
+    "Variety stays this portrait's. A locked part is replaced as well": (
         "Dem gewählten Teil das Aussehen geben, das er im Porträt darüber hat; er übernimmt "
-        "dessen Startwerte. Die Vielfalt bleibt die dieses Porträts"
+        "dessen Startwerte. Die Vielfalt bleibt die dieses Porträts. Auch ein gesperrter Teil wird "
+        "ersetzt"
     ),
-    "Give the part this look": "Dem Teil dieses Aussehen geben",
-    "Give this part back the look that it has in this portrait by itself": (
-        "Diesem Teil das Aussehen zurückgeben, das er in diesem Porträt von sich aus hat"
+    "Give the part this look, even if it is locked": (
+        "Dem Teil dieses Aussehen geben, auch wenn er gesperrt ist"
+    ),
+    "Give this part back the look that it has in this portrait by itself, even if it is locked": (
+        "Diesem Teil das Aussehen zurückgeben, das er in diesem Porträt von sich aus hat, auch "
+        "wenn er gesperrt ist"
     ),
     "Give this portrait the look of the preset, all parts and the variety": (
         "Diesem Porträt das Aussehen der Vorlage geben, alle Teile und die Vielfalt"
@@ -190,11 +194,12 @@ GERMAN: dict[str, str] = {
     "How far the shape of this part moves towards the mix seed's": (
         "Wie weit die Form dieses Teils zu der des Mischwerts rückt"
     ),
-    "How many portraits are kept ready to be drawn again at once. Each takes about 16 MB with the"
-    " embedded model; fewer leave more memory to the rest of Blender": (
-        "Wie viele Porträts bereitgehalten werden, um sofort wieder gezeichnet zu werden. Jedes "
-        "braucht mit dem beiliegenden Modell etwa 16 MB; weniger lassen dem übrigen Blender mehr "
-        "Speicher"
+    "How many portraits are kept ready to be drawn again at once; a scene may have more, which are"
+    " computed anew. Each takes about 16 MB with the embedded model on a processor; fewer leave "
+    "more memory to the rest of Blender": (
+        "Wie viele Porträts bereitgehalten werden, um sofort wieder gezeichnet zu werden; eine "
+        "Szene darf mehr haben, die dann neu berechnet werden. Jedes braucht mit dem beiliegenden "
+        "Modell auf einem Prozessor etwa 16 MB; weniger lassen dem übrigen Blender mehr Speicher"
     ),
     "How the camera moves": "Wie die Kamera sich bewegt",
     "How the meshes get the portrait's colours": "Wie die Meshes die Farben des Porträts bekommen",
@@ -222,8 +227,11 @@ GERMAN: dict[str, str] = {
         "Für jeden Teil ein weiteres Bild halten, weiß, wo der Teil zu sehen ist, als "
         "Texturknoten im Material der Karte. Ausschalten entfernt sie"
     ),
-    "Keep this part exactly as it is when the portrait is randomised": (
-        "Diesen Teil genau so lassen, wenn das Porträt gewürfelt wird"
+    "Keep this part exactly as it is when the portrait is randomised. A lock holds against chance,"
+    " not against what you set, take, paste or reset yourself": (
+        "Diesen Teil genau so lassen, wenn das Porträt gewürfelt wird. Die Sperre hält gegen den "
+        "Zufall, nicht gegen das, was selbst eingestellt, genommen, eingefügt oder zurückgesetzt "
+        "wird"
     ),
     "Leave edit mode first": "Zuerst den Bearbeitungsmodus verlassen",
     "Left out; what is behind it shows": "Weggelassen; was dahinter ist, wird sichtbar",
@@ -261,10 +269,12 @@ GERMAN: dict[str, str] = {
     "Mark as Portrait Asset": "Als Porträt-Asset kennzeichnen",
     "Masks": "Masken",
     "Measure": "Messen",
-    "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres; the "
+    "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, with "
+    "vertex colours (STL has none): one mesh a part in GLB, one mesh in the other formats. The "
     "scene stays as it is": (
         "Aus den Teilen dieses Porträts Meshes machen und sie in eine Datei GLB, OBJ, PLY oder "
-        "STL schreiben, in Metern; die Szene bleibt, wie sie ist"
+        "STL schreiben, in Metern, mit Vertexfarben (STL hat keine): ein Mesh je Teil in GLB, ein "
+        "Mesh in den anderen Formaten. Die Szene bleibt, wie sie ist"
     ),
     "Mix Seed": "Mischwert",
     "Mixed from all sides that show a point: no seams, as fine as the mesh": (
@@ -329,9 +339,12 @@ GERMAN: dict[str, str] = {
     "Precision": "Genauigkeit",
     "Processor": "Prozessor",
     "Put the scene's camera before the active portrait's face, framed as the model was trained. "
-    "Makes a camera if the scene has none": (
+    "Makes a camera if the scene has none, or one that a parent, a constraint or keyframes move, "
+    "which stays as it is": (
         "Die Kamera der Szene vor das Gesicht des aktiven Porträts stellen, im Bildausschnitt, "
-        "mit dem das Modell trainiert wurde. Macht eine Kamera, wenn die Szene keine hat"
+        "mit dem das Modell trainiert wurde. Macht eine Kamera, wenn die Szene keine hat oder "
+        "eine, die ein Eltern-Objekt, ein Constraint oder Keyframes bewegen; diese bleibt, wie sie "
+        "ist"
     ),
     "PyTorch is being installed": "PyTorch wird gerade installiert",
     "PyTorch is in use: restart Blender first": (
@@ -345,6 +358,7 @@ GERMAN: dict[str, str] = {
         "Sich das Aussehen des gewählten Teils merken, um es in ein anderes Porträt einzufügen"
     ),
     "Remove": "Entfernen",
+    "Render > Color Management": "Render > Farbverwaltung",
     "Render Image": "Bild rendern",
     "Render this frame as F12 does, into one multilayer EXR file in 32 bits: picture, depth, part"
     " index, a soft mask for each part, and Cryptomatte. The scene's output settings stay as they"
@@ -372,11 +386,11 @@ GERMAN: dict[str, str] = {
     "Shape and Texture": "Form und Textur",
     "Show": "Zeigen",
     "Show a message in the status bar": "In der Statusleiste eine Mitteilung zeigen",
-    "Show colours as the model makes them: view transform Standard, no look, no exposure. AgX and"
-    " Filmic are made for light and wash a finished picture out": (
+    "Show colours as the model makes them: view transform Standard, no look, no exposure, no white "
+    "balance. AgX and Filmic are made for light and wash a finished picture out": (
         "Farben zeigen, wie das Modell sie macht: Ansichtstransformation Standard, kein Look, "
-        "keine Belichtung. AgX und Filmic sind für Licht gemacht und lassen ein fertiges Bild "
-        "verblassen"
+        "keine Belichtung, kein Weißabgleich. AgX und Filmic sind für Licht gemacht und lassen ein "
+        "fertiges Bild verblassen"
     ),
     "Show eight pictures of this portrait, each with the chosen part of another person. The "
     "portrait changes when you take one": (
@@ -473,10 +487,12 @@ GERMAN: dict[str, str] = {
         "Diese Szene hat keine Porträtkarte: zuerst eine hinzufügen"
     ),
     "To Seed": "Bis Startwert",
+    "The working space is {}": "Der Arbeitsfarbraum ist {}",
     "Towards the face and back": "Zum Gesicht und zurück",
     "Transparent": "Transparent",
     "Transparent Background": "Transparenter Hintergrund",
     "True Colours": "Echte Farben",
+    "True colours need Linear Rec.709:": "Echte Farben brauchen Linear Rec.709:",
     "Turn every card of the scene to the camera, draw its picture anew and pack it into the file;"
     " cards that are not live as well": (
         "Jede Karte der Szene zur Kamera drehen, ihr Bild neu zeichnen und in die Datei packen; "
@@ -556,9 +572,7 @@ GERMAN: dict[str, str] = {
         "hier ist kein Porträt zu sehen (Hinzufügen > Porträt)"
     ),
     "not told": "nicht angegeben",
-    "the nearest view that the model knows: it has not learned this side": (
-        "die nächste Ansicht, die das Modell kennt: diese Seite hat es nicht gelernt"
-    ),
+    "shows the nearest view: {}": "zeigt die nächste Ansicht: {}",
     "trying it out": "probiert es aus",
     "{} of {}": "{} von {}",
 }

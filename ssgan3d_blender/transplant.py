@@ -14,7 +14,7 @@ from bpy.props import EnumProperty, PointerProperty
 
 from ..core.errors import PortraitError
 from ..core.parts import PART_NAMES, PARTS, part_index
-from . import history, portraits, preferences, properties, runtime, snapshot
+from . import portraits, preferences, properties, runtime, snapshot
 from .messages import cancels_on_error
 from .panel import PortraitPanel
 from .part_operators import ASPECT_ITEMS, EditOperator
@@ -92,8 +92,7 @@ def put_into(portrait: bpy.types.Object, source: Copied, aspect: str) -> None:
         )
     if mixed_in:
         values["mix_seed"] = mixed_in.pop()
-    with history.step(settings):
-        snapshot.put_part(part, values)
+    snapshot.put_part(part, values)
 
 
 def report(operator: bpy.types.Operator, portrait: bpy.types.Object, source: Copied) -> None:
@@ -137,8 +136,9 @@ class SSGAN3D_OT_paste_part(EditOperator, bpy.types.Operator):
     def description(cls, _context: bpy.types.Context, _properties: Any) -> str:
         """What happens to the picture, with the part's name."""
         if _copied is None:
-            return "Give this portrait the part that was copied"
-        return f"Give this portrait the {_copied.label.lower()} of {_copied.portrait}"
+            return "Give this portrait the part that was copied, even if its own is locked"
+        what = f"{_copied.label.lower()} of {_copied.portrait}"
+        return f"Give this portrait the {what}, even if its own is locked"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -153,7 +153,8 @@ class SSGAN3D_OT_paste_part(EditOperator, bpy.types.Operator):
         """Put it in."""
         assert _copied is not None  # poll has seen to it
         portrait = portraits.active(context)
-        put_into(portrait, _copied, "BOTH")
+        with self.step(portrait):
+            put_into(portrait, _copied, "BOTH")
         report(self, portrait, _copied)
         return {"FINISHED"}
 
@@ -165,7 +166,7 @@ class SSGAN3D_OT_take_part(EditOperator, bpy.types.Operator):
     bl_label = "Take Part"
     bl_description = (
         "Give the chosen part the look that it has in the portrait above, whose seeds it takes. "
-        "Variety stays this portrait's"
+        "Variety stays this portrait's. A locked part is replaced as well"
     )
 
     aspect: EnumProperty(name="Take", description="What to take", items=ASPECT_ITEMS)
@@ -184,7 +185,8 @@ class SSGAN3D_OT_take_part(EditOperator, bpy.types.Operator):
         """Take it."""
         portrait = portraits.active(context)
         source = copied_from(context.scene.ssgan3d_source, chosen_part(portrait))
-        put_into(portrait, source, self.aspect)
+        with self.step(portrait):
+            put_into(portrait, source, self.aspect)
         report(self, portrait, source)
         return {"FINISHED"}
 

@@ -198,3 +198,91 @@ def test_camera_panel_stays_while_the_camera_is_moved(
     assert subject(bpy.context) == portrait
     bpy.context.view_layer.objects.active = None
     assert subject(bpy.context) is None
+
+
+def camera_to_face(bpy: Any, portrait: Any) -> None:
+    """Press the button of that name, with the portrait active."""
+    bpy.context.view_layer.objects.active = portrait
+    bpy.ops.ssgan3d.setup_scene(use_engine=False, use_colours=False, use_camera=True)
+
+
+def standpoint(bpy: Any, addon: Addon, portrait: Any) -> Any:
+    """Where the scene's camera stands at this frame, for core."""
+    camera = bpy.context.scene.camera.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return addon("ssgan3d_blender.cameras").seen_by(camera, portrait.matrix_world)
+
+
+def is_before_the_face(camera: Any) -> bool:
+    """Whether core's camera has the trained framing."""
+    return (camera.yaw, camera.pitch, camera.distance) == pytest.approx((0, 0, 9 / 1.55), abs=1e-4)
+
+
+@pytest.mark.parametrize("path", ["TURNTABLE", "FIGURE_EIGHT", "DOLLY"])
+def test_camera_to_face_leaves_a_camera_path_as_it_is(
+    bpy: Any, addon: Addon, placed: Any, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bpy.ops.ssgan3d.camera_path(path=path, frames=12, yaw=0.6)
+    scene = bpy.context.scene
+    moving = scene.camera
+    before = flight(bpy, addon, placed)
+    scene.frame_set(1)
+    camera_to_face(bpy, placed)
+    assert scene.camera != moving and scene.camera.name.startswith("Portrait Camera")
+    assert is_before_the_face(standpoint(bpy, addon, placed))
+    said = capfd.readouterr().out
+    assert f"{moving.name} was left alone, because it moves with its parent" in said
+    scene.camera = moving
+    after = flight(bpy, addon, placed)
+    for camera, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(camera.pose, other.pose)
+    out_of_range, config = addon("core.camera").out_of_range, addon("core.config").ModelConfig()
+    assert {out_of_range(camera, config) for camera in after} == {None}
+
+
+@pytest.mark.parametrize("mover", ["constraint", "keyframes", "strip", "driver", "delta"])
+def test_camera_to_face_leaves_a_camera_that_something_moves(
+    bpy: Any, addon: Addon, placed: Any, mover: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene = bpy.context.scene
+    moving, frame = scene.camera, scene.frame_current
+    moving.location = (5.0, 0.0, 0.0)
+    if mover == "constraint":
+        target = bpy.data.objects.new("Target", None)
+        scene.collection.objects.link(target)
+        moving.constraints.new("TRACK_TO").target = target
+    elif mover == "driver":
+        moving.driver_add("rotation_euler", 2).driver.expression = "0.5"
+    else:
+        moving.keyframe_insert("delta_location" if mover == "delta" else "location", frame=frame)
+    if mover == "strip":
+        animation = moving.animation_data
+        animation.nla_tracks.new().strips.new("Strip", frame, animation.action)
+        animation.action = None
+    bpy.context.view_layer.update()
+    before = moving.matrix_world.copy()
+    camera_to_face(bpy, placed)
+    reason = "its constraint Track To" if mover == "constraint" else "keyframes or drivers move it"
+    assert f"{moving.name} was left alone, because {reason}" in capfd.readouterr().out
+    assert scene.camera != moving
+    scene.frame_set(frame)  # what is keyed comes back
+    assert moving.matrix_world == before
+    assert is_before_the_face(standpoint(bpy, addon, placed))
+
+
+def test_camera_to_face_takes_a_camera_that_stays_where_it_is_put(
+    bpy: Any, addon: Addon, placed: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene = bpy.context.scene
+    camera = scene.camera
+    camera.data.keyframe_insert("shift_x", frame=1)
+    camera.data.keyframe_insert("lens", frame=1)
+    camera.keyframe_insert("scale", frame=1)
+    camera.constraints.new("TRACK_TO").mute = True
+    camera.parent = placed  # follows the face
+    camera.location = (5.0, 0.0, 0.0)
+    bpy.context.view_layer.update()
+    camera_to_face(bpy, placed)
+    assert scene.camera == camera and "left alone" not in capfd.readouterr().out
+    placed.location.x += 2.0
+    scene.frame_set(1)
+    assert is_before_the_face(standpoint(bpy, addon, placed))

@@ -321,6 +321,78 @@ def test_what_is_wrong_is_said_and_the_card_stays(
         bpy.ops.ssgan3d.update_cards()
 
 
+@pytest.fixture
+def bereft(bpy: Any, scene: Any, portrait: Any) -> Any:
+    """A card whose portrait was deleted with X, while card and "From" point at it."""
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    card = bpy.context.object
+    scene.ssgan3d_source = portrait
+    bpy.ops.object.select_all(action="DESELECT")
+    portrait.select_set(True)
+    bpy.context.view_layer.objects.active = portrait
+    bpy.ops.ed.undo_push(message="Card")
+    assert bpy.ops.object.delete() == {"FINISHED"}
+    bpy.ops.ed.undo_push(message="Delete")
+    return card
+
+
+def test_deleted_portrait_is_gone_though_its_card_points_at_it(
+    bpy: Any, scene: Any, bereft: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = texels(bereft.ssgan3d_card.image)
+    scene.camera.location.x += 0.5
+    scene.frame_set(2)
+    assert "The portrait of 'Portrait Card' is gone" in capfd.readouterr().err
+    np.testing.assert_array_equal(texels(bereft.ssgan3d_card.image), before)
+    with pytest.raises(RuntimeError, match="is gone"):
+        bpy.ops.ssgan3d.update_cards()
+    bpy.context.view_layer.objects.active = bereft
+    assert bpy.types.SSGAN3D_PT_card.poll(bpy.context)  # which says it
+    with pytest.raises(RuntimeError, match="Select a portrait first"):
+        bpy.ops.ssgan3d.render_images()
+
+
+def test_undo_brings_a_deleted_portrait_back_to_its_card(
+    bpy: Any, addon: Addon, bereft: Any, tmp_path: Path
+) -> None:
+    bpy.context.scene.frame_set(2)  # the card notices
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "between.blend"))
+    bpy.ops.ed.undo()
+    portrait, card = bpy.data.objects["Portrait"], bpy.data.objects["Portrait Card"]
+    assert portrait.users_collection and card.ssgan3d_card.portrait == portrait == card.parent
+    assert bpy.context.scene.ssgan3d_source == portrait
+    before = texels(card.ssgan3d_card.image)
+    portrait.ssgan3d.seed = 99
+    bpy.context.scene.frame_set(3)
+    assert addon("ssgan3d_blender.card_updates").problem(card) is None
+    assert np.abs(texels(card.ssgan3d_card.image) - before).max() > 0.1
+
+
+def test_deleted_portrait_is_not_saved(bpy: Any, bereft: Any, tmp_path: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    assert sorted(item.name for item in bpy.data.objects) == ["Portrait Camera", "Portrait Card"]
+
+
+def test_portrait_that_stands_in_an_instanced_collection_alone_has_its_card(
+    bpy: Any, addon: Addon, scene: Any, portrait: Any
+) -> None:
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    card = bpy.context.object
+    hidden = bpy.data.collections.new("Cast")
+    hidden.objects.link(portrait)
+    scene.collection.objects.unlink(portrait)
+    stage = bpy.data.objects.new("Stage", None)
+    stage.instance_type, stage.instance_collection = "COLLECTION", hidden
+    scene.collection.objects.link(stage)
+    assert not portrait.users_scene
+    before = texels(card.ssgan3d_card.image)
+    portrait.ssgan3d.seed = 99
+    scene.frame_set(2)
+    assert addon("ssgan3d_blender.card_updates").problem(card) is None
+    assert np.abs(texels(card.ssgan3d_card.image) - before).max() > 0.1
+
+
 def test_camera_outside_the_range_sees_the_nearest_view(
     bpy: Any, addon: Addon, scene: Any, portrait: Any, tmp_path: Path
 ) -> None:

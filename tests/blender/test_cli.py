@@ -48,6 +48,26 @@ def test_render_from_the_side_differs(run: Callable[..., int], tmp_path: Path) -
     assert np.abs(read(tmp_path / "0.png") - read(tmp_path / "30.png")).max() > 3
 
 
+def test_nearest_view_is_told_and_no_failure(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = (
+        "The camera stands 80° to the side; the model knows up to 49°. "
+        "The picture shows the nearest view."
+    )
+    arguments = ["render", "--size", 16, "-o", tmp_path / "a.png"]
+    assert run(*arguments, "--yaw", 80) == 0
+    assert capsys.readouterr().err == f"ssgan3d: {said}\n"
+    assert run(*arguments, "--yaw", 80, "--json") == 0
+    heard = capsys.readouterr()
+    assert heard.err == f"ssgan3d: {said}\n"
+    assert json.loads(heard.out.splitlines()[-1])["warning"] == said
+    for known in (arguments, ["turntable", "--frames", 2, "--size", 16, "-o", tmp_path / "t"]):
+        assert run(*known, "--json") == 0
+        heard = capsys.readouterr()
+        assert heard.err == "" and "warning" not in json.loads(heard.out.splitlines()[-1])
+
+
 def test_turntable_frames(run: Callable[..., int], tmp_path: Path) -> None:
     assert run("turntable", "--frames", 3, "--size", 32, "-o", tmp_path / "turn") == 0
     names = sorted(path.name for path in (tmp_path / "turn").iterdir())

@@ -280,3 +280,68 @@ def test_a_recipe_is_a_portrait_as_text(bpy: Any, addon: Addon, portrait: Any) -
     ):
         with pytest.raises(addon("core.errors").PortraitError):
             check(bad)
+
+
+def test_changing_what_is_animated_is_done_and_warned_of(
+    bpy: Any, portrait: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = portrait.ssgan3d
+    portrait.keyframe_insert("ssgan3d.seed", frame=1)
+    portrait.keyframe_insert('ssgan3d.parts["hat"].shape_seed', frame=1)  # stays -1
+    settings.parts["nose"].driver_add("texture_seed").driver.expression = "3"
+    settings.parts.add().name = "antlers"
+    portrait.keyframe_insert('ssgan3d.parts["antlers"].mix_seed', frame=1)
+    settings.parts.remove(settings.parts.find("antlers"))  # its curve stays
+    bpy.context.view_layer.update()
+
+    def warning_of(operator: str, **options: Any) -> str:
+        capfd.readouterr()
+        assert getattr(bpy.ops.ssgan3d, operator)(**options) == {"FINISHED"}
+        said = capfd.readouterr().out
+        return said.partition("Animated, so the next frame undoes the change: ")[2]
+
+    assert warning_of("randomise", random_seed=77).startswith("Seed, Texture Seed of Nose. Insert")
+    assert settings.seed == 77
+    bpy.context.scene.frame_set(1)
+    assert settings.seed == 1  # as was said
+    hair = warning_of("randomise", part="hair", random_seed=5)
+    assert hair == "" and settings.parts["hair"].shape_seed == 5
+    assert warning_of("randomise", part="nose", aspect="SHAPE") == ""
+    assert warning_of("randomise", part="nose").startswith("Texture Seed of Nose. Insert")
+    settings.active_part = settings.parts.find("hat")
+    assert warning_of("take_suggestion", part_seed=8).startswith("Shape Seed of Hat. Insert")
+
+
+def test_locks_hold_against_chance_and_tooltips_say_what_they_do_not_hold_against(
+    bpy: Any, addon: Addon, portrait: Any
+) -> None:
+    hair = portrait.ssgan3d.parts["hair"]
+    hair.lock = True
+    portrait.ssgan3d.active_part = portrait.ssgan3d.parts.find("hair")
+    bpy.ops.ssgan3d.take_suggestion(part_seed=7)
+    assert hair.shape_seed == 7
+    bpy.ops.ssgan3d.copy_part()
+    bpy.ops.ssgan3d.reset_part(part="hair")
+    assert hair.shape_seed == -1
+    bpy.ops.ssgan3d.paste_part()
+    assert hair.shape_seed == 7 and hair.lock
+    paste = addon("ssgan3d_blender.transplant").SSGAN3D_OT_paste_part
+    tips = [
+        bpy.ops.ssgan3d.take_suggestion.get_rna_type().description,
+        bpy.ops.ssgan3d.reset_part.get_rna_type().description,
+        bpy.ops.ssgan3d.take_part.get_rna_type().description,
+        paste.description(bpy.context, None),
+    ]
+    assert all("locked" in tip for tip in tips), tips
+
+
+def test_no_part_comes_or_goes_while_one_is_locked_and_the_tooltips_say_so(
+    bpy: Any, portrait: Any, codes: Callable[[Any], Any]
+) -> None:
+    portrait.ssgan3d.parts["nose"].lock = True
+    before = codes(portrait).visible
+    for seed in range(8):
+        for operator in (bpy.ops.ssgan3d.randomise, bpy.ops.ssgan3d.surprise):
+            operator(random_seed=seed)
+            assert codes(portrait).visible.equal(before)
+            assert "glasses, comes or goes" in operator.get_rna_type().description

@@ -16,6 +16,38 @@ from tests.blender.helpers import Addon, tick_until_done
 RESOLUTION = 32
 
 
+def activate(bpy: Any, item: Any) -> None:
+    bpy.ops.object.select_all(action="DESELECT")
+    item.select_set(True)
+    bpy.context.view_layer.objects.active = item
+
+
+def as_in_a_window(addon: Addon, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have jobs end later, as with a window; returns what they will tell."""
+    said: list[str] = []
+    jobs = addon("ssgan3d_blender.jobs")
+    monkeypatch.setattr(jobs, "_in_background", lambda: False)
+    monkeypatch.setattr(jobs, "tell", lambda _level, message: said.append(message))
+    return said
+
+
+def texture(bpy: Any, portrait: Any) -> Any:
+    """Extract textured meshes; the node that gives them their colours."""
+    activate(bpy, portrait)
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16, colours="TEXTURE") == {"FINISHED"}
+    return texture_node(portrait)
+
+
+def texture_node(portrait: Any) -> Any:
+    (material,) = {item.active_material for item in portrait.children}
+    (node,) = [node for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
+    return node
+
+
+def colours(node: Any) -> np.ndarray:
+    return np.array(node.image.pixels[:])
+
+
 def vertices_of(item: Any) -> np.ndarray:
     flat = np.empty(3 * len(item.data.vertices), np.float32)
     item.data.vertices.foreach_get("co", flat)
@@ -146,6 +178,87 @@ def test_texture_shows_the_portraits_colours(bpy: Any, portrait: Any, expected: 
     assert np.median(np.concatenate(errors)) < 0.03
 
 
+def test_textures_stay_the_portraits_when_it_is_renamed(bpy: Any, portrait: Any) -> None:
+    portrait.name = "Ann"
+    bob = texture(bpy, portrait)
+    before = colours(bob)
+    portrait.name = "Bob"
+    bpy.ops.ssgan3d.add_portrait(seed=9)
+    bpy.context.object.name = "Ann"
+    ann = texture(bpy, bpy.context.object)
+    assert ann.id_data != bob.id_data and ann.image != bob.image
+    np.testing.assert_array_equal(colours(bob), before)
+    portrait.ssgan3d.seed = 5
+    assert texture(bpy, portrait) == bob and bob.image.name == "Bob Texture"
+    assert not np.array_equal(colours(bob), before)
+    assert len(bpy.data.images) == 2
+
+
+def test_textures_of_a_duplicate_are_its_own(bpy: Any, portrait: Any) -> None:
+    mine = texture(bpy, portrait)
+    before = colours(mine)
+    activate(bpy, portrait)
+    bpy.ops.object.duplicate()
+    copy = bpy.context.object
+    copy.ssgan3d.seed = 9
+    theirs = texture(bpy, copy)
+    assert theirs.id_data != mine.id_data and theirs.image != mine.image
+    np.testing.assert_array_equal(colours(mine), before)
+
+
+@pytest.mark.parametrize("related", [False, True])
+def test_textures_of_an_appended_portrait_are_its_own(
+    bpy: Any, portrait: Any, tmp_path: Path, related: bool
+) -> None:
+    """Related: both come from the same portrait, in two versions of a file."""
+    theirs = colours(texture(bpy, portrait))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "theirs.blend"))
+    if related:
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
+    else:
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        bpy.ops.ssgan3d.add_portrait(seed=9)
+    mine = bpy.data.objects["Portrait"]
+    texture(bpy, mine)
+    with bpy.data.libraries.load(str(tmp_path / "theirs.blend")) as (there, wanted):
+        wanted.objects = [name for name in there.objects if name != "Portrait Camera"]
+    for item in wanted.objects:
+        bpy.context.scene.collection.objects.link(item)
+    appended = next(item for item in wanted.objects if item.ssgan3d.is_portrait)
+    assert appended.name == "Portrait.001"
+    np.testing.assert_array_equal(colours(texture_node(appended)), theirs)
+    mine.ssgan3d.seed = 5
+    my_node = texture(bpy, mine)
+    my_colours = colours(my_node)
+    np.testing.assert_array_equal(colours(texture_node(appended)), theirs)
+    appended.ssgan3d.seed = 7
+    again = texture(bpy, appended)
+    assert again.id_data != my_node.id_data and again.image != my_node.image
+    assert not np.array_equal(colours(again), theirs)
+    np.testing.assert_array_equal(colours(my_node), my_colours)
+
+
+def test_linked_portrait_and_a_namesake_have_textures_of_their_own(
+    bpy: Any, portrait: Any, tmp_path: Path
+) -> None:
+    texture(bpy, portrait)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, wanted):
+        wanted.objects = there.objects
+    linked = next(item for item in wanted.objects if item.ssgan3d.is_portrait)
+    bpy.context.scene.collection.objects.link(linked)
+    bpy.ops.ssgan3d.add_portrait(seed=9)
+    mine = texture(bpy, bpy.context.object)
+    before = colours(mine)
+    assert mine.id_data.library is None and mine.image.library is None
+    bpy.context.view_layer.objects.active = linked
+    for _ in range(2):
+        assert bpy.ops.ssgan3d.extract_meshes(resolution=16, colours="TEXTURE") == {"FINISHED"}
+    np.testing.assert_array_equal(colours(mine), before)
+    assert len([image for image in bpy.data.images if image.library is None]) == 2
+
+
 def test_meshes_of_parts_that_were_hidden_since_go(bpy: Any, portrait: Any, expected: Any) -> None:
     bpy.ops.ssgan3d.extract_meshes(resolution=16)
     hidden = portrait.children[0]["ssgan3d_part"]
@@ -191,19 +304,63 @@ def test_export_names_the_file_by_its_format_and_reports_a_folder_that_is_none(
 def test_a_portrait_that_was_deleted_while_its_meshes_were_made_is_reported(
     bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = addon("ssgan3d_blender.jobs")
-    said: list[str] = []
-    monkeypatch.setattr(jobs, "_in_background", lambda: False)
-    monkeypatch.setattr(jobs, "tell", lambda _level, message: said.append(message))
+    said = as_in_a_window(addon, monkeypatch)
     other = portrait.copy()
     bpy.context.collection.objects.link(other)
     assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
     bpy.context.view_layer.objects.active = other
     assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
     bpy.data.objects.remove(portrait)
-    tick_until_done(jobs)
+    tick_until_done(addon("ssgan3d_blender.jobs"))
     assert len(said) == 1 and "deleted" in said[0]
     assert other.children and all(item.data.polygons for item in other.children)
+
+
+def test_a_portrait_that_its_card_holds_gets_no_meshes_after_it_was_deleted(
+    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    activate(bpy, portrait)
+    said = as_in_a_window(addon, monkeypatch)
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    bpy.ops.object.delete()
+    assert bpy.data.objects.get("Portrait") is not None  # or nothing is tested here
+    tick_until_done(addon("ssgan3d_blender.jobs"))
+    assert len(said) == 1 and "deleted" in said[0]
+    assert {item.name for item in bpy.data.objects} == {
+        "Portrait",
+        "Portrait Camera",
+        "Portrait Card",
+    }
+
+
+def test_meshes_go_to_the_scene_they_were_asked_for_in(
+    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_in = bpy.context.scene
+    as_in_a_window(addon, monkeypatch)
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    asked_in.name = "Renamed"
+    bpy.context.window.scene = bpy.data.scenes.new("Other")
+    tick_until_done(addon("ssgan3d_blender.jobs"))
+    assert portrait.children
+    assert all(item.users_scene == (asked_in,) for item in portrait.children)
+
+
+def test_meshes_of_a_scene_that_is_gone_are_reported(
+    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bpy.ops.ssgan3d.extract_meshes(resolution=16)
+    kept = {item.name for item in portrait.children}
+    said = as_in_a_window(addon, monkeypatch)
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    asked_in, other = bpy.context.scene, bpy.data.scenes.new("Other")
+    other.collection.objects.link(portrait)
+    bpy.context.window.scene = other
+    bpy.data.scenes.remove(asked_in)
+    tick_until_done(addon("ssgan3d_blender.jobs"))
+    assert len(said) == 1 and "The scene was deleted in the meantime" in said[0]
+    assert {item.name for item in portrait.children} == kept
 
 
 def test_parts_arrive_one_a_tick(

@@ -225,9 +225,59 @@ def test_set_up_scene_mends_washed_out_colours(bpy: Any, addon: Addon, portrait:
     view = bpy.context.scene.view_settings
     differ = addon("ssgan3d_blender.panel").colours_differ
     assert not differ(bpy.context.scene)
-    for change in ({"view_transform": "AgX"}, {"exposure": 1.0}, {"gamma": 2.0}):
+    changes: list[dict[str, Any]] = [{"view_transform": "AgX"}, {"exposure": 1.0}, {"gamma": 2.0}]
+    if hasattr(view, "use_white_balance"):
+        changes.append({"use_white_balance": True, "white_balance_temperature": 3000.0})
+    for change in changes:
         for name, value in change.items():
             setattr(view, name, value)
         assert differ(bpy.context.scene), change
         bpy.ops.ssgan3d.setup_scene(use_engine=False, use_camera=False)
         assert not differ(bpy.context.scene)
+
+
+class Drawn:
+    """A layout that notes the texts it is given."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def box(self) -> "Drawn":
+        return self
+
+    def column(self, **_looks: Any) -> "Drawn":
+        return self
+
+    def separator(self) -> None: ...
+
+    def label(self, text: str, **_looks: Any) -> None:
+        self.texts.append(text)
+
+    def operator(self, _name: str, **_looks: Any) -> SimpleNamespace:
+        return SimpleNamespace()
+
+
+def test_another_working_space_is_told_with_what_to_do(
+    bpy: Any, addon: Addon, portrait: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if not hasattr(bpy.data, "colorspace"):
+        pytest.skip("working spaces came with Blender 5.0")
+
+    def warnings() -> str:
+        drawn = Drawn()
+        addon("ssgan3d_blender.panel").draw_warnings(drawn, bpy.context.scene)
+        return " ".join(drawn.texts)
+
+    assert warnings() == ""
+    bpy.ops.ssgan3d.setup_scene()
+    assert "working space" not in capfd.readouterr().out
+    bpy.ops.wm.set_working_color_space(working_space="ACEScg")
+    try:
+        assert "The working space is ACEScg" in warnings()
+        assert "Linear Rec.709: Render > Color Management" in warnings()
+        bpy.ops.ssgan3d.setup_scene()
+        said = capfd.readouterr().out
+        assert "ACEScg: choose Linear Rec.709 in Render Properties > Color Management" in said
+    finally:
+        bpy.ops.wm.set_working_color_space(working_space="Linear Rec.709")
+    assert warnings() == ""

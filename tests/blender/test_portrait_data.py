@@ -122,6 +122,20 @@ def test_an_override_is_edited_animated_and_saved_by_itself(
     assert library.ssgan3d.parts["hair"].shape_seed == 5 and library.ssgan3d.truncation == 1.0
 
 
+def test_an_overrides_images_are_still_its_own_in_the_saved_file(
+    bpy: Any, override: Any, tmp_path: Path
+) -> None:
+    override.name = "Bob"
+    for _ in range(2):
+        assert bpy.ops.ssgan3d.render_images(width=16, height=16, view="FRONT") == {"FINISHED"}
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+        opened = next(item for item in bpy.data.objects if item.override_library)
+        opened.name = "Carl"
+        bpy.context.view_layer.objects.active = opened
+    assert {image.name for image in bpy.data.images} == {"Carl Image", "Carl Mask", "Carl Depth"}
+
+
 def test_a_file_opened_and_saved_without_the_extension_loses_nothing(
     bpy: Any, portrait: Any, archive: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.blender.helpers import Addon, render_png
 
+NAMED = b'{"format": "ssgan3d-recipe", "version": 1, "portrait": {"seed": 1}, "name": %s}'
+
 
 @pytest.fixture
 def exported(bpy: Any, portrait: Any, tmp_path: Path) -> Path:
@@ -80,6 +82,9 @@ def test_a_file_as_core_writes_recipes_is_read(
             b'{"format": "ssgan3d-recipe", "version": 1, "portrait": {"seed": 5000000000}}',
             "damaged: The seed must be a whole number up to 2147483647, not 5000000000",
         ),
+        (NAMED % b'"\\ud800"', r"called '\\ud800', which is no valid text"),
+        (NAMED % b'"a\\u0000"', "which is no valid text"),
+        (NAMED % b'["a"]', "which is no valid text"),
         (b" " * 2_000_000, "too large"),
         (None, "cannot be read"),
     ],
@@ -106,6 +111,32 @@ def test_a_portrait_of_another_model_is_imported_with_a_warning(
     assert bpy.ops.ssgan3d.import_portrait(filepath=str(exported)) == {"FINISHED"}
     assert "made with another model" in capfd.readouterr().out
     assert bpy.context.object.ssgan3d.recipe == portrait.ssgan3d.recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "said"),
+    [
+        ("", "Anna.001", ""),
+        (None, "Anna.001", ""),
+        ("Zoë \N{ZERO WIDTH JOINER}", "Zoë \N{ZERO WIDTH JOINER}", ""),
+        ("ä" * 300, "ä" * 20, "is too long for Blender: shortened"),
+    ],
+)
+def test_odd_names_of_portraits_are_taken_as_far_as_blender_can(
+    bpy: Any,
+    portrait: Any,
+    exported: Path,
+    capfd: pytest.CaptureFixture[str],
+    name: str | None,
+    made: str,
+    said: str,
+) -> None:
+    document = json.loads(exported.read_text())
+    exported.write_text(json.dumps({**document, "name": name}))
+    assert bpy.ops.ssgan3d.import_portrait(filepath=str(exported)) == {"FINISHED"}
+    assert bpy.context.object.name.startswith(made) and bpy.context.object != portrait
+    warned = capfd.readouterr().out
+    assert said in warned and ("shortened" in warned) == bool(said)
 
 
 def test_an_export_that_fails_leaves_the_old_file(bpy: Any, portrait: Any, exported: Path) -> None:

@@ -69,3 +69,9 @@ def test_the_limit_of_portraits_in_memory_reaches_the_engine(
         engine.render(engine.sample(seed), addon("core.camera").Camera.orbit(0.0))
     assert engine.part_stage.memo.capacity == 2 * parts
     preferences.property_unset("remember")
+
+
+def test_the_field_says_what_it_limits_and_what_a_portrait_takes(preferences: Any) -> None:
+    tip = preferences.bl_rna.properties["remember"].description
+    assert "a scene may have more, which are computed anew" in tip
+    assert "about 16 MB with the embedded model on a processor" in tip

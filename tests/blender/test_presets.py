@@ -69,7 +69,35 @@ def test_a_broken_preset_is_refused_and_changes_nothing(
             bpy.ops.ssgan3d.apply_preset(filepath=str(tmp_path / name))
     recipe = json.dumps({"seed": -4})
     (tmp_path / "odd.py").write_text(f"import bpy\nbpy.context.object.ssgan3d.recipe = '{recipe}'")
-    bpy.ops.ssgan3d.apply_preset(filepath=str(tmp_path / "odd.py"))  # Blender prints the reason
+    with pytest.raises(RuntimeError, match="seed must be a whole number"):
+        bpy.ops.ssgan3d.apply_preset(filepath=str(tmp_path / "odd.py"))
+    with pytest.raises(RuntimeError, match="No preset is chosen"):
+        bpy.ops.ssgan3d.apply_preset(filepath="")
+    assert portrait.ssgan3d.recipe == before
+    assert bpy.ops.ssgan3d.history(direction="BACK") == {"CANCELLED"}  # nothing happened
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ('{"seed": 3, "parts": {"antlers": {}}}', "There is no part 'antlers'"),
+        ('{"seed": 3, "truncation": 7}', "truncation must be a number from 0 to 1, not 7"),
+        ('{"seed": 3', "This is no description of a portrait"),
+        ("{}' +", "bad.py is no preset: "),
+        ('{"seed": 3}\'\nraise ValueError("late")\n#', "late"),  # after it has written
+    ],
+)
+def test_a_preset_that_cannot_be_applied_says_why(
+    bpy: Any, portrait: Any, tmp_path: Path, values: str, said: str
+) -> None:
+    portrait.ssgan3d.parts["hair"].shape_seed = 5
+    before = portrait.ssgan3d.recipe
+    path = tmp_path / "bad.py"
+    path.write_text(
+        f"import bpy\nportrait = bpy.context.object.ssgan3d\n\nportrait.recipe = '{values}'"
+    )
+    with pytest.raises(RuntimeError, match=said):
+        bpy.ops.ssgan3d.apply_preset(filepath=str(path))
     assert portrait.ssgan3d.recipe == before
 
 

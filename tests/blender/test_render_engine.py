@@ -1,5 +1,6 @@
 """F12: what is in the file, and what happens when it cannot be made."""
 
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,20 @@ def test_saved_png_is_that_of_core_under_standard_only(
     bpy.ops.ssgan3d.setup_scene(use_engine=False, use_camera=False)  # the button of the warning
     saved = render_png(bpy, tmp_path / "standard.png")[..., :3]
     assert np.abs(saved - expected).max() <= 1
+
+
+@pytest.fixture
+def shot(bpy: Any, addon: Addon) -> Callable[[], Any]:
+    """Gathers what the scene's camera sees."""
+
+    def make() -> Any:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        bridge = addon("ssgan3d_blender.camera_bridge")
+        scene_picture = addon("ssgan3d_blender.scene_picture")
+        view = bridge.view_of_camera(bpy.context.scene.camera, depsgraph, (64, 64))
+        return scene_picture.Shot(scene_picture.sitters(depsgraph), view, (64, 64), False, "clamp")
+
+    return make
 
 
 @pytest.fixture
@@ -144,12 +159,72 @@ def test_animation_follows_camera_and_keyframed_codes(
     assert np.abs(still[0] - still[2]).max() > 3  # the mix alone changes the picture
 
 
+def is_clear(picture: np.ndarray) -> bool:
+    """Whether nothing is to be seen; Blender dithers the 8 bits even there."""
+    return picture[..., 3].max() == 0 and picture[..., :3].max() <= 1
+
+
 def animation_frames(bpy: Any, stem: Path) -> list[np.ndarray]:
     from PIL import Image
 
     bpy.context.scene.render.filepath = f"{stem}_"
     bpy.ops.render.render(animation=True)
     return [np.asarray(Image.open(f"{stem}_{n:04d}.png")).astype(int) for n in (1, 2, 3)]
+
+
+def test_frames_without_a_portrait_are_clear_and_end_no_animation(
+    bpy: Any, portrait: Any, tmp_path: Path
+) -> None:
+    bpy.context.scene.frame_end = 3
+    for frame in (1, 2, 3):
+        portrait.hide_render = frame == 2
+        portrait.keyframe_insert("hide_render", frame=frame)
+    first, second, third = animation_frames(bpy, tmp_path / "a")
+    np.testing.assert_array_equal(first, third)
+    assert first[..., 3].min() == 255
+    assert is_clear(second)
+    bpy.context.scene.camera = None  # nothing has to be seen through it there, as long as it stays
+    bpy.context.scene.frame_set(3)
+    failing_render(bpy, tmp_path / "b.png", "no camera")
+
+
+@pytest.mark.usefixtures("all_passes")
+def test_layer_without_a_portrait_is_clear_in_all_its_passes(
+    bpy: Any, addon: Addon, portrait: Any, tmp_path: Path
+) -> None:
+    import OpenEXR
+
+    scene = bpy.context.scene
+    people = bpy.data.collections.new("People")
+    scene.collection.children.link(people)
+    people.objects.link(portrait)
+    scene.collection.objects.unlink(portrait)
+    bpy.context.view_layer.name = "Faces"
+    bpy.context.view_layer.use_pass_cryptomatte_object = True
+    nobody = scene.view_layers.new("Nobody")
+    nobody.use_pass_z = nobody.use_pass_cryptomatte_object = True
+    nobody.ssgan3d.use_pass_part_index = nobody.ssgan3d.use_pass_part_masks = True
+    nobody.layer_collection.children["People"].exclude = True
+    render_exr(bpy, tmp_path / "a.exr")
+    with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
+        found = {
+            name: np.array(channel.pixels)
+            for part in file.parts
+            for name, channel in part.channels.items()
+        }
+    layers: dict[str, dict[str, np.ndarray]] = {"Faces": {}, "Nobody": {}}
+    for name, pixels in found.items():
+        layer, _, channel = name.partition(".")
+        if layer in layers:
+            layers[layer][channel] = pixels
+    assert layers["Faces"].keys() == layers["Nobody"].keys()
+    assert layers["Faces"]["Part Index.X"].max() > 0
+    clear = layers["Nobody"]
+    expected = dict.fromkeys(clear, 0.0)
+    expected |= {"Depth.Z": np.float32(1e10), "Part Background.X": 1.0, "CryptoObject00.G": 1.0}
+    expected["CryptoObject00.R"] = addon("core.cryptomatte").id_of("Background")
+    for channel, value in expected.items():
+        assert (clear[channel] == value).all(), channel
 
 
 @pytest.mark.usefixtures("all_passes")
@@ -188,8 +263,9 @@ def test_hidden_portraits_and_collection_instances(bpy: Any, portrait: Any, tmp_
     bpy.context.scene.collection.objects.link(instance)
     np.testing.assert_array_equal(render_png(bpy, tmp_path / "b.png"), seen)
     instance.hide_render = True
-    with pytest.raises(RuntimeError, match="No portrait"):
-        render_png(bpy, tmp_path / "c.png")
+    assert is_clear(render_png(bpy, tmp_path / "c.png"))  # as from Blender's own engines
+    bpy.data.objects.remove(instance)
+    failing_render(bpy, tmp_path / "d.png", "No portrait is in this scene")
 
 
 def failing_render(bpy: Any, path: Path, said: str) -> None:
@@ -246,6 +322,47 @@ def test_camera_outside_the_trained_range(
     assert render_png(bpy, tmp_path / "a.png").std() > 1
 
 
+def test_nearest_view_is_told_once_with_the_angle(
+    bpy: Any,
+    addon: Addon,
+    portrait: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def told() -> list[str]:
+        return [line for line in capsys.readouterr().out.splitlines() if "Warning" in line]
+
+    cameras, scene = addon("ssgan3d_blender.cameras"), bpy.context.scene
+    render_png(bpy, tmp_path / "a.png")
+    assert not told()
+    scene.frame_end = 3
+    for frame, degrees in ((1, 0), (2, 60), (3, 80)):
+        cameras.orbit(scene.camera, portrait, math.radians(degrees), 0.0)
+        for path in ("location", "rotation_euler"):
+            scene.camera.keyframe_insert(path, frame=frame)
+    said = "The camera stands {}° to the side; the model knows up to 49°. The picture shows the "
+    animation_frames(bpy, tmp_path / "b")
+    (line,) = told()
+    assert said.format(60) + "nearest view." in line
+    scene.frame_set(3)
+    for name in ("c.png", "d.png"):  # each still tells it
+        render_png(bpy, tmp_path / name)
+        (line,) = told()
+        assert said.format(80) in line
+
+
+def test_portrait_beside_the_picture_is_no_reason_to_warn(
+    bpy: Any, addon: Addon, shot: Callable[[], Any], portrait: Any
+) -> None:
+    side_unknown = addon("ssgan3d_blender.scene_picture").side_unknown
+    portrait.rotation_euler.z = math.pi  # its back
+    assert "180° to the side" in side_unknown(shot())
+    portrait.location.x = 1.0  # out to the right
+    assert side_unknown(shot()) is None
+    portrait.location = (0.0, -3.0, 0.0)  # behind the camera
+    assert side_unknown(shot()) is None
+
+
 def test_stereo_is_refused_in_words(bpy: Any, portrait: Any, tmp_path: Path) -> None:
     bpy.context.scene.render.use_multiview = True
     with pytest.raises(RuntimeError, match="no stereo view"):
@@ -269,7 +386,11 @@ def test_portrait_deleted_during_its_render(
 
 
 def test_escape_ends_a_render_at_once(
-    bpy: Any, addon: Addon, portrait: Any, monkeypatch: pytest.MonkeyPatch
+    bpy: Any,
+    addon: Addon,
+    portrait: Any,
+    shot: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Blender's test_break cannot be replaced, so the method runs on a stand-in for the engine.
 
@@ -287,21 +408,18 @@ def test_escape_ends_a_render_at_once(
         return rendered[-1]
 
     monkeypatch.setattr(engine_class, "render", slow)
-    module, bridge = addon("ssgan3d_blender.render_engine"), addon("ssgan3d_blender.camera_bridge")
-    scene_picture = addon("ssgan3d_blender.scene_picture")
-    depsgraph = bpy.context.evaluated_depsgraph_get()
+    module = addon("ssgan3d_blender.render_engine")
     engine = SimpleNamespace(
         test_break=begun.is_set, update_stats=lambda *_: None, update_progress=lambda _: None
     )
-    view = bridge.view_of_camera(bpy.context.scene.camera, depsgraph, (64, 64))
-    shot = scene_picture.Shot(scene_picture.sitters(depsgraph), view, (64, 64), False, "clamp")
-    assert len(shot.sitters) == 2
+    both = shot()
+    assert len(both.sitters) == 2
     pixels = module.SSGAN3D_RE_engine._pixels
-    assert pixels(engine, shot, ["Combined"]) is None
+    assert pixels(engine, both, ["Combined"]) is None
     assert not rendered  # it came back before the portrait was done
     let_go.set()
     engine.test_break = lambda: False
-    assert pixels(engine, shot, ["Combined"])["Combined"].shape == (64 * 64 * 4,)
+    assert pixels(engine, both, ["Combined"])["Combined"].shape == (64 * 64 * 4,)
     assert len(rendered) == 3  # one, and then two
 
 

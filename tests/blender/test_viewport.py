@@ -181,11 +181,161 @@ def test_what_cannot_be_painted_is_said_and_mended(
 
 
 def test_views_from_the_trained_range_are_told_from_others(addon: Addon, request_from: Any) -> None:
-    is_beyond = addon("ssgan3d_blender.scene_picture").is_beyond
+    side_unknown = addon("ssgan3d_blender.scene_picture").side_unknown
     limit = addon("core.config").ModelConfig.yaw_max
-    assert not is_beyond(request_from(limit - 0.01).shot)
-    assert is_beyond(request_from(limit + 0.01).shot)
-    assert is_beyond(request_from(3.0).shot)
+    assert side_unknown(request_from(limit - 0.01).shot) is None
+    assert "49° to the side" in side_unknown(request_from(limit + 0.01).shot)
+    assert "172° to the side" in side_unknown(request_from(3.0).shot)
+
+
+class Paper:
+    """Stands in for a view's canvas, which needs a window: keeps what it is asked for."""
+
+    error = ""
+
+    def __init__(self) -> None:
+        self.request: Any = None
+
+    def ask(self, request: Any) -> None:
+        self.request = request
+
+    def draw(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def view(bpy: Any, addon: Addon) -> Any:
+    """A rendered 3D view of the open window, which looks through the scene's camera.
+
+    ``space`` is Blender's; ``drawn()`` gives the seeds that it draws and what it says.
+    """
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    module, space = addon("ssgan3d_blender.render_engine"), area.spaces.active
+    bridge = addon("ssgan3d_blender.camera_bridge")
+
+    def drawn() -> tuple[set[int], str]:
+        depsgraph, paper = bpy.context.evaluated_depsgraph_get(), Paper()
+        seen = bridge.view_of_camera(bpy.context.scene.camera, depsgraph, REGION)
+        data = SimpleNamespace(
+            view_matrix=seen.matrix.inverted(),
+            window_matrix=seen.projection,
+            view_perspective="PERSP",
+        )
+        context = SimpleNamespace(
+            region=SimpleNamespace(width=REGION[0], height=REGION[1]),
+            region_data=data,
+            space_data=space,
+            preferences=bpy.context.preferences,
+        )
+        engine = SimpleNamespace(_people=None, _left_out=0, _canvas=paper)
+        choice = addon("ssgan3d_blender.preferences").model_choice()
+        said = module.SSGAN3D_RE_engine._view_draw(engine, context, depsgraph, choice)
+        people = paper.request.shot.sitters if paper.request is not None else ()
+        return {sitter.recipe.seed for sitter in people}, said
+
+    within = {"window": window, "area": area, "region": region}
+    return SimpleNamespace(space=space, drawn=drawn, within=within)
+
+
+@pytest.fixture
+def crowd(bpy: Any, portrait: Any) -> Any:
+    """Portraits of seeds 1, 2, and 3, which an empty instances from a collection of its own; and a
+    cube. Gives (portrait 2, the empty, the cube).
+    """
+    scene, made = bpy.context.scene, []
+    bpy.ops.ssgan3d.add_portrait(seed=3)
+    shown = bpy.data.collections.new("Shown")
+    shown.objects.link(bpy.context.object)
+    scene.collection.objects.unlink(bpy.context.object)
+    bpy.ops.ssgan3d.add_portrait(seed=2)
+    made.append(bpy.context.object)
+    made.append(bpy.data.objects.new("Instance", None))
+    made[1].instance_type, made[1].instance_collection = "COLLECTION", shown
+    made.append(bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube")))
+    for new in made[1:]:
+        scene.collection.objects.link(new)
+    return made
+
+
+def select_only(bpy: Any, chosen: Any) -> None:
+    for other in bpy.context.view_layer.objects:
+        other.select_set(other == chosen)
+    bpy.context.view_layer.objects.active = chosen
+    bpy.context.view_layer.update()
+
+
+def test_local_view_draws_what_is_in_it(bpy: Any, view: Any, crowd: Any) -> None:
+    left_out = "draws portraits only: 1 other object is left out"
+    assert view.drawn() == ({1, 2, 3}, left_out)
+    two, instance, cube = crowd
+    for chosen, expected in (
+        (two, ({2}, "")),
+        (instance, ({3}, "")),
+        (cube, (set(), "no portrait is to be seen here (Add > Portrait)")),
+    ):
+        select_only(bpy, chosen)
+        with bpy.context.temp_override(**view.within):
+            bpy.ops.view3d.localview(frame_selected=False)
+            assert view.drawn() == expected, chosen.name
+            bpy.ops.view3d.localview(frame_selected=False)
+    assert view.drawn() == ({1, 2, 3}, left_out)
+
+
+def test_instance_of_a_local_view_may_be_in_the_scene_as_well(
+    bpy: Any, view: Any, crowd: Any
+) -> None:
+    _, instance, _ = crowd
+    bpy.context.scene.collection.children.link(instance.instance_collection)
+    select_only(bpy, instance)
+    with bpy.context.temp_override(**view.within):
+        bpy.ops.view3d.localview(frame_selected=False)
+        assert view.drawn()[0] == {3}
+        bpy.ops.view3d.localview(frame_selected=False)
+
+
+def test_types_that_a_view_hides_are_not_drawn(bpy: Any, view: Any, crowd: Any) -> None:
+    view.space.show_object_viewport_empty = False
+    assert view.drawn()[0] == {1, 2, 3}  # what an empty instances is no empty
+    view.space.show_object_viewport_mesh = False
+    assert view.drawn() == (set(), "no portrait is to be seen here (Add > Portrait)")
+    view.space.show_object_viewport_mesh = True
+    surface = bpy.data.objects.new("Surface", bpy.data.curves.new("Surface", "SURFACE"))
+    bpy.context.scene.collection.objects.link(surface)
+    assert "2 others" in view.drawn()[1]  # the mesh that Blender makes of it is not a third
+    view.space.show_object_viewport_surf = False
+    assert "1 other object" in view.drawn()[1]
+
+
+def test_every_type_has_a_switch_in_a_view(bpy: Any, addon: Addon, view: Any) -> None:
+    shows_type = addon("ssgan3d_blender.scene_picture")._shows_type
+    for kind in bpy.types.Object.bl_rna.properties["type"].enum_items.keys():
+        assert shows_type(view.space, kind), kind
+
+
+def test_local_collections_of_a_view(bpy: Any, view: Any, crowd: Any) -> None:
+    two, _, cube = crowd
+    for name, member in (("Two", two), ("Things", cube)):
+        collection = bpy.data.collections.new(name)
+        bpy.context.scene.collection.children.link(collection)
+        collection.objects.link(member)
+        bpy.context.scene.collection.objects.unlink(member)
+    view.space.use_local_collections = True
+    with bpy.context.temp_override(**view.within):
+        for index in (1, 2):
+            bpy.ops.object.hide_collection(collection_index=index, toggle=True)
+    assert view.drawn() == ({1, 3}, "")
+    view.space.use_local_collections = False
+    assert view.drawn()[0] == {1, 2, 3}
+
+
+def test_view_says_from_which_angle_it_shows_the_nearest(
+    bpy: Any, addon: Addon, view: Any, portrait: Any
+) -> None:
+    assert view.drawn() == ({1}, "")
+    addon("ssgan3d_blender.cameras").orbit(bpy.context.scene.camera, portrait, 0.0, 0.5)
+    said = "The camera stands 29° up or down; the model knows up to 20°."
+    assert view.drawn() == ({1}, f"shows the nearest view: {said}")
 
 
 def test_nothing_wanted_shows_nothing(painter: Any, slot: Any, request_from: Any) -> None:
