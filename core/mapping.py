@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from .config import ModelConfig
 from .parts import PART_COUNT, PARTS
 
+ALWAYS = 100.0
+"""Presence score of parts that every portrait has: positive, whatever z adds."""
+
 
 class MappingNetwork(nn.Module):
     """z → (w_base, w^s, w^t, presence).
@@ -38,7 +41,7 @@ class MappingNetwork(nn.Module):
         with torch.no_grad():
             optional = torch.tensor([part.optional for part in PARTS])
             self.head.weight[-PART_COUNT:] = 0
-            self.head.bias[-PART_COUNT:] = torch.where(optional, 0.0, 100.0)
+            self.head.bias[-PART_COUNT:] = torch.where(optional, 0.0, ALWAYS)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map z (B, z_dim), drawn from N(0, 1).

@@ -8,15 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .mapping import ALWAYS
 from .parts import PART_COUNT, PART_NAMES, PARTS
 
 SHARPNESS = 20.0
-"""Softmax inverse temperature of the mix: nearly all of a part comes from one or two people. At 10,
-faces differed less from each other (0.051 against 0.059)."""
+"""Softmax inverse temperature of the mix: nearly all of a part comes from one or two people."""
+FACE_SHARPNESS = 10.0
+"""The same for the face, which blends two or three people."""
 TOGETHER = 0.6
 """Share of a part's choice that the whole portrait decides: hair that goes with the skin."""
-LOOK_PARTS = ("skin", "nose", "ears", "neck")
-"""Parts whose texture is the same people's as w_base: it holds the skin and the light on it."""
+FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
+"""Parts of one blend, which w_base follows too: a mouth lies where its face has room for it, and
+skin holds the light and the shadow of a beard around it."""
 _HIDDEN = -1e4
 """Added to the choice of people who lack a part."""
 
@@ -27,8 +30,8 @@ class PeopleMixture(nn.Module):
     A Gaussian of the codes, however well fitted, draws what lies between two hair styles as often
     as either. Here each part's codes are a convex mix of few people's, who are chosen by the inner
     products of z with their keys: continuous in z, and no further from portraits than those are
-    from each other. Different parts take different people (z is read from another place for each),
-    so that a portrait is nobody's.
+    from each other. The face is one blend; hair, clothes and the rest take other people (z is read
+    from another place for each), so that a portrait is nobody's.
 
     Attributes:
         keys: (S, z_dim), unit vectors, one for each of the S = ``config.people`` people.
@@ -49,11 +52,11 @@ class PeopleMixture(nn.Module):
             "presence": (count, PART_COUNT),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
-        looks = torch.tensor([[name in LOOK_PARTS] for name in PART_NAMES])  # (K, 1)
+        face = torch.tensor([[name in FACE_PARTS] for name in PART_NAMES])  # (K, 1)
         always = torch.tensor([not part.optional for part in PARTS])  # (K,)
-        self.register_buffer("_looks", looks, persistent=False)
+        self.register_buffer("_in_face", face, persistent=False)
         self.register_buffer("_always", always, persistent=False)
-        self._looks: Tensor
+        self._in_face: Tensor
         self._always: Tensor
         self.keys: Tensor
         self.base: Tensor
@@ -71,17 +74,18 @@ class PeopleMixture(nn.Module):
         empty = ~self.presence.bool().any(1)  # (S,)
         everyone = torch.zeros_like(self.presence).masked_fill_(empty[:, None], _HIDDEN).T  # (K, S)
         owners = everyone.masked_fill(~self.presence.bool().T, _HIDDEN)
-        look = SHARPNESS * z @ self.keys.T  # (B, S)
-        choice = SHARPNESS * self._choices(z) @ self.keys.T  # (B, K, S)
-        base = (look + everyone[0]).softmax(-1) @ self.base
-        shape = torch.einsum("bks,skc->bkc", (choice + owners).softmax(-1), self.shape)
-        wearers = torch.where(self._looks, look[:, None], choice)
-        texture = torch.einsum("bks,skc->bkc", (wearers + owners).softmax(-1), self.texture)
+        face = FACE_SHARPNESS * z @ self.keys.T  # (B, S)
+        others = SHARPNESS * self._choices(z) @ self.keys.T  # (B, K, S)
+        choice = torch.where(self._in_face, face[:, None], others)
+        weights = (choice + owners).softmax(-1)
+        base = (face + everyone[0]).softmax(-1) @ self.base
+        shape = torch.einsum("bks,skc->bkc", weights, self.shape)
+        texture = torch.einsum("bks,skc->bkc", weights, self.texture)
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
-        return base, shape, texture, share - 0.5 + 100.0 * self._always
+        return base, shape, texture, share - 0.5 + ALWAYS * self._always
 
     def _choices(self, z: Tensor) -> Tensor:
-        """What each part reads of z: N(0, 1) vectors, correlated by ``TOGETHER``, (B, K, z_dim)."""
+        """What a part reads of z: N(0, 1) vectors, correlated by ``TOGETHER``, (B, K, z_dim)."""
         length = z.shape[1]
         own = torch.stack(
             [z.roll((part + 1) * length // (PART_COUNT + 1), 1) for part in range(PART_COUNT)], 1

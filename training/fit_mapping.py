@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.mapping import MappingNetwork
+from core.mapping import ALWAYS, MappingNetwork
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, PARTS
 from core.people_mixture import PeopleMixture
@@ -103,7 +103,7 @@ def _fit_gaussian(
         row = codes_end + part
         prevalence = float(counted[:, part].float().mean())
         if not spec.optional or prevalence >= 1:
-            bias[row] = 100.0
+            bias[row] = ALWAYS
             continue
         known = presence[:, part].float() - prevalence
         spread = math.sqrt(max(prevalence * (1 - prevalence), 1e-6))

@@ -10,7 +10,13 @@ from torch import Tensor
 from core.config import ModelConfig
 from core.model import SSGAN3D
 from core.parts import BACKGROUND, PART_COUNT, part_index
-from core.people_mixture import SHARPNESS, TOGETHER, PeopleMixture
+from core.people_mixture import (
+    FACE_PARTS,
+    FACE_SHARPNESS,
+    SHARPNESS,
+    TOGETHER,
+    PeopleMixture,
+)
 
 CONFIG = replace(ModelConfig.tiny(), people=4)
 SKIN, HAIR, GLASSES = (part_index(name) for name in ("skin", "hair", "glasses"))
@@ -38,13 +44,13 @@ def test_base_is_the_softmax_of_the_inner_products_with_the_keys() -> None:
     mixture.keys.zero_()
     mixture.keys[0, 0] = mixture.keys[1, 1] = 1
     z = torch.zeros(1, CONFIG.z_dim)
-    z[0, 0] = math.log(3) / SHARPNESS  # odds of 3 : 1 for the first
+    z[0, 0] = math.log(3) / FACE_SHARPNESS  # odds of 3 : 1 for the first
     base, shape, texture, _ = mixture(z)
     assert base[0].tolist() == pytest.approx([0.75 * 1 + 0.25 * 2] * CONFIG.base_dim)
-    # the skin's texture is the same people's as w_base, its shape is not
-    assert texture[0, SKIN].tolist() == pytest.approx([1.25] * CONFIG.code_dim)
-    odds = 3 ** math.sqrt(TOGETHER)
-    assert float(shape[0, SKIN, 0]) == pytest.approx((odds + 2) / (odds + 1))
+    for codes in (shape, texture):
+        assert codes[0, SKIN].tolist() == pytest.approx([1.25] * CONFIG.code_dim)
+        odds = 3 ** (SHARPNESS / FACE_SHARPNESS * math.sqrt(TOGETHER))
+        assert float(codes[0, HAIR, 0]) == pytest.approx((odds + 2) / (odds + 1))
 
 
 def test_codes_lie_between_those_of_people() -> None:
@@ -85,11 +91,15 @@ def test_empty_slots_change_nothing() -> None:
         torch.testing.assert_close(full, roomy)
 
 
-def test_a_portrait_is_nobodys_but_its_parts_go_together() -> None:
-    base, shape, _, _ = mixture_of(100, z_dim=128)(draws(2000, 128))
-    numbers = torch.cat([base[:, :1], shape[..., 0]], 1).T  # (1 + K, B)
+def test_a_face_is_one_blend_and_what_it_wears_is_of_others_like_it() -> None:
+    base, shape, texture, _ = mixture_of(100, z_dim=128)(draws(2000, 128))
+    face = [part_index(name) for name in FACE_PARTS]
+    for codes in (shape, texture):
+        torch.testing.assert_close(codes[:, face, 0], base[:, :1].expand(-1, len(face)))
+    rest = [part for part in range(PART_COUNT) if part not in face]
+    numbers = torch.cat([base[:, :1], shape[:, rest, 0]], 1).T  # (1 + rest, B)
     alike = torch.corrcoef(numbers)
-    pairs = alike[~torch.eye(1 + PART_COUNT).bool()]
+    pairs = alike[~torch.eye(1 + len(rest)).bool()]
     assert 0.1 < float(pairs.min())
     assert float(pairs.max()) < 0.8
 

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -86,7 +86,8 @@ class Evaluation:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.amounts = QUICK if arguments.quick else FULL
+        amounts = QUICK if arguments.quick else FULL
+        self.amounts = replace(amounts, edits=arguments.edits or amounts.edits)
         self.weights: Path = arguments.weights or embedded_weights()
         self.engine = PortraitEngine.load(self.weights, device=arguments.device)
         self.truncation: float = arguments.truncation
@@ -348,6 +349,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, nargs="+", required=True, help="data sets with held-out identities"
     )
     parser.add_argument("--quick", action="store_true", help="fewer samples: about two minutes")
+    parser.add_argument(
+        "--edits",
+        type=int,
+        metavar="PAIRS",
+        help=f"pairs of portraits whose parts are swapped (default {FULL.edits}; with --quick "
+        f"{QUICK.edits}, too few to tell models apart)",
+    )
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     parser.add_argument("--previous", type=Path, help="JSON file of an earlier model, to compare")
     parser.add_argument("--sheet", type=Path, help="folder for pictures of what was measured")
