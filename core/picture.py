@@ -31,7 +31,7 @@ _BLUR = 0.5
 end as the whole frame, for halves of it meet in lines. Slower shows streaks, faster the frame."""
 _OUTSIDE_SIDE = 192
 """Pixels of the longer side at which what lies outside the frame is made, about."""
-_HALO = 5
+HALO = 5
 """Texels of the masks around a portrait whose background it darkens or brightens."""
 
 
@@ -63,7 +63,7 @@ class View:
         from ``backdrop``. That says little elsewhere: nobody ever saw what is behind clothes.
         """
         hidden = 1 - self.mask_logits.float()[None].softmax(1)[:, :1]
-        hidden = F.max_pool2d(hidden, _HALO, 1, _HALO // 2)
+        hidden = F.max_pool2d(hidden, HALO, 1, HALO // 2)
         seen = enlarge_to(1 - hidden, self.image.shape[-1]).square()  # (1, 1, S, S)
         levels = [(self.image.float()[None] * seen, seen)]
         while levels[-1][1].shape[-1] > 1:

@@ -10,7 +10,7 @@ from core.device import choose_device, choose_precision
 from core.engine import PortraitEngine
 from core.errors import CameraRangeError, CheckpointError, LatentsError, PortraitError
 from core.parts import PART_COUNT, PART_NAMES, part_index
-from core.picture import Rendering, View
+from core.picture import HALO, Rendering, View
 
 OUTPUTS = ("image", "mask", "labels", "alpha", "depth")
 
@@ -192,9 +192,8 @@ def test_outside_the_frame_is_background(engine):
     assert torch.allclose(wide.image[..., 32:96, 32:96], inner, atol=1e-4)
 
 
-# alpha up to which the frame's border counts as background: hair of seed 7 ends there softly
-@pytest.mark.parametrize(("seed", "background"), [(46, 0.1), (5, 0.1), (7, 0.02)])
-def test_background_goes_on_outside_the_frame_without_streaks(seed, background):
+@pytest.mark.parametrize("seed", [46, 5, 7, 12, 14])
+def test_background_goes_on_outside_the_frame_without_streaks(seed):
     engine = PortraitEngine.load()  # the embedded model: its backgrounds have something to continue
     latents = engine.sample(seed)
     size, frame = 256, slice(64, 192)
@@ -202,10 +201,13 @@ def test_background_goes_on_outside_the_frame_without_streaks(seed, background):
     image, alpha = wide.image[0], wide.alpha[0]
     inner = engine.render(latents, Camera.orbit(-0.3), size=(128, 128))
     assert torch.allclose(image[:, frame, frame], inner.image[0], atol=1e-4)
-    # where the border shows background, nobody sees where the frame ends
+    # Where the border shows background, nobody sees where the frame ends. Next to the portrait it
+    # does not: the frame cuts through what the portrait does to the background around it.
     for inside, outside in (((64, frame), (63, frame)), ((frame, 64), (frame, 63))):
         step = (image[:, *inside] - image[:, *outside]).abs()
-        assert step[:, alpha[inside] < background].max() < 0.04
+        near = torch.nn.functional.max_pool1d(alpha[inside][None], HALO, 1, HALO // 2)[0]
+        assert (near < 0.1).sum() > 32
+        assert step[:, near < 0.1].max() < 0.04
     # what is far away does not repeat the border, pixel for pixel, but is calm
     top = image[:, 0, frame]
     assert (top[:, 1:] - top[:, :-1]).abs().max() < 0.01
