@@ -40,6 +40,12 @@ def over_grey(picture: np.ndarray) -> np.ndarray:
     return picture[..., :3] * alpha + 128 * (1 - alpha)
 
 
+def squares(picture: np.ndarray) -> np.ndarray:
+    """Means of 4 × 4 pixels."""
+    height, width, channels = picture.shape
+    return picture.reshape(height // 4, 4, width // 4, 4, channels).mean((1, 3))
+
+
 def texels(image: Any) -> np.ndarray:
     flat = np.empty(len(image.pixels), np.float32)
     image.pixels.foreach_get(flat)
@@ -61,10 +67,12 @@ def test_card_in_cycles_is_what_the_portrait_engine_shows(
     def apart(picture: np.ndarray) -> float:
         return np.abs(picture - expected)[2:-2, 2:-2].mean()
 
-    assert apart(shown) < 2
+    # Colours are the same. Both pictures are resampled, which no two programs do alike, and the
+    # finer the model draws, the more it shows from pixel to pixel: squares of 4 × 4 do not care.
+    assert np.abs(squares(shown) - squares(expected))[1:-1, 1:-1].mean() < 1.2
     for axis in (0, 1):  # a card that stood one pixel off would be seen
         for step in (-1, 1):
-            assert apart(np.roll(shown, step, axis)) > 1.7 * apart(shown)
+            assert apart(np.roll(shown, step, axis)) > 2.5 * apart(shown)
 
 
 @pytest.mark.parametrize("persistent", [False, True])
