@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 
 import bpy
@@ -26,6 +25,8 @@ def measure(job: jobs.Job, choice: runtime.ModelChoice) -> dict[str, float]:
         PortraitError: the model or device cannot be had.
         jobs.JobCancelled: somebody stopped it.
     """
+    import statistics  # 4 ms that enabling can do without
+
     from ..core.camera import Camera
     from ..core.device import PRECISIONS
     from ..core.engine import PortraitEngine

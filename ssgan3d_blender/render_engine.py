@@ -7,7 +7,6 @@ the parts as a Cryptomatte.
 from __future__ import annotations
 
 import weakref
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -27,6 +26,7 @@ from .scene_picture import Shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
     from torch import Tensor
@@ -245,6 +245,8 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
 
         What the thread is at is then finished there, and its result is dropped.
         """
+        from concurrent.futures import wait  # 5 ms that enabling can do without
+
         choice, stopped = preferences.model_choice(), Event()
         done, ready = 0, runtime.is_ready(choice)
         self.update_stats("", "Rendering" if ready else "Loading the portrait model")
@@ -375,6 +377,8 @@ def _renderer() -> ThreadPoolExecutor:
     """The thread that renders for F12; one for all frames, for torch starts helpers for each."""
     global _executor
     if _executor is None:
+        from concurrent.futures import ThreadPoolExecutor
+
         _executor = ThreadPoolExecutor(1, "portrait")
     return _executor
 
