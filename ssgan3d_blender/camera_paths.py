@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..core.config import ModelConfig
 from ..core.errors import PortraitError
-from . import cameras, portraits
+from . import animation, cameras, portraits
 from .messages import cancels_on_error
 
 TURNTABLE, FIGURE_EIGHT, DOLLY = "TURNTABLE", "FIGURE_EIGHT", "DOLLY"
@@ -215,8 +215,8 @@ def _animate(
         else:
             getattr(owner, path)[index] = key.value
         owner.keyframe_insert(path, index=index, frame=first + key.time * frames)
-    animation = owner.animation_data
-    for curve in cameras.curves(animation.action, animation.action_slot):
+    data = owner.animation_data
+    for curve in animation.curves(data.action, data.action_slot):
         if (curve.data_path, curve.array_index) == (path, max(index, 0)):
             for point, key in zip(curve.keyframe_points, keys, strict=True):
                 point.interpolation, point.easing = "SINE", key.easing

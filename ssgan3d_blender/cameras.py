@@ -10,7 +10,7 @@ from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
 from ..core.errors import PortraitError
-from . import portraits
+from . import animation, portraits
 
 if TYPE_CHECKING:
     from ..core.camera import Camera
@@ -61,31 +61,9 @@ def moved_by(camera: bpy.types.Object, portrait: bpy.types.Object) -> str | None
     constraint = next((item for item in camera.constraints if not item.mute), None)
     if constraint is not None:
         return f"its constraint {constraint.name} moves it"
-    if any(path.removeprefix("delta_") in PLACE for path in animated_paths(camera)):
+    if any(path.removeprefix("delta_") in PLACE for path in animation.animated_paths(camera)):
         return "keyframes or drivers move it"
     return None
-
-
-def animated_paths(owner: bpy.types.ID) -> set[str]:
-    """The paths of a datablock's own properties that keyframes, NLA strips or drivers set."""
-    data = owner.animation_data
-    if data is None:
-        return set()
-    strips = (strip for track in data.nla_tracks if not track.mute for strip in track.strips)
-    actions = [(strip.action, strip.action_slot) for strip in strips if not strip.mute]
-    actions.append((data.action, data.action_slot))
-    found = list(data.drivers)
-    for action, slot in actions:
-        if action is not None and slot is not None:
-            found += curves(action, slot)
-    return {curve.data_path for curve in found if not curve.mute}
-
-
-def curves(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> list[bpy.types.FCurve]:
-    """The F-curves of an action that animate the user of a slot."""
-    strips = (strip for layer in action.layers for strip in layer.strips)
-    bags = (strip.channelbag(slot) for strip in strips)
-    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
 def create(name: str, collection: bpy.types.Collection) -> bpy.types.Object:

@@ -17,7 +17,7 @@ from bpy.props import EnumProperty, IntProperty
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS, part_index
-from . import cameras, history, portraits, properties, snapshot
+from . import animation, history, portraits, properties, snapshot
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
@@ -242,7 +242,7 @@ class SSGAN3D_OT_solo_part(EditOperator, bpy.types.Operator):
 def animated_values(portrait: bpy.types.Object) -> dict[str, Any]:
     """What of a portrait's look is animated: data path → present value."""
     values = {}
-    for path in cameras.animated_paths(portrait):
+    for path in animation.animated_paths(portrait):
         if path.startswith("ssgan3d."):
             try:
                 values[path] = portrait.path_resolve(path)
