@@ -131,7 +131,8 @@ def averaged_model(
             )
         book = unprefixed("book", tensors)
         codes = rows.codes(CodeBook(book["base"], book["shape"], book["texture"]))
-        fit_mapping(model, codes, rows.presence, rows.usual)
+        kept = int(facts.get("kept_people", 0))
+        fit_mapping(model, codes, rows.presence, rows.usual, kept=kept)
     info = {
         "name": name,
         "mode": mode,
