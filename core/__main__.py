@@ -109,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resolution", type=int, default=128, help="cells along a side (128)")
     command.add_argument("--smoothing", type=int, default=0, help="rounds (0)")
     command.add_argument("--max-faces", type=int, help="most triangles of one part")
+    command.add_argument(
+        "--colours",
+        choices=("vertex", "texture"),
+        default="vertex",
+        help="of vertices (not in .stl), or an image with UVs (.glb, and beside .obj) (vertex)",
+    )
     command.set_defaults(run=_mesh)
 
     command = commands.add_parser(
@@ -185,20 +191,27 @@ def _turntable(options: argparse.Namespace) -> None:
 
 
 def _mesh(options: argparse.Namespace) -> None:
-    from .mesh_files import check_format, export_meshes
+    from .mesh_files import check_format, export_meshes, texture_lost
     from .meshing import extract_meshes
+    from .texturing import project_texture
 
-    check_format(options.out)  # before minutes of work
+    textured = options.colours == "texture"
+    check_format(options.out, textured=textured)  # before minutes of work
+    lost = texture_lost(options.out) if textured else None
     engine = _engine(options)
+    latents = _latents(engine, options)
     meshes = extract_meshes(
         engine,
-        _latents(engine, options),
+        latents,
         parts=options.parts,
         resolution=options.resolution,
         smoothing=options.smoothing,
         max_faces=options.max_faces,
     )
-    export_meshes(meshes, options.out, unit_metres=engine.config.unit_metres)
+    texture = project_texture(engine, latents, meshes) if textured and lost is None else None
+    export_meshes(meshes, options.out, unit_metres=engine.config.unit_metres, texture=texture)
+    if lost is not None:
+        print(f"note: {lost}", file=sys.stderr)
     for name, mesh in meshes.items():
         print(f"{name:10s} {len(mesh.faces):8d} triangles")
 
@@ -320,17 +333,6 @@ def _progress(items: Sequence[Any], label: str) -> Iterable[Any]:
     return tqdm(items, desc=label, disable=None)
 
 
-def _image_module() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise PortraitError(
-            "Writing pictures needs the Python package Pillow. Install it with: "
-            "python -m pip install pillow"
-        ) from None
-    return Image
-
-
 def _save(path: Path, write: Callable[[Path], None]) -> None:
     from .files import replacing
 
@@ -342,7 +344,9 @@ def _save(path: Path, write: Callable[[Path], None]) -> None:
 
 def _write_picture(picture: Tensor, path: Path) -> None:
     """Write (H, W, 4) in [0, 1] as 8 bit sRGB; without alpha where the picture is opaque."""
-    image = _image_module()
+    from .files import load_pillow
+
+    image = load_pillow()
     values = picture.clamp(0, 1).mul(255).round().byte().numpy()
     if values[..., 3].min() == 255:
         values = values[..., :3]
@@ -351,7 +355,9 @@ def _write_picture(picture: Tensor, path: Path) -> None:
 
 def _write_depth(depth: Tensor, path: Path) -> None:
     """Write planar depth (H, W) as 16 bit steps; 0 where nothing is hit."""
-    image = _image_module()
+    from .files import load_pillow
+
+    image = load_pillow()
     steps = depth.mul(DEPTH_SCALE).nan_to_num(posinf=0).round().clamp(0, 65535)
     values = steps.int().numpy().astype("<u2")
     _save(path, lambda temporary: image.fromarray(values).save(temporary))

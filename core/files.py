@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from .errors import PortraitError
 
 
 @contextlib.contextmanager
@@ -32,3 +35,30 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` at once or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that are of use only together: none of them is replaced before all are written.
+
+    Raises:
+        OSError: a folder cannot be written, or the disk is full.
+    """
+    with contextlib.ExitStack() as all_or_none:
+        for path, data in files.items():
+            all_or_none.enter_context(replacing(path)).write_bytes(data)
+
+
+def load_pillow() -> Any:
+    """Pillow's module ``Image``, loaded when pictures are written.
+
+    Raises:
+        PortraitError: the package is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise PortraitError(
+            "Writing pictures needs the Python package Pillow. Install it with: "
+            "python -m pip install pillow"
+        ) from None
+    return Image

@@ -6,15 +6,18 @@ The rooms, from the outside in:
   ``image_operators``, ``card_operators``, ``camera_paths``, ``range_overlay``, ``render_engine``,
   ``cli``, ``preferences``: what Blender calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
-  ``snapshot``: the same as plain values.
+  ``snapshot``: the same as plain values. ``bust``: the lines that stand for one. ``bust_place``:
+  keeping them where the picture is.
 * ``cards``: finding a portrait's planes in Cycles scenes, and what they store. ``card_plane``: what
   they are made of. ``card_picture``: what they show. ``card_updates``: following what changes.
 * ``camera_bridge``, ``images``, ``meshes``: the three bridges between Blender's data and core's.
+  ``passes``: a frame's passes as a file.
 * ``scene_picture``: a scene's picture from plain values. ``viewport`` and ``painter``: the rendered
   3D view, and the thread that paints for it.
 * ``runtime``: the one place that loads the model. ``shared_engine``: turns for those who use it.
   ``torch_setup``: where PyTorch comes from. ``torch_install``: getting it. ``jobs``,
-  ``background``, ``notices``: long work off the main thread, and what it tells.
+  ``background``, ``notices``: long work off the main thread, and what it tells. ``model_wait``:
+  buttons that need the model at once.
 
 Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
 them, so that enabling the extension takes milliseconds.
@@ -26,6 +29,7 @@ import bpy
 
 from . import (
     assets,
+    bust_place,
     camera_paths,
     card_operators,
     card_picture,
@@ -43,6 +47,7 @@ from . import (
     operators,
     panel,
     part_operators,
+    passes,
     portrait_files,
     portrait_presets,
     preferences,
@@ -83,7 +88,10 @@ MODULES = (
     keymap,
 )
 
-ROOMS = (runtime, torch_setup, *MODULES, card_picture, card_updates, cli, manual, translations)
+ROOMS = (
+    *(runtime, torch_setup, *MODULES),
+    *(bust_place, card_picture, card_updates, cli, manual, passes, translations),
+)
 """All that hang something on Blender (``attach``) or hold something (``detach``), in this order."""
 
 

@@ -1,8 +1,14 @@
-"""What of a datablock is animated, and by which curves."""
+"""What of a datablock is animated, by which curves, and a warning to whoever changes it by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import bpy
+
+from . import properties
 
 
 def animated_paths(owner: bpy.types.ID) -> set[str]:
@@ -25,3 +31,43 @@ def curves(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> list[bpy.typ
     strips = (strip for layer in action.layers for strip in layer.strips)
     bags = (strip.channelbag(slot) for strip in strips)
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
+@contextmanager
+def warned(operator: bpy.types.Operator, portrait: bpy.types.Object) -> Iterator[None]:
+    """Change a portrait's look inside this block.
+
+    The operator warns of what was changed but is animated, because the next frame undoes it.
+    """
+    before = _animated_values(portrait)
+    yield
+    after = _animated_values(portrait)
+    changed = {_label(portrait, path) for path in before if before[path] != after[path]}
+    if changed:
+        operator.report(
+            {"WARNING"},
+            "Animated, so the next frame undoes the change: "
+            f"{', '.join(sorted(changed))}. Insert keyframes here to keep it, or delete the "
+            "animation",
+        )
+
+
+def _animated_values(portrait: bpy.types.Object) -> dict[str, Any]:
+    """What of a portrait's look is animated: data path → present value."""
+    values = {}
+    for path in animated_paths(portrait):
+        if path.startswith("ssgan3d."):
+            try:
+                values[path] = portrait.path_resolve(path)
+            except ValueError:  # of a part that is gone
+                continue
+    return values
+
+
+def _label(portrait: bpy.types.Object, path: str) -> str:
+    """What a person calls an animated setting of a portrait: "Seed", "Shape Seed of Hair"."""
+    owner, _, name = path.rpartition(".")
+    group = portrait.path_resolve(owner)
+    setting = group.bl_rna.properties[name].name
+    is_part = isinstance(group, properties.SSGAN3D_PG_part)
+    return f"{setting} of {properties.part_label(group.name)}" if is_part else setting

@@ -6,9 +6,11 @@ framed and snapped to, and no render engine draws it. Its measures are the avera
 
 from __future__ import annotations
 
+import functools
 import math
 
 import bpy
+import numpy as np
 
 from ..core.config import ModelConfig
 from .camera_bridge import model_to_object
@@ -52,18 +54,26 @@ RING_POINTS = 32
 
 def guide_mesh(name: str) -> bpy.types.Mesh:
     """A new mesh with the guide lines, in the portrait object's own axes."""
-    lines = [PROFILE, BACK, HEAD, _mirrored(HEAD), SHOULDER, _mirrored(SHOULDER)]
-    lines += [_ring(*ring) for ring in RINGS]
-    points: list[Point] = []
     edges: list[tuple[int, int]] = []
-    for line in lines:
-        first = len(points)
-        points += line
-        edges += [(index, index + 1) for index in range(first, len(points) - 1)]
+    first = 0
+    for line in _lines():
+        edges += [(index, index + 1) for index in range(first, first + len(line) - 1)]
+        first += len(line)
     mesh = bpy.data.meshes.new(name)
-    mesh.from_pydata(points, edges, [])
-    mesh.transform(model_to_object(ModelConfig.unit_metres))
+    mesh.from_pydata(points().tolist(), edges, [])
     return mesh
+
+
+@functools.cache
+def points() -> np.ndarray:
+    """The points of the guide lines in their order, (N, 3), in metres and the object's own axes."""
+    model = np.array([(*point, 1.0) for line in _lines() for point in line])
+    return (model @ np.array(model_to_object(ModelConfig.unit_metres)).T)[:, :3]
+
+
+def _lines() -> list[Line]:
+    sides = [HEAD, _mirrored(HEAD), SHOULDER, _mirrored(SHOULDER)]
+    return [PROFILE, BACK, *sides, *(_ring(*ring) for ring in RINGS)]
 
 
 def _mirrored(line: Line) -> Line:

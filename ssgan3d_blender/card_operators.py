@@ -7,9 +7,10 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty
 
 from . import card_picture, card_plane, card_updates, cards, panel, portraits
 from .messages import cancels_on_error
+from .model_wait import ModelOperator
 
 
-class SSGAN3D_OT_add_card(bpy.types.Operator):
+class SSGAN3D_OT_add_card(ModelOperator, bpy.types.Operator):
     """Add a card."""
 
     bl_idname = "ssgan3d.add_card"
@@ -77,7 +78,7 @@ class SSGAN3D_OT_add_card(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SSGAN3D_OT_update_cards(bpy.types.Operator):
+class SSGAN3D_OT_update_cards(ModelOperator, bpy.types.Operator):
     """Update all cards."""
 
     bl_idname = "ssgan3d.update_cards"
@@ -87,6 +88,7 @@ class SSGAN3D_OT_update_cards(bpy.types.Operator):
         "file; cards that are not live as well"
     )
     bl_options = {"REGISTER", "UNDO"}
+    of_portrait = False
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -145,7 +147,7 @@ class SSGAN3D_PT_card(panel.PortraitPanel, bpy.types.Panel):
             layout.label(text="Renders of live cards need", icon="ERROR")
             layout.prop(scene.render, "use_lock_interface", text="Lock Interface")
         if panel.colours_differ(scene):
-            layout.label(text="Colours are not the model's", icon="INFO")
+            layout.label(text="Colours are not the model's", icon="ERROR")
             button = layout.operator("ssgan3d.setup_scene", text="True Colours")
             button.use_engine, button.use_camera, button.use_colours = False, False, True
         layout.operator("ssgan3d.update_cards", icon="FILE_REFRESH")

@@ -164,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     mesh.add_argument("--smoothing", type=int, default=0, help="rounds (0)")
     mesh.add_argument("--max-faces", type=int, help="most triangles of one part")
     mesh.add_argument(
+        "--colours",
+        choices=("vertex", "texture"),
+        default="vertex",
+        help="of vertices (not in .stl), or an image with UVs (.glb, and beside .obj) (vertex)",
+    )
+    mesh.add_argument(
         "--parts",
         nargs="+",
         choices=PART_NAMES[1:],
@@ -349,23 +355,31 @@ def _files(*paths: Path) -> list[dict[str, Any]]:
 
 
 def _mesh(options: argparse.Namespace) -> dict[str, Any]:
-    from ..core.mesh_files import check_format, export_meshes
+    from ..core.mesh_files import check_format, export_meshes, texture_lost
     from ..core.meshing import extract_meshes
+    from ..core.texturing import project_texture
 
-    check_format(options.output)  # before minutes of work
+    textured = options.colours == "texture"
+    check_format(options.output, textured=textured)  # before minutes of work
+    lost = texture_lost(options.output) if textured else None
     portrait = _portrait(options)
     engine = runtime.engine(preferences.model_choice())
+    latents = portraits.recipe(portrait).resolve(engine)
     extracted = extract_meshes(
         engine,
-        portraits.recipe(portrait).resolve(engine),
+        latents,
         parts=options.parts,
         resolution=options.resolution,
         smoothing=options.smoothing,
         max_faces=options.max_faces,
     )
-    export_meshes(extracted, options.output, unit_metres=engine.config.unit_metres)
+    texture = project_texture(engine, latents, extracted) if textured and lost is None else None
+    written = export_meshes(
+        extracted, options.output, unit_metres=engine.config.unit_metres, texture=texture
+    )
     triangles = {name: len(mesh.faces) for name, mesh in extracted.items()}
-    return {"triangles": triangles, "files": _files(options.output)}
+    facts = {"triangles": triangles, "files": _files(*written)}
+    return facts if lost is None else facts | {"warning": lost}
 
 
 def _sheet(options: argparse.Namespace) -> dict[str, Any]:

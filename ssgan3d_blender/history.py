@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import bpy
 from bpy.props import EnumProperty
 
-from . import portraits, snapshot
+from . import animation, portraits, snapshot
 from .messages import cancels_on_error
 
 if TYPE_CHECKING:
@@ -105,14 +105,16 @@ class SSGAN3D_OT_history(bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put the look back."""
-        settings = portraits.active(context).ssgan3d
+        portrait = portraits.active(context)
+        settings = portrait.ssgan3d
         if not can_go(settings, self.direction):
             way = "earlier" if self.direction == "BACK" else "later"
             self.report({"INFO"}, f"There is no {way} look")
             return {"CANCELLED"}
         history = read(settings).with_present(settings)
         at = history.at + (1 if self.direction == "FORWARD" else -1)
-        snapshot.put(settings, history.looks[at])
+        with animation.warned(self, portrait):
+            snapshot.put(settings, history.looks[at])
         _write(settings, History(history.looks, at))
         return {"FINISHED"}
 

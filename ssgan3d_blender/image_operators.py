@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +11,16 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
-from . import background, jobs, portraits, preferences, properties, runtime
+from . import background, jobs, passes, portraits, preferences, properties, runtime
 from .messages import cancels_on_error
-from .operators import ENGINE_ID, check_size
+from .model_wait import ModelOperator
+from .operators import check_size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class SSGAN3D_OT_render_images(bpy.types.Operator):
+class SSGAN3D_OT_render_images(ModelOperator, bpy.types.Operator):
     """Render the active portrait into image datablocks."""
 
     bl_idname = "ssgan3d.render_images"
@@ -148,8 +148,6 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
     @cancels_on_error
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Render and store."""
-        from ..core.sheet import contact_sheet
-
         if self.last < self.first:
             raise PortraitError(
                 f"The last seed ({self.last}) comes before the first ({self.first}): exchange them."
@@ -162,6 +160,8 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
         }
 
         def work(job: jobs.Job) -> Tensor:
+            from ..core.sheet import contact_sheet
+
             engine = runtime.engine(choice)
             return contact_sheet(engine, seeds, progress=job.report, **options)
 
@@ -183,9 +183,9 @@ class SSGAN3D_OT_save_passes(ExportHelper, bpy.types.Operator):
     bl_idname = "ssgan3d.save_passes"
     bl_label = "Save All Passes"
     bl_description = (
-        "Render this frame as F12 does, into one multilayer EXR file in 32 bits: picture, depth, "
-        "part index, a soft mask for each part, and Cryptomatte. The scene's output settings stay "
-        "as they are"
+        "Render this frame into one multilayer EXR file in 32 bits: picture, depth, part index, a "
+        "soft mask for each part, and Cryptomatte, without the compositor. Esc stops it. The "
+        "scene's settings stay as they are"
     )
     bl_options = {"REGISTER"}
 
@@ -204,45 +204,14 @@ class SSGAN3D_OT_save_passes(ExportHelper, bpy.types.Operator):
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Render and write."""
-        from ..core.files import replacing
-
+        """Render and write: begin to where a person asked for it in a window, else to the end."""
         path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".exr"))
         scene, layer = context.scene, context.view_layer
-        with (
-            _settings(scene.render, engine=ENGINE_ID, filepath=scene.render.filepath),
-            _settings(layer, use_pass_z=True, use_pass_cryptomatte_object=True),
-            _settings(layer.ssgan3d, use_pass_part_index=True, use_pass_part_masks=True),
-            _format(scene.render.image_settings),
-            replacing(path) as temporary,
-        ):
-            scene.render.filepath = str(temporary)
-            result = bpy.ops.render.render(write_still=True, layer=layer.name)
-            if result != {"FINISHED"} or not temporary.exists():
-                raise PortraitError(f"Blender could not render into {path.parent}.")
-        self.report({"INFO"}, f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+        if self.options.is_invoke and not bpy.app.background:
+            passes.begin(scene, layer, path)
+        else:
+            self.report({"INFO"}, passes.save(scene, layer, path))
         return {"FINISHED"}
-
-
-@contextmanager
-def _settings(owner: bpy.types.bpy_struct, **values: object) -> Iterator[None]:
-    """Set properties while the block runs."""
-    kept = {name: getattr(owner, name) for name in values}
-    try:
-        for name, value in values.items():
-            setattr(owner, name, value)
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(owner, name, value)
-
-
-def _format(settings: bpy.types.ImageFormatSettings) -> AbstractContextManager[None]:
-    """Have renders written as multilayer EXR while the block runs."""
-    media = {"media_type": "MULTI_LAYER_IMAGE"} if hasattr(settings, "media_type") else {}
-    return _settings(
-        settings, **media, file_format="OPEN_EXR_MULTILAYER", color_mode="RGBA", color_depth="32"
-    )
 
 
 def show_in_editor(image: bpy.types.Image) -> None:

@@ -6,6 +6,7 @@ Buffers are written with ``foreach_set``, which is a hundred times faster than a
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -31,14 +32,16 @@ OWNER_NAME_KEY = "ssgan3d_portrait_name"
 
 
 class Owner(NamedTuple):
-    """Whose images and materials are meant: an identity, which outlasts the portrait's name."""
+    """Whose images, materials and collections are meant: an identity, which outlasts the
+    portrait's name.
+    """
 
     identity: str
     name: str
 
 
 def owner_of(portrait: bpy.types.Object) -> Owner:
-    """A portrait as an owner of images and materials. Not for drawing: may write to the portrait.
+    """A portrait as an owner of what it made. Not for drawing: may write to the portrait.
 
     It gets an identity if it has none, or one that another portrait keeps: duplicates copy it. A
     portrait that is linked from another file is known by its name and that file.
@@ -52,7 +55,9 @@ def owner_of(portrait: bpy.types.Object) -> Owner:
 
 
 def _keeper(identity: str) -> bpy.types.Object:
-    """Who of all that have an identity keeps it: whose name its images bear, or else the oldest."""
+    """Who of all that have an identity keeps it: on whom hang the meshes of its collections, or
+    whose name its blocks note, or else the oldest.
+    """
     alike = [
         item
         for item in bpy.data.objects
@@ -60,21 +65,27 @@ def _keeper(identity: str) -> bpy.types.Object:
     ]
     noted = {
         block.get(OWNER_NAME_KEY)
-        for block in (*bpy.data.images, *bpy.data.materials)
+        for block in (*bpy.data.images, *bpy.data.materials, *bpy.data.collections)
         if block.get(OWNER_KEY) == identity
     }
-    return min(alike, key=lambda item: (item.name not in noted, item.session_uid))
+
+    def order(item: bpy.types.Object) -> tuple[bool, bool, int]:
+        held = {home for child in item.children for home in child.users_collection}
+        has_meshes = any(home.get(OWNER_KEY) == identity for home in held)
+        return (not has_meshes, item.name not in noted, item.session_uid)
+
+    return min(alike, key=order)
 
 
 def mark(block: bpy.types.ID, kind: str, owner: Owner | None) -> None:
-    """Note on an image or a material what it is and whose, for :func:`marked`."""
+    """Note on an image, a material or a collection what it is and whose, for :func:`marked`."""
     block[KIND_KEY] = kind
     if owner is not None:
         block[OWNER_KEY], block[OWNER_NAME_KEY] = owner
 
 
 def marked(blocks: Iterable[bpy.types.ID], kind: str, owner: Owner | None) -> list[bpy.types.ID]:
-    """This file's images or materials of a kind and an owner.
+    """Those of this file's images, materials or collections that are of a kind and an owner.
 
     Copies, and what came along with an appended portrait, are marked alike: those stand behind the
     one that has the name that it was given.
@@ -87,12 +98,24 @@ def marked(blocks: Iterable[bpy.types.ID], kind: str, owner: Owner | None) -> li
     ]
 
     def is_renamed(block: bpy.types.ID) -> bool:
-        return block.name != _title(kind, block.get(OWNER_NAME_KEY))
+        return block.name != title(kind, block.get(OWNER_NAME_KEY))
 
     return sorted(found, key=lambda block: (is_renamed(block), block.session_uid))
 
 
-def _title(kind: str, owner_name: str | None) -> str:
+def retitle(block: bpy.types.ID, kind: str, owner: Owner) -> None:
+    """Name a marked block after its owner, unless a person has given it another name, and mark it.
+
+    A name with a number behind it counts as given here: something else had the name then.
+    """
+    given = re.escape(title(kind, block.get(OWNER_NAME_KEY)))
+    if re.fullmatch(rf"{given}(\.\d+)?", block.name):
+        block.name = title(kind, owner.name)
+    mark(block, kind, owner)
+
+
+def title(kind: str, owner_name: str | None) -> str:
+    """The name of what is of a kind and an owner."""
     return f"{owner_name} {kind}" if owner_name else kind
 
 
@@ -142,7 +165,7 @@ def store(
     """
     height, width, _ = pixels.shape
     earlier = marked(bpy.data.images, kind, owner)
-    name = _title(kind, owner.name if owner else None)
+    name = title(kind, owner.name if owner else None)
     image = bpy.data.images.new(
         name, width, height, alpha=True, float_buffer=exact, is_data=is_data
     )

@@ -70,6 +70,24 @@ class MeshOptions:
         min=0,
         soft_max=100_000,
     )
+    colours: EnumProperty(
+        name="Colours",
+        description="How the meshes get the portrait's colours",
+        items=(
+            (
+                "VERTEX",
+                "Vertex Colours",
+                "Mixed from all sides that show a point: no seams, as fine as the mesh",
+            ),
+            (
+                "TEXTURE",
+                "Texture",
+                "An image with UVs, as sharp as the portrait's pictures whatever the mesh; objects "
+                "have vertex colours as well",
+            ),
+        ),
+        default="VERTEX",
+    )
 
     def _count(self, context: bpy.types.Context) -> None:
         """Begin to estimate the triangles of the active portrait; the dialog shows them."""
@@ -192,24 +210,6 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
         ),
         default="APART",
     )
-    colours: EnumProperty(
-        name="Colours",
-        description="How the meshes get the portrait's colours",
-        items=(
-            (
-                "VERTEX",
-                "Vertex Colours",
-                "Mixed from all sides that show a point: no seams, as fine as the mesh",
-            ),
-            (
-                "TEXTURE",
-                "Texture",
-                "An image with UVs, as sharp as the portrait's pictures whatever the mesh; vertex "
-                "colours are stored as well",
-            ),
-        ),
-        default="VERTEX",
-    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -279,9 +279,9 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
     bl_idname = "ssgan3d.export_meshes"
     bl_label = "Export Part Meshes"
     bl_description = (
-        "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, with "
-        "vertex colours (STL has none): one mesh a part in GLB, one mesh in the other formats. The "
-        "scene stays as it is"
+        "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, in "
+        "the portrait's colours: one mesh a part in GLB, one mesh in the other formats. The scene "
+        "stays as it is"
     )
     bl_options = {"REGISTER"}
 
@@ -289,9 +289,17 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
         name="Format",
         description="What kind of file",
         items=(
-            (".glb", "glTF Binary (.glb)", "Parts apart and named, with vertex colours"),
-            (".obj", "Wavefront (.obj)", "One mesh with vertex colours"),
-            (".ply", "Stanford (.ply)", "One mesh with vertex colours"),
+            (
+                ".glb",
+                "glTF Binary (.glb)",
+                "Parts apart and named, with vertex colours or a texture inside of the file",
+            ),
+            (
+                ".obj",
+                "Wavefront (.obj)",
+                "One mesh with vertex colours, or with a texture: a .mtl and a .png file beside it",
+            ),
+            (".ply", "Stanford (.ply)", "One mesh with vertex colours, never with a texture"),
             (".stl", "STL (.stl)", "One mesh without colours, for printing"),
         ),
         default=".glb",
@@ -320,27 +328,40 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The file browser's side panel."""
+        from ..core.mesh_files import TEXTURED
+
         self.layout.prop(self, "file_format")
-        self._draw_options(context)
+        column = self._draw_options(context)
+        choice = column.row()
+        choice.enabled = self.file_format in TEXTURED
+        choice.prop(self, "colours")
+        if self.file_format == ".ply":
+            column.label(text="PLY files hold vertex colours, no texture", icon="INFO")
+        elif self.file_format == ".stl":
+            column.label(text="STL files hold no colours", icon="INFO")
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mesh and write."""
-        from ..core.mesh_files import FORMATS, export_meshes
+        from ..core.mesh_files import FORMATS, check_format, export_meshes, texture_lost
 
         path = Path(bpy.path.abspath(self.filepath))
         if path.suffix.lower() not in FORMATS:
             path = path.with_name(path.name + self.file_format)
-        mesh = self._work(context, textured=False, max_faces=self.max_faces or None)
+        lost = texture_lost(path) if self.colours == "TEXTURE" else None
+        textured = self.colours == "TEXTURE" and lost is None
+        check_format(path, textured=textured)  # before the work
+        mesh = self._work(context, textured=textured, max_faces=self.max_faces or None)
 
         def work(job: jobs.Job) -> int:
-            extracted, _, unit = mesh(job)
-            export_meshes(extracted, path, unit_metres=unit)
+            extracted, texture, unit = mesh(job)
+            export_meshes(extracted, path, unit_metres=unit, texture=texture)
             return sum(len(part.faces) for part in extracted.values())
 
         def finish(faces: int) -> Generator[None, None, str]:
             yield
-            return f"{path}: {faces:,} triangles"
+            said = f"{path}: {faces:,} triangles"
+            return said if lost is None else f"{said}. {lost}"
 
         background.run_job(self, "Export Part Meshes", work, finish)
         return {"FINISHED"}

@@ -22,6 +22,8 @@ UV_MAP = "Portrait UV"
 MATERIAL = "Portrait Part"
 TEXTURE = "Texture"
 """The kind of a portrait's texture image, and of the material that shows it."""
+GROUP = "Parts"
+"""The kind of the collection that a portrait's meshes are put into."""
 PART_KEY = "ssgan3d_part"
 JOINT = "+"
 """Stands between the parts of a joined mesh in its ``PART_KEY``."""
@@ -44,7 +46,7 @@ def add(
     max_faces: int | None = None,
     texture: Texture | None = None,
 ) -> bpy.types.Object:
-    """One object of one or more parts, hung on the portrait, in a collection of the portrait's.
+    """One object of one or more parts, hung on the portrait, in the portrait's own collection.
 
     Args:
         unit: length of a model unit in metres.
@@ -64,7 +66,7 @@ def add(
     limit = None if max_faces is None else max_faces * len(parts)
     if limit is not None and len(mesh.polygons) > limit:
         item.modifiers.new("Face Limit", "DECIMATE").ratio = limit / len(mesh.polygons)
-    _collection(scene, f"{portrait.name} Parts").objects.link(item)
+    _collection(scene, images.owner_of(portrait)).objects.link(item)
     return item
 
 
@@ -134,12 +136,16 @@ def _add_vertex_groups(item: bpy.types.Object, extracted: dict[str, trimesh.Trim
         start = end
 
 
-def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
-    found = scene.collection.children.get(name)
-    if found is None:
-        found = bpy.data.collections.new(name)
-        scene.collection.children.link(found)
-    return found
+def _collection(scene: bpy.types.Scene, owner: images.Owner) -> bpy.types.Collection:
+    """The collection of a portrait's meshes in a scene, wherever it was moved to there."""
+    found = images.marked(scene.collection.children_recursive, GROUP, owner)
+    if found:
+        images.retitle(found[0], GROUP, owner)
+        return found[0]
+    made = bpy.data.collections.new(images.title(GROUP, owner.name))
+    images.mark(made, GROUP, owner)
+    scene.collection.children.link(made)
+    return made
 
 
 def _own_material(name: str) -> bpy.types.Material | None:

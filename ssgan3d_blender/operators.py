@@ -106,17 +106,19 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         if self.use_engine:
             scene.render.engine = ENGINE_ID
         if self.use_colours:
-            self._true_colours(scene.view_settings)
+            self._true_colours(scene)
         if self.use_camera:
             self._camera_to_face(context)
         return {"FINISHED"}
 
-    def _true_colours(self, view: bpy.types.ColorManagedViewSettings) -> None:
+    def _true_colours(self, scene: bpy.types.Scene) -> None:
+        view = scene.view_settings
         for name, value in TRUE_COLOURS.items():
             if hasattr(view, name):
                 setattr(view, name, value)
         space = foreign_working_space()
-        if space is not None:
+        # Other engines take a card's picture into the working space as they take any image.
+        if space is not None and scene.render.engine == ENGINE_ID:
             self.report(
                 {"WARNING"},
                 f"Portraits get other colours in this file's working space, {space}: choose "
@@ -140,7 +142,10 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
 
 
 def foreign_working_space() -> str | None:
-    """The file's working space if renders get other colours in it; Blender has had it since 5.0."""
+    """The file's working space if the portrait engine's colours are others in it.
+
+    Blender has had it since 5.0.
+    """
     space = getattr(getattr(bpy.data, "colorspace", None), "working_space", TRUE_SPACE)
     return None if space == TRUE_SPACE else space
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import EnumProperty, IntProperty
@@ -34,11 +33,6 @@ class EditOperator:
 
     bl_options = {"REGISTER", "UNDO"}
 
-    if TYPE_CHECKING:
-
-        def report(self, kinds: set[str], text: str) -> None:
-            """As ``bpy.types.Operator`` has it."""
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait that this file may change."""
@@ -50,18 +44,8 @@ class EditOperator:
 
         Warns of what was changed but is animated, because the next frame undoes it.
         """
-        before = animated_values(portrait)
-        with history.step(portrait.ssgan3d):
+        with animation.warned(self, portrait), history.step(portrait.ssgan3d):
             yield
-        after = animated_values(portrait)
-        changed = {label(portrait, path) for path in before if before[path] != after[path]}
-        if changed:
-            self.report(
-                {"WARNING"},
-                "Animated, so the next frame undoes the change: "
-                f"{', '.join(sorted(changed))}. Insert keyframes here to keep it, or delete the "
-                "animation",
-            )
 
 
 class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
@@ -237,27 +221,6 @@ class SSGAN3D_OT_solo_part(EditOperator, bpy.types.Operator):
         settings = portraits.active(context).ssgan3d
         settings.solo = "" if settings.solo == self.part else self.part
         return {"FINISHED"}
-
-
-def animated_values(portrait: bpy.types.Object) -> dict[str, Any]:
-    """What of a portrait's look is animated: data path → present value."""
-    values = {}
-    for path in animation.animated_paths(portrait):
-        if path.startswith("ssgan3d."):
-            try:
-                values[path] = portrait.path_resolve(path)
-            except ValueError:  # of a part that is gone
-                continue
-    return values
-
-
-def label(portrait: bpy.types.Object, path: str) -> str:
-    """What a person calls an animated setting of a portrait: "Seed", "Shape Seed of Hair"."""
-    owner, _, name = path.rpartition(".")
-    group = portrait.path_resolve(owner)
-    setting = group.bl_rna.properties[name].name
-    is_part = isinstance(group, properties.SSGAN3D_PG_part)
-    return f"{setting} of {properties.part_label(group.name)}" if is_part else setting
 
 
 def unlocked(settings: properties.SSGAN3D_PG_portrait) -> list[properties.SSGAN3D_PG_part]:

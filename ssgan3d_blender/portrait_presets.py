@@ -6,8 +6,6 @@ an artist's own are where Blender keeps all presets, and move to a new version w
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -16,7 +14,7 @@ from bl_ui.utils import PresetPanel
 from bpy.props import StringProperty
 
 from ..core.errors import PortraitError
-from . import portraits, snapshot
+from . import portraits, properties
 from .messages import cancels_on_error
 from .part_operators import EditOperator
 
@@ -70,38 +68,18 @@ class SSGAN3D_OT_apply_preset(EditOperator, bpy.types.Operator):
         portrait = portraits.active(context)
         if not self.filepath:
             raise PortraitError("No preset is chosen: choose one from the list of presets.")
-        recipes = list(recipes_in(Path(self.filepath)))
         before = portrait.ssgan3d.recipe
         with self.step(portrait), context.temp_override(object=portrait):
             try:
-                for recipe in recipes:  # Blender only prints what a property refuses
-                    snapshot.put_text(portrait.ssgan3d, recipe)
-                bpy.utils.execfile(self.filepath)
-            except Exception:
+                with properties.refused_recipes_raise():
+                    bpy.utils.execfile(self.filepath)
+            except Exception as error:
                 portrait.ssgan3d.recipe = before
+                if isinstance(error, SyntaxError):
+                    said = f"{self.filepath} is no preset: {error}. Choose another."
+                    raise PortraitError(said) from error
                 raise
         return {"FINISHED"}
-
-
-def recipes_in(preset: Path) -> Iterator[str]:
-    """The looks that a preset writes.
-
-    Raises:
-        OSError: the file cannot be read.
-        PortraitError: it is no Python.
-    """
-    try:
-        code = ast.parse(preset.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        raise PortraitError(f"{preset} is no preset: {error}. Choose another.") from error
-    for node in ast.walk(code):
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-            and any(getattr(target, "attr", "") == "recipe" for target in node.targets)
-        ):
-            yield node.value.value
 
 
 def attach() -> None:

@@ -7,6 +7,8 @@ Part entries are found by name: a file made with another part list keeps what st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
@@ -21,6 +23,7 @@ from bpy.props import (
 )
 
 from ..core.config import DEFAULT_TRUNCATION
+from ..core.errors import PortraitError
 from ..core.parts import PARTS
 from . import snapshot
 
@@ -126,8 +129,35 @@ def _get_recipe(self: SSGAN3D_PG_portrait) -> str:
     return snapshot.as_text(self)
 
 
+_refusals: list[PortraitError] | None = None
+"""Why recipes were refused, while somebody heeds it."""
+
+
 def _set_recipe(self: SSGAN3D_PG_portrait, text: str) -> None:
-    snapshot.put_text(self, text)
+    try:
+        snapshot.put_text(self, text)
+    except PortraitError as error:
+        if _refusals is None:
+            raise  # Blender only prints it
+        _refusals.append(error)
+
+
+@contextmanager
+def refused_recipes_raise() -> Iterator[None]:
+    """A block that raises at its end why a ``recipe`` that was written in it was refused.
+
+    Raises:
+        PortraitError: the first that was.
+    """
+    global _refusals
+    refusals: list[PortraitError] = []
+    _refusals = refusals
+    try:
+        yield
+    finally:
+        _refusals = None
+    if refusals:
+        raise refusals[0]
 
 
 class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):

@@ -7,9 +7,9 @@ the parts as a Cryptomatte.
 from __future__ import annotations
 
 import weakref
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread, main_thread
 from typing import TYPE_CHECKING
 
 import bpy
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 INDEX_PASS = "Part Index"
 CRYPTO_LAYER = "CryptoObject"
+FILE_KEY = "ssgan3d_passes"
+"""Marks a scene that is there for one render, straight into a file."""
 BREAK_SECONDS = 0.02  # how soon Esc is noticed
 # What draws something, in Blender's own engines.
 SOLID_TYPES = frozenset(
@@ -157,10 +159,14 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         Blender swallows exceptions from here and writes a blank picture. An error report makes the
         render fail; ``error_set`` does so only once there is a result that can hold its message.
         """
+        global _failure
         try:
             self._render(depsgraph)
         except Exception as error:
-            self.report({"ERROR"}, describe(error))
+            _failure = describe(error)
+            if current_thread() is not main_thread():
+                _begun.wait()
+            self.report({"ERROR"}, _failure)
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         scene, render, layer = depsgraph.scene, depsgraph.scene.render, depsgraph.view_layer
@@ -209,6 +215,10 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         if pixels is not None:
             self._write(layer, size, pixels)
             self._warn(shot)
+        elif FILE_KEY in scene:
+            # Where undo or another file stops a render, Blender still writes what there is of it,
+            # and crashes if that is an EXR file without layers (5.2.2). Errors keep it from that.
+            raise PortraitError("The render was stopped: nothing was written.")
 
     def _write(
         self, layer: bpy.types.ViewLayer, size: tuple[int, int], pixels: dict[str, np.ndarray]
@@ -355,7 +365,26 @@ def _redraw_of(engine: SSGAN3D_RE_engine) -> Callable[[], None]:
     return redraw
 
 
+_begun = Event()
+_begun.set()
+
+
+@contextmanager
+def beginning() -> Iterator[None]:
+    """For a script that begins a render without waiting for it: no failure is reported meanwhile.
+
+    When its operator returns to the script, Blender makes an exception of the errors so far and
+    forgets them: it would go on to write the picture that there is not.
+    """
+    _begun.clear()
+    try:
+        yield
+    finally:
+        _begun.set()
+
+
 _warning: str | None = None
+_failure: str | None = None
 
 
 def last_warning() -> str | None:
@@ -363,11 +392,16 @@ def last_warning() -> str | None:
     return _warning
 
 
+def last_failure() -> str | None:
+    """Why the last still or animation failed; Blender tells scripts that only if they wait."""
+    return _failure
+
+
 @persistent
-def _forget_warning(*_: object) -> None:
+def _forget(*_: object) -> None:
     """Handler: a still or an animation begins. Blender makes an engine for each of its frames."""
-    global _warning
-    _warning = None
+    global _warning, _failure
+    _warning = _failure = None
 
 
 _executor: ThreadPoolExecutor | None = None
@@ -401,7 +435,7 @@ _joined: list[type[bpy.types.Panel]] = []
 
 def attach() -> None:
     """Show Blender's own panels for camera, output, colours and objects with this engine."""
-    bpy.app.handlers.render_init.append(_forget_warning)
+    bpy.app.handlers.render_init.append(_forget)
     for panel in bpy.types.Panel.__subclasses__():
         engines = getattr(panel, "COMPAT_ENGINES", ())
         if "BLENDER_RENDER" in engines and not panel.__name__.startswith(FOREIGN_PANELS):
@@ -415,7 +449,7 @@ def detach() -> None:
     for panel in _joined:
         panel.COMPAT_ENGINES.discard(ENGINE_ID)
     _joined.clear()
-    bpy.app.handlers.render_init.remove(_forget_warning)
+    bpy.app.handlers.render_init.remove(_forget)
     viewport.detach()
     if _executor is not None:
         _executor.shutdown()

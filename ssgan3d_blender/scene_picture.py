@@ -9,6 +9,8 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+import bpy
+
 from ..core.config import ModelConfig
 from ..core.memo import Memo
 from . import portraits
@@ -16,7 +18,6 @@ from . import portraits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import bpy
     from mathutils import Matrix
     from torch import Tensor
 
@@ -127,19 +128,32 @@ def _shows_type(space: bpy.types.SpaceView3D, kind: str) -> bool:
 
 
 def are_in(scene: bpy.types.Scene) -> bool:
-    """Whether a scene has a portrait, hidden or not: among its objects or in a collection that is
-    instanced there.
+    """Whether a scene has a portrait, hidden or not: among its objects, or where they instance it,
+    as collections or by geometry nodes.
+
+    Takes milliseconds in large files: for when none is to be seen.
     """
-    groups, known = [scene.objects], set()
-    while groups:
-        for candidate in groups.pop():
-            if candidate.ssgan3d.is_portrait:
-                return True
-            collection = candidate.instance_collection
-            if collection is not None and collection not in known:
-                known.add(collection)
-                groups.append(collection.all_objects)
+    on_stage = set(scene.original.objects)
+    found: list[bpy.types.ID] = [item for item in bpy.data.objects if item.ssgan3d.is_portrait]
+    known = set(found)
+    kinds = {"COLLECTION", "NODETREE", "OBJECT"}
+    users = bpy.data.user_map(key_types=kinds, value_types=kinds)
+    while found:
+        item = found.pop()
+        if item in on_stage:
+            return True
+        for user in users.get(item, set()) - known:
+            # Its card, and what else hangs on a portrait, does not bring it in.
+            if not isinstance(user, bpy.types.Object) or _may_instance(user):
+                known.add(user)
+                found.append(user)
     return False
+
+
+def _may_instance(candidate: bpy.types.Object) -> bool:
+    return candidate.instance_collection is not None or any(
+        modifier.type == "NODES" for modifier in candidate.modifiers
+    )
 
 
 def side_unknown(shot: Shot) -> str | None:

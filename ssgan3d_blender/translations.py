@@ -44,10 +44,10 @@ GERMAN: dict[str, str] = {
         "Immer da, auch wenn er im Startwert des Porträts fehlt"
     ),
     "An NVIDIA graphics card (or AMD with ROCm)": "Eine Grafikkarte von NVIDIA (oder AMD mit ROCm)",
-    "An image with UVs, as sharp as the portrait's pictures whatever the mesh; vertex colours are"
-    " stored as well": (
+    "An image with UVs, as sharp as the portrait's pictures whatever the mesh; objects have vertex "
+    "colours as well": (
         "Ein Bild mit UVs, so scharf wie die Bilder des Porträts, gleich wie fein das Mesh ist; "
-        "Vertexfarben werden ebenfalls gespeichert"
+        "Objekte haben auch Vertexfarben"
     ),
     "An object for each part": "Ein Objekt für jeden Teil",
     "Another person, or another version of one part with the others as they are. Locked parts "
@@ -78,6 +78,9 @@ GERMAN: dict[str, str] = {
         "bleiben genau so, und kein Teil, etwa eine Brille, kommt oder geht"
     ),
     "Clothes": "Kleidung",
+    "Cells of the grid along each side: higher shows finer shapes and takes longer": (
+        "Zellen des Gitters an jeder Seite: mehr zeigen feinere Formen und dauern länger"
+    ),
     "Colours": "Farben",
     "Colours are not the model's": "Die Farben sind nicht die des Modells",
     "Columns": "Spalten",
@@ -131,6 +134,7 @@ GERMAN: dict[str, str] = {
     "Extract Part Meshes": "Teil-Meshes erzeugen",
     "Eyes": "Augen",
     "Face": "Gesicht",
+    "Face Limit": "Flächengrenze",
     "Farthest": "Weitester",
     "Figure Eight": "Liegende Acht",
     "Folder": "Ordner",
@@ -242,6 +246,7 @@ GERMAN: dict[str, str] = {
     "Licence": "Lizenz",
     "Lit": "Beleuchtet",
     "Live": "Laufend",
+    "Loading the portrait model": "Das Porträtmodell wird geladen",
     "Lock": "Sperren",
     "Lock Interface": "Oberfläche sperren",
     "Make F12 render the portrait: portrait engine, true colours, a camera before the face": (
@@ -269,12 +274,12 @@ GERMAN: dict[str, str] = {
     "Mark as Portrait Asset": "Als Porträt-Asset kennzeichnen",
     "Masks": "Masken",
     "Measure": "Messen",
-    "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, with "
-    "vertex colours (STL has none): one mesh a part in GLB, one mesh in the other formats. The "
-    "scene stays as it is": (
+    "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, in the "
+    "portrait's colours: one mesh a part in GLB, one mesh in the other formats. The scene stays as "
+    "it is": (
         "Aus den Teilen dieses Porträts Meshes machen und sie in eine Datei GLB, OBJ, PLY oder "
-        "STL schreiben, in Metern, mit Vertexfarben (STL hat keine): ein Mesh je Teil in GLB, ein "
-        "Mesh in den anderen Formaten. Die Szene bleibt, wie sie ist"
+        "STL schreiben, in Metern, in den Farben des Porträts: ein Mesh je Teil in GLB, ein Mesh "
+        "in den anderen Formaten. Die Szene bleibt, wie sie ist"
     ),
     "Mix Seed": "Mischwert",
     "Mixed from all sides that show a point: no seams, as fine as the mesh": (
@@ -295,7 +300,12 @@ GERMAN: dict[str, str] = {
     ),
     "One a Part": "Eines je Teil",
     "One for All": "Eines für alle",
-    "One mesh with vertex colours": "Ein Mesh mit Vertexfarben",
+    "One mesh with vertex colours, never with a texture": (
+        "Ein Mesh mit Vertexfarben, nie mit einer Textur"
+    ),
+    "One mesh with vertex colours, or with a texture: a .mtl and a .png file beside it": (
+        "Ein Mesh mit Vertexfarben oder mit einer Textur: eine .mtl- und eine .png-Datei daneben"
+    ),
     "One mesh without colours, for printing": "Ein Mesh ohne Farben, zum Drucken",
     "One object, with a vertex group for each part": (
         "Ein Objekt mit einer Vertexgruppe für jeden Teil"
@@ -321,8 +331,16 @@ GERMAN: dict[str, str] = {
     "Part Index": "Teil-Index",
     "Part Masks": "Teil-Masken",
     "Parts": "Teile",
-    "Parts apart and named, with vertex colours": "Teile getrennt und benannt, mit Vertexfarben",
+    "PLY files hold vertex colours, no texture": "PLY-Dateien haben Vertexfarben, keine Textur",
+    "Parts apart and named, with vertex colours or a texture inside of the file": (
+        "Teile getrennt und benannt, mit Vertexfarben oder einer Textur in der Datei"
+    ),
     "Passes": "Passes",
+    "Parts with more triangles are brought down to this number: objects by a Decimate modifier "
+    "that can be taken away again, files for good. 0: no limit": (
+        "Teile mit mehr Dreiecken werden auf diese Zahl gebracht: Objekte durch einen Modifikator "
+        "Dezimieren, der sich wieder entfernen lässt, Dateien für immer. 0: keine Grenze"
+    ),
     "Paste Part": "Teil einfügen",
     "Path": "Bahn",
     "People in a row. 0: about as many as there are rows": (
@@ -360,12 +378,12 @@ GERMAN: dict[str, str] = {
     "Remove": "Entfernen",
     "Render > Color Management": "Render > Farbverwaltung",
     "Render Image": "Bild rendern",
-    "Render this frame as F12 does, into one multilayer EXR file in 32 bits: picture, depth, part"
-    " index, a soft mask for each part, and Cryptomatte. The scene's output settings stay as they"
-    " are": (
-        "Dieses Einzelbild wie mit F12 rendern, in eine EXR-Datei mit mehreren Ebenen in 32 Bit: "
-        "Bild, Tiefe, Teil-Index, eine weiche Maske für jeden Teil und Cryptomatte. Die "
-        "Ausgabeeinstellungen der Szene bleiben, wie sie sind"
+    "Render this frame into one multilayer EXR file in 32 bits: picture, depth, part index, a soft "
+    "mask for each part, and Cryptomatte, without the compositor. Esc stops it. The scene's "
+    "settings stay as they are": (
+        "Dieses Einzelbild in eine EXR-Datei mit mehreren Ebenen in 32 Bit rendern: Bild, Tiefe, "
+        "Teil-Index, eine weiche Maske je Teil und Cryptomatte, ohne den Compositor. Esc hält es "
+        "an. Die Einstellungen der Szene bleiben, wie sie sind"
     ),
     "Render this scene with the portraits": "Diese Szene mit den Porträts rendern",
     "Render to Images": "In Bilder rendern",
@@ -373,6 +391,10 @@ GERMAN: dict[str, str] = {
     "Reset Part": "Teil zurücksetzen",
     "Resolution": "Auflösung",
     "Rise": "Anstieg",
+    "Rounds of smoothing that take away the steps of the grid": (
+        "Runden von Glättung, die die Stufen des Gitters wegnehmen"
+    ),
+    "STL files hold no colours": "STL-Dateien haben keine Farben",
     "Save All Passes": "Alle Passes speichern",
     "Seed": "Startwert",
     "Select a portrait first (Add > Portrait makes one)": (
@@ -414,6 +436,7 @@ GERMAN: dict[str, str] = {
     ),
     "Side of the card's picture in pixels": "Seite des Bildes der Karte in Pixeln",
     "Size": "Größe",
+    "Smoothing": "Glättung",
     "Solo": "Solo",
     "Stand the portrait in a Cycles or EEVEE scene: a plane with its picture, cut out, that faces"
     " the scene's camera and follows camera, portrait and frame. Sets Lock Interface, so that "
@@ -462,6 +485,9 @@ GERMAN: dict[str, str] = {
     "The last person": "Die letzte Person",
     "The look that this portrait had before": "Das Aussehen, das dieses Porträt vorher hatte",
     "The look that you went back from": "Das Aussehen, von dem aus zurückgegangen wurde",
+    "The model is loaded, but something else is selected now": (
+        "Das Modell ist geladen, aber jetzt ist etwas anderes ausgewählt"
+    ),
     "The new seed. -1 draws one": "Der neue Startwert. -1 würfelt einen",
     "The only part in the picture. Empty: all of them": "Der einzige Teil im Bild. Leer: alle",
     "The part whose settings are shown": "Der Teil, dessen Einstellungen gezeigt werden",
@@ -529,6 +555,7 @@ GERMAN: dict[str, str] = {
     "Where the wheels (.whl) lie": "Wo die Wheels (.whl) liegen",
     "Whether this part is in the picture": "Ob dieser Teil im Bild ist",
     "Which eight people. -1 draws them": "Welche acht Personen. -1 würfelt sie",
+    "Which parts": "Welche Teile",
     "Which parts change, and to what. -1 draws it": (
         "Welche Teile sich ändern, und wohin. -1 würfelt es"
     ),

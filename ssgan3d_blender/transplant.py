@@ -16,6 +16,7 @@ from ..core.errors import PortraitError
 from ..core.parts import PART_NAMES, PARTS, part_index
 from . import portraits, preferences, properties, runtime, snapshot
 from .messages import cancels_on_error
+from .model_wait import ModelOperator
 from .panel import PortraitPanel
 from .part_operators import ASPECT_ITEMS, EditOperator
 
@@ -52,11 +53,17 @@ def copied_from(portrait: bpy.types.Object, name: str) -> Copied:
     if "mix_seed" not in values:
         for mix in snapshot.MIXES:
             values.pop(mix, None)
-    if "visible" not in values and PARTS[part_index(name)].optional:
+    if seed_decides(portrait, name):
         engine = runtime.engine(preferences.model_choice())
         there = engine.sample(settings.seed, settings.truncation).visible
         values["visible"] = bool(there[part_index(name)])
     return Copied(name, values, portrait.name, settings.truncation)
+
+
+def seed_decides(portrait: bpy.types.Object, name: str) -> bool:
+    """Whether the seed decides if a part is there, so that only the model can tell."""
+    values = snapshot.take(portrait.ssgan3d)["parts"].get(name, {})
+    return PARTS[part_index(name)].optional and "visible" not in values
 
 
 def put_into(portrait: bpy.types.Object, source: Copied, aspect: str) -> None:
@@ -104,7 +111,7 @@ def report(operator: bpy.types.Operator, portrait: bpy.types.Object, source: Cop
     operator.report({"INFO"}, said)
 
 
-class SSGAN3D_OT_copy_part(bpy.types.Operator):
+class SSGAN3D_OT_copy_part(ModelOperator, bpy.types.Operator):
     """Remember a part."""
 
     bl_idname = "ssgan3d.copy_part"
@@ -115,6 +122,11 @@ class SSGAN3D_OT_copy_part(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait with a chosen part."""
         return portraits.needed(cls, context)
+
+    def needs_model(self, context: bpy.types.Context) -> bool:
+        """For parts that the portrait may lack."""
+        portrait = portraits.active(context)
+        return seed_decides(portrait, chosen_part(portrait))
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -159,7 +171,7 @@ class SSGAN3D_OT_paste_part(EditOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SSGAN3D_OT_take_part(EditOperator, bpy.types.Operator):
+class SSGAN3D_OT_take_part(ModelOperator, EditOperator, bpy.types.Operator):
     """Take a part from the portrait that was picked."""
 
     bl_idname = "ssgan3d.take_part"
@@ -179,6 +191,11 @@ class SSGAN3D_OT_take_part(EditOperator, bpy.types.Operator):
             cls.poll_message_set("Pick another portrait of this scene first")
             return False
         return portraits.editable(cls, context)
+
+    def needs_model(self, context: bpy.types.Context) -> bool:
+        """For parts that the other portrait may lack."""
+        part = chosen_part(portraits.active(context))
+        return seed_decides(context.scene.ssgan3d_source, part)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,30 @@ import numpy as np
 MODULE = "bl_ext.user_default.ssgan3d_blender"
 
 Addon = Callable[[str], ModuleType]
+
+
+class Drawn:
+    """A layout that notes the texts it is given and the settings of its buttons."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.buttons: dict[str, SimpleNamespace] = {}
+
+    def box(self) -> "Drawn":
+        return self
+
+    def column(self, **_looks: Any) -> "Drawn":
+        return self
+
+    def separator(self) -> None: ...
+
+    def label(self, text: str, **_looks: Any) -> None:
+        self.texts.append(text)
+
+    def prop(self, *_setting: Any, **_looks: Any) -> None: ...
+
+    def operator(self, name: str, **_looks: Any) -> SimpleNamespace:
+        return self.buttons.setdefault(name, SimpleNamespace())
 
 
 def render_png(bpy: Any, path: Path) -> np.ndarray:

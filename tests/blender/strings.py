@@ -27,7 +27,7 @@ def of_classes(addon: Addon) -> set[str]:
 def _of_class(cls: Any, rna: Any) -> Iterator[str]:
     yield getattr(cls, "bl_label", "")
     yield getattr(cls, "bl_description", "")
-    for name in getattr(cls, "__annotations__", {}):
+    for name in _settings(cls):
         item = rna.properties.get(name)
         if item is None or item.is_hidden:
             continue
@@ -35,6 +35,14 @@ def _of_class(cls: Any, rna: Any) -> Iterator[str]:
         if item.type == "ENUM":
             for choice in item.enum_items_static:
                 yield from (choice.name, choice.description)
+
+
+def _settings(cls: Any) -> Iterator[str]:
+    """Names of a class's settings, with those that it shares with others of the add-on."""
+    package = cls.__module__.rpartition(".")[0]
+    for base in cls.__mro__:
+        if base.__module__.startswith(package):
+            yield from vars(base).get("__annotations__", {})
 
 
 def of_source(folder: Path = ROOT / "ssgan3d_blender") -> set[str]:

@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.blender.helpers import Addon, render_png, run_in_fresh_blender
+from tests.blender.helpers import Addon, Drawn, render_png, run_in_fresh_blender
 
 
 @pytest.fixture
@@ -297,6 +298,46 @@ def test_opened_file_follows_again(
     bpy.data.objects["Portrait"].ssgan3d.seed = 99
     bpy.context.scene.frame_set(2)
     assert np.abs(texels(card.ssgan3d_card.image) - before).max() > 0.1
+
+
+def test_card_panel_warns_of_a_view_that_changes_the_colours_and_mends_it(
+    bpy: Any, scene: Any
+) -> None:
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    camera, scene.render.engine = scene.camera.matrix_world.copy(), "CYCLES"
+
+    def drawn() -> Drawn:
+        layout = Drawn()
+        bpy.types.SSGAN3D_PT_card.draw(SimpleNamespace(layout=layout), bpy.context)
+        return layout
+
+    warning = "Colours are not the model's"
+    assert warning not in drawn().texts
+    scene.view_settings.view_transform = "AgX"
+    assert warning in drawn().texts
+    bpy.ops.ssgan3d.setup_scene(**vars(drawn().buttons["ssgan3d.setup_scene"]))
+    assert scene.view_settings.view_transform == "Standard"
+    assert warning not in drawn().texts
+    assert scene.render.engine == "CYCLES" and scene.camera.matrix_world == camera  # nothing else
+
+
+def test_card_has_its_colours_in_another_working_space_and_no_warning(
+    bpy: Any, preferences: Any, scene: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if not hasattr(bpy.data, "colorspace"):
+        pytest.skip("working spaces came with Blender 5.0")
+    preferences.model_path = ""  # the model that comes along: colours of skin, none out of gamut
+    bpy.ops.ssgan3d.add_card(resolution=64)
+    expected = over_grey(seen(bpy, "CYCLES", tmp_path / "a.png"))
+    bpy.ops.wm.set_working_color_space(working_space="ACEScg")
+    try:
+        shown = over_grey(seen(bpy, "CYCLES", tmp_path / "b.png"))
+        capfd.readouterr()
+        bpy.ops.ssgan3d.setup_scene(use_engine=False, use_camera=False)
+        assert "working space" not in capfd.readouterr().out
+    finally:
+        bpy.ops.wm.set_working_color_space(working_space="Linear Rec.709")
+    assert np.abs(shown - expected).mean() < 0.5 < 20 < expected.std()
 
 
 def test_what_is_wrong_is_said_and_the_card_stays(

@@ -216,6 +216,23 @@ def test_file_of_another_kind_is_refused_before_meshing(
     assert not begun
 
 
+def test_textures_of_meshes_and_what_stands_beside_them(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["mesh", "--resolution", 16, "--variety", 1, "--colours", "texture", "--json"]
+    assert run(*options, "-o", tmp_path / "a.obj") == 0
+    output = capsys.readouterr()
+    done = json.loads(next(line for line in output.out.splitlines() if line.startswith("{")))
+    names = ["a.obj", "a_texture.png", "a.mtl"]
+    assert [Path(file["path"]).name for file in done["files"]] == names
+    assert all((tmp_path / name).stat().st_size for name in names) and "warning" not in done
+    assert run(*options, "-o", tmp_path / "a.stl") == 0
+    output = capsys.readouterr()
+    done = json.loads(next(line for line in output.out.splitlines() if line.startswith("{")))
+    assert done["warning"] == "STL files hold no texture: this one has no colours."
+    assert done["warning"] in output.err
+
+
 def test_failures_exit_with_1_and_one_sentence(
     run: Callable[..., int], preferences: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

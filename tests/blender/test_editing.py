@@ -310,6 +310,10 @@ def test_changing_what_is_animated_is_done_and_warned_of(
     assert warning_of("randomise", part="nose").startswith("Texture Seed of Nose. Insert")
     settings.active_part = settings.parts.find("hat")
     assert warning_of("take_suggestion", part_seed=8).startswith("Shape Seed of Hat. Insert")
+    assert warning_of("history", direction="BACK").startswith("Shape Seed of Hat. Insert")
+    assert settings.parts["hat"].shape_seed == -1
+    assert warning_of("history", direction="FORWARD").startswith("Shape Seed of Hat. Insert")
+    assert settings.parts["hat"].shape_seed == 8
 
 
 def test_locks_hold_against_chance_and_tooltips_say_what_they_do_not_hold_against(

@@ -1,10 +1,9 @@
-"""Contact sheets as images, and passes as files."""
+"""Contact sheets and pictures as images."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenEXR
 import pytest
 
 from tests.blender.helpers import Addon
@@ -118,30 +117,3 @@ def test_a_users_copy_of_an_image_is_left_alone(bpy: Any, portrait: Any) -> None
     bpy.ops.ssgan3d.render_images(width=16, height=16, view="FRONT")
     np.testing.assert_array_equal(pixels(kept), before)
     assert np.abs(pixels(shown.image) - before).max() > 0.1
-
-
-def test_all_passes_are_saved_and_the_scene_stays_as_it_was(
-    bpy: Any, addon: Addon, portrait: Any, tmp_path: Path
-) -> None:
-    scene = bpy.context.scene
-    layer = bpy.context.view_layer
-    scene.render.engine, scene.render.filepath = "CYCLES", "//kept"
-    layer.use_pass_z = layer.ssgan3d.use_pass_part_masks = False
-    before = [scene.render.image_settings.file_format, scene.render.image_settings.color_depth]
-    assert bpy.ops.ssgan3d.save_passes(filepath=str(tmp_path / "a")) == {"FINISHED"}
-    assert [path.name for path in tmp_path.iterdir()] == ["a.exr"]
-    with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
-        names = {name.split(".", 1)[1] for part in file.parts for name in part.channels}
-    parts = {f"Part {part.label}.X" for part in addon("core.parts").PARTS}
-    assert names >= {"Combined.R", "Combined.A", "Depth.Z", "Part Index.X"} | parts
-    assert {f"CryptoObject{rank:02d}.A" for rank in range(3)} < names
-    assert not layer.use_pass_cryptomatte_object
-    assert (scene.render.engine, scene.render.filepath) == ("CYCLES", "//kept")
-    assert not layer.use_pass_z and not layer.ssgan3d.use_pass_part_masks
-    settings = scene.render.image_settings
-    assert [settings.file_format, settings.color_depth] == before
-    with pytest.raises(RuntimeError):
-        bpy.ops.ssgan3d.save_passes(filepath=str(tmp_path / "a.exr" / "b.exr"))
-    scene.camera = None
-    with pytest.raises(RuntimeError, match="no camera"):
-        bpy.ops.ssgan3d.save_passes(filepath=str(tmp_path / "a.exr"))

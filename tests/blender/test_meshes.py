@@ -48,6 +48,27 @@ def colours(node: Any) -> np.ndarray:
     return np.array(node.image.pixels[:])
 
 
+def shown_image(item: Any) -> Any:
+    """The image that an object has for its base colour."""
+    (material,) = item.data.materials
+    (link,) = [link for link in material.node_tree.links if link.to_socket.name == "Base Color"]
+    return link.from_node.image
+
+
+def colour_errors(item: Any, sources: list[Any]) -> np.ndarray:
+    """How far the image at each face is from core's vertex colours there, (F, 3)."""
+    image = shown_image(item)
+    width, height = image.size
+    pixels = np.array(image.pixels[:]).reshape(height, width, 4)[..., :3]
+    uv = np.empty(6 * len(item.data.polygons), np.float32)
+    item.data.uv_layers.active.uv.foreach_get("vector", uv)
+    assert uv.min() >= 0 and uv.max() <= 1
+    middle = uv.reshape(-1, 3, 2).mean(1) * (width, height)
+    seen = pixels[middle[:, 1].astype(int), middle[:, 0].astype(int)]
+    wanted = [mesh.visual.vertex_colors[mesh.faces, :3].mean(1) / 255 for mesh in sources]
+    return np.abs(seen - np.concatenate(wanted))
+
+
 def vertices_of(item: Any) -> np.ndarray:
     flat = np.empty(3 * len(item.data.vertices), np.float32)
     item.data.vertices.foreach_get("co", flat)
@@ -161,20 +182,8 @@ def test_texture_shows_the_portraits_colours(bpy: Any, portrait: Any, expected: 
     bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION, colours="TEXTURE")
     images = [image for image in bpy.data.images if "Texture" in image.name]
     assert [image.name for image in images] == ["Portrait Texture"] and images[0].packed_file
-    width, height = images[0].size
-    pixels = np.array(images[0].pixels[:]).reshape(height, width, 4)[..., :3]
-    errors = []
-    for item in portrait.children:
-        (material,) = item.data.materials
-        (link,) = [link for link in material.node_tree.links if link.to_socket.name == "Base Color"]
-        assert link.from_node.image == images[0]
-        uv = np.empty(6 * len(item.data.polygons), np.float32)
-        item.data.uv_layers.active.uv.foreach_get("vector", uv)
-        assert uv.min() >= 0 and uv.max() <= 1
-        middle = uv.reshape(-1, 3, 2).mean(1) * (width, height)
-        seen = pixels[middle[:, 1].astype(int), middle[:, 0].astype(int)]
-        mesh = expected[item["ssgan3d_part"]]
-        errors.append(np.abs(seen - mesh.visual.vertex_colors[mesh.faces, :3].mean(1) / 255))
+    assert {shown_image(item) for item in portrait.children} == {images[0]}
+    errors = [colour_errors(item, [expected[item["ssgan3d_part"]]]) for item in portrait.children]
     assert np.median(np.concatenate(errors)) < 0.03
 
 
@@ -259,6 +268,81 @@ def test_linked_portrait_and_a_namesake_have_textures_of_their_own(
     assert len([image for image in bpy.data.images if image.library is None]) == 2
 
 
+def extract(bpy: Any, portrait: Any) -> Any:
+    """Extract meshes with vertex colours; the collection that they are in."""
+    activate(bpy, portrait)
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    (collection,) = {item.users_collection for item in portrait.children}
+    assert len(collection) == 1
+    assert {item.parent for item in collection[0].objects} == {portrait}
+    return collection[0]
+
+
+def test_meshes_stay_in_the_portraits_collection_when_it_is_renamed(
+    bpy: Any, portrait: Any
+) -> None:
+    portrait.name = "Ann"
+    bobs = extract(bpy, portrait)
+    assert bobs.name == "Ann Parts"
+    portrait.name = "Bob"
+    bpy.ops.ssgan3d.add_portrait(seed=9)
+    ann = bpy.context.object
+    ann.name = "Ann"
+    anns = extract(bpy, ann)
+    assert anns != bobs
+    assert extract(bpy, portrait) == bobs and bobs.name == "Bob Parts"
+    assert extract(bpy, ann) == anns and anns.name == "Ann Parts"
+    assert len(bpy.data.collections) == 2
+
+
+def test_a_collection_that_was_moved_and_named_otherwise_is_still_the_portraits(
+    bpy: Any, portrait: Any
+) -> None:
+    mine = extract(bpy, portrait)
+    root = bpy.context.scene.collection
+    shelf = bpy.data.collections.new("Portrait Parts Shelf")
+    root.children.link(shelf)
+    root.children.unlink(mine)
+    shelf.children.link(mine)
+    mine.name = "Heads"
+    portrait.name = "Ann"
+    assert extract(bpy, portrait) == mine and mine.name == "Heads"
+
+
+def test_meshes_of_a_duplicate_have_a_collection_of_their_own(bpy: Any, portrait: Any) -> None:
+    mine = extract(bpy, portrait)
+    activate(bpy, portrait)
+    bpy.ops.object.duplicate()
+    copy = bpy.context.object
+    portrait.name, copy.name = "Zoe", "Portrait"  # the copy takes the name that mine notes
+    theirs = extract(bpy, copy)
+    assert theirs != mine and {item.parent for item in mine.objects} == {portrait}
+    assert extract(bpy, portrait) == mine
+    assert (mine.name, theirs.name) == ("Zoe Parts", "Portrait Parts.001")
+
+
+def test_linked_portrait_and_a_namesake_have_collections_of_their_own(
+    bpy: Any, portrait: Any, tmp_path: Path
+) -> None:
+    extract(bpy, portrait)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, wanted):
+        wanted.collections = ["Portrait Parts"]
+        wanted.objects = ["Portrait"]
+    linked = wanted.objects[0]
+    bpy.context.scene.collection.objects.link(linked)
+    bpy.context.scene.collection.children.link(wanted.collections[0])
+    bpy.ops.ssgan3d.add_portrait(seed=9)
+    mine = bpy.context.object
+    assert mine.name == linked.name == "Portrait"
+    own = extract(bpy, mine)
+    assert own.library is None
+    bpy.context.view_layer.objects.active = linked
+    assert bpy.ops.ssgan3d.extract_meshes(resolution=16) == {"FINISHED"}
+    assert {item.parent for item in own.objects} == {mine}
+
+
 def test_meshes_of_parts_that_were_hidden_since_go(bpy: Any, portrait: Any, expected: Any) -> None:
     bpy.ops.ssgan3d.extract_meshes(resolution=16)
     hidden = portrait.children[0]["ssgan3d_part"]
@@ -287,6 +371,72 @@ def test_export_writes_a_file_and_says_how_many_triangles(
     written = trimesh.load(path, force="mesh")
     assert len(written.faces) == count
     np.testing.assert_allclose(written.extents, expected[name].extents * 0.155, atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".obj"])
+def test_blender_reads_an_exported_texture_back(
+    bpy: Any, portrait: Any, expected: Any, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"Ann A{suffix}"
+    done = bpy.ops.ssgan3d.export_meshes(
+        filepath=str(path), resolution=RESOLUTION, colours="TEXTURE"
+    )
+    assert done == {"FINISHED"} and not portrait.children and not bpy.data.images
+    before = set(bpy.data.objects)
+    read = bpy.ops.import_scene.gltf if suffix == ".glb" else bpy.ops.wm.obj_import
+    assert read(filepath=str(path)) == {"FINISHED"}
+    items = [item for item in bpy.data.objects if item not in before and item.type == "MESH"]
+    parts = {item.name: [expected[item.name]] for item in items} if suffix == ".glb" else {}
+    assert suffix == ".obj" or set(parts) == set(expected)
+    assert suffix == ".glb" or len(items) == 1
+    errors = [colour_errors(item, parts.get(item.name, list(expected.values()))) for item in items]
+    assert np.median(np.concatenate(errors)) < 0.03
+    (image,) = {shown_image(item) for item in items}
+    assert image.colorspace_settings.name == "sRGB"
+    (surface,) = {
+        node
+        for item in items
+        for node in item.active_material.node_tree.nodes
+        if node.type == "BSDF_PRINCIPLED"
+    }
+    assert surface.inputs["Metallic"].default_value == 0
+    assert surface.inputs["Roughness"].default_value == pytest.approx(0.7, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".stl"])
+def test_export_says_where_a_texture_cannot_be(
+    bpy: Any, portrait: Any, tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"head{suffix}"
+    options = {"resolution": 16, "file_format": suffix, "colours": "TEXTURE"}
+    assert bpy.ops.ssgan3d.export_meshes(filepath=str(path), **options) == {"FINISHED"}
+    kept = "vertex colours" if suffix == ".ply" else "no colours"
+    assert f"hold no texture: this one has {kept}." in capfd.readouterr().out
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "said"),
+    [
+        (".glb", []),
+        (".obj", []),
+        (".ply", ["PLY files hold vertex colours, no texture"]),
+        (".stl", ["STL files hold no colours"]),
+    ],
+)
+def test_the_file_browser_says_which_formats_hold_a_texture(
+    bpy: Any, addon: Addon, suffix: str, said: list[str]
+) -> None:
+    labels: list[str] = []
+    choice = SimpleNamespace(prop=lambda _owner, _name: None)
+    column = SimpleNamespace(
+        row=lambda: choice, label=lambda text, **_looks: labels.append(text), prop=choice.prop
+    )
+    browser = SimpleNamespace(
+        layout=column, file_format=suffix, _draw_options=lambda _context: column
+    )
+    addon("ssgan3d_blender.mesh_operators").SSGAN3D_OT_export_meshes.draw(browser, bpy.context)
+    assert labels == said and choice.enabled == (not said)
 
 
 def test_export_names_the_file_by_its_format_and_reports_a_folder_that_is_none(
@@ -432,6 +582,7 @@ def test_portrait_that_is_deselected_while_a_file_is_chosen(
             resolution=16,
             smoothing=0,
             max_faces=0,
+            colours="VERTEX",
         )
         browser._work = partial(operators.MeshOptions._work, browser)
         assert operator.execute(browser, bpy.context) == {"CANCELLED"}

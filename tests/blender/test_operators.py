@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.blender.helpers import MODULE, Addon, render_png
+from tests.blender.helpers import MODULE, Addon, Drawn, render_png
 
 
 def pixels_of(image: Any) -> np.ndarray:
@@ -234,27 +234,6 @@ def test_set_up_scene_mends_washed_out_colours(bpy: Any, addon: Addon, portrait:
         assert differ(bpy.context.scene), change
         bpy.ops.ssgan3d.setup_scene(use_engine=False, use_camera=False)
         assert not differ(bpy.context.scene)
-
-
-class Drawn:
-    """A layout that notes the texts it is given."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def box(self) -> "Drawn":
-        return self
-
-    def column(self, **_looks: Any) -> "Drawn":
-        return self
-
-    def separator(self) -> None: ...
-
-    def label(self, text: str, **_looks: Any) -> None:
-        self.texts.append(text)
-
-    def operator(self, _name: str, **_looks: Any) -> SimpleNamespace:
-        return SimpleNamespace()
 
 
 def test_another_working_space_is_told_with_what_to_do(

@@ -84,6 +84,8 @@ def test_a_broken_preset_is_refused_and_changes_nothing(
         ('{"seed": 3, "truncation": 7}', "truncation must be a number from 0 to 1, not 7"),
         ('{"seed": 3', "This is no description of a portrait"),
         ("{}' +", "bad.py is no preset: "),
+        ("' + '[]", "A portrait is described by seed, truncation and parts"),  # put together
+        ('{"seed": 4}\'\nportrait.recipe = \'{"seed": -4}', "seed must be a whole number"),
         ('{"seed": 3}\'\nraise ValueError("late")\n#', "late"),  # after it has written
     ],
 )

@@ -41,6 +41,7 @@ def test_saved_png_is_that_of_core_under_standard_only(
 
     portrait.ssgan3d.truncation = 0.7
     arguments = ["--model", str(model_file), "--seed", "1", "--truncation", "0.7", "--size", "64"]
+    arguments += ["--precision", "float32"]  # as the tests' Blender has it
     assert main(["render", *arguments, "--out", str(tmp_path / "core.png")]) == 0
     expected = np.asarray(Image.open(tmp_path / "core.png"))[..., :3].astype(int)
     assert expected.std() > 5
@@ -266,6 +267,44 @@ def test_hidden_portraits_and_collection_instances(bpy: Any, portrait: Any, tmp_
     assert is_clear(render_png(bpy, tmp_path / "c.png"))  # as from Blender's own engines
     bpy.data.objects.remove(instance)
     failing_render(bpy, tmp_path / "d.png", "No portrait is in this scene")
+
+
+def instanced_by_nodes(bpy: Any, kind: str, source: Any) -> Any:
+    """A new object of the scene whose geometry nodes instance an "Object" or a "Collection"."""
+    tree = bpy.data.node_groups.new("Instances", "GeometryNodeTree")
+    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    output = tree.nodes.new("NodeGroupOutput")
+    info = tree.nodes.new(f"GeometryNode{kind}Info")
+    info.transform_space = "RELATIVE"
+    info.inputs[kind].default_value = source
+    if kind == "Object":
+        info.inputs["As Instance"].default_value = True
+    socket = {"Object": "Geometry", "Collection": "Instances"}[kind]
+    tree.links.new(info.outputs[socket], output.inputs["Geometry"])
+    host = bpy.data.objects.new("Host", bpy.data.meshes.new("Host"))
+    bpy.context.scene.collection.objects.link(host)
+    host.modifiers.new("Nodes", "NODES").node_group = tree
+    return host
+
+
+@pytest.mark.parametrize("kind", ["Object", "Collection"])
+def test_portraits_that_geometry_nodes_instance_are_drawn_where_blender_shows_them(
+    bpy: Any, portrait: Any, tmp_path: Path, kind: str
+) -> None:
+    seen = render_png(bpy, tmp_path / "a.png")
+    collection = bpy.data.collections.new("People")
+    collection.objects.link(portrait)
+    bpy.context.scene.collection.objects.unlink(portrait)
+    host = instanced_by_nodes(bpy, kind, {"Object": portrait, "Collection": collection}[kind])
+    np.testing.assert_array_equal(render_png(bpy, tmp_path / "b.png"), seen)
+    portrait.hide_render = True  # Blender's own engines: hides it in collections alone
+    hidden = render_png(bpy, tmp_path / "c.png")
+    assert np.array_equal(hidden, seen) if kind == "Object" else is_clear(hidden)
+    host.hide_render = True
+    assert is_clear(render_png(bpy, tmp_path / "d.png"))  # and ends no animation
+    bpy.context.scene.camera.parent = portrait  # hangs on it, and does not bring it in
+    bpy.data.objects.remove(host)
+    failing_render(bpy, tmp_path / "e.png", "No portrait is in this scene")
 
 
 def failing_render(bpy: Any, path: Path, said: str) -> None:

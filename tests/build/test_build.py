@@ -164,7 +164,8 @@ def test_a_platforms_zip_holds_for_each_python_what_meshes_need(platform: str):
     }
     for python in build.PYTHONS:
         names = [name.split("-")[0] for name in build.platform_pins(platform, [python])]
-        assert {"safetensors", "trimesh", "scipy", "fast_simplification"} <= set(names), python
+        needed = {"safetensors", "trimesh", "scipy", "fast_simplification", "pillow"}
+        assert needed <= set(names), python
         assert {"PyMCubes", "scikit_image"} & set(names), "nothing makes meshes"
         assert len(names) == len(set(names)) and "numpy" not in names
     lacks = build.missing_wheels(platform, build.PYTHONS)
@@ -325,11 +326,12 @@ def test_a_package_that_cannot_be_had_is_named_with_pips_last_lines(tmp_path: Pa
 def venv(tmp_path: Path, monkeypatch) -> list[tuple[str, ...]]:
     """A .venv that looks installed, and what pip is asked to do to it."""
     asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "VENV", tmp_path / ".venv")
     build.venv_python().parent.mkdir(parents=True)
     build.venv_python().touch()
-    monkeypatch.setattr(build, "make_venv", lambda: None)
-    monkeypatch.setattr(build, "check_bpy", lambda: None)
+    monkeypatch.setattr(build, "make_venv", lambda _folder: None)
+    monkeypatch.setattr(build, "check_bpy", lambda _folder: None)
     monkeypatch.setattr(build, "torch_index_options", lambda: [])
     monkeypatch.setattr(build, "run_pip", lambda *arguments, python: asked.append(arguments))
     return asked
@@ -340,6 +342,33 @@ def test_setup_does_nothing_once_the_lock_files_are_installed(venv):
     assert [arguments[0] for arguments in venv] == ["install", "install"]
     build.setup()
     assert len(venv) == 2
+
+
+def test_another_blenders_environment_is_set_up_once_for_each_version_and_lock(
+    tmp_path: Path, venv, monkeypatch
+):
+    def make_venv(folder: Path) -> None:
+        build.venv_python(folder).parent.mkdir(parents=True, exist_ok=True)
+        build.venv_python(folder).touch()
+
+    monkeypatch.setattr(build, "make_venv", make_venv)
+    python = build.setup_blender("4.5.15")
+    assert python == build.venv_python(tmp_path / ".venv-bpy-4.5.15")
+    ((command, *pins),) = venv
+    assert command == "install"
+    assert [pin for pin in pins if pin.startswith("bpy==")] == ["bpy==4.5.15"]
+    assert any(pin.startswith("torch==") for pin in pins)  # of runtime.txt
+    assert any(pin.startswith("pytest==") for pin in pins)  # of dev.txt
+    assert build.setup_blender("4.5.15") == python and len(venv) == 1
+    build.setup_blender("4.5.16")
+    assert len(venv) == 2 and "bpy==4.5.16" in venv[1]
+
+    shutil.copytree(build.REQUIREMENTS, tmp_path / "requirements")
+    monkeypatch.setattr(build, "REQUIREMENTS", tmp_path / "requirements")
+    runtime = tmp_path / "requirements/runtime.txt"
+    runtime.write_text(f"{runtime.read_text()}new-one==1.0\n")
+    build.setup_blender("4.5.15")
+    assert len(venv) == 3 and "new-one==1.0" in venv[2]
 
 
 def test_setup_removes_what_the_lock_files_no_longer_name(tmp_path: Path, venv, monkeypatch):
@@ -356,7 +385,7 @@ def test_setup_removes_what_the_lock_files_no_longer_name(tmp_path: Path, venv, 
 
 
 def test_a_setup_that_failed_is_tried_again(venv, monkeypatch):
-    def broken():
+    def broken(_folder):
         raise build.BuildError("libXi.so.6")
 
     monkeypatch.setattr(build, "check_bpy", broken)

@@ -69,6 +69,16 @@ def test_sheet_shows_as_many_portraits_as_seeds(run, tmp_path):
     assert Image.open(path).size == (4 * 18 + 2, 16 + 7 + 2 + 2)
 
 
+def test_a_mesh_is_textured_where_the_format_can_be(run, tmp_path):
+    options = ("mesh", "--resolution", 16, "--colours", "texture", "--out")
+    status, _, err = run(*options, tmp_path / "m.obj")
+    assert (status, err) == (0, "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.mtl", "m.obj", "m_texture.png"]
+    status, _, err = run(*options, tmp_path / "m.ply")
+    assert status == 0
+    assert "note: PLY files hold no texture: this one has vertex colours." in err
+
+
 def test_info_prints_the_header(run, checkpoint):
     status, out, _ = run("bare", "info", "--model", checkpoint)
     assert status == 0

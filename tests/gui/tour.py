@@ -564,6 +564,58 @@ def stop_cancel() -> Steps:
     yield 0.3
 
 
+def stop_passes() -> Steps:
+    """Save All Passes from its file browser: to the end, stopped by Esc, and one that fails."""
+    scene, path = bpy.context.scene, OUT / "passes.exr"
+    render, busy = scene.render, lambda: addon("passes")._steps is not None
+    kept = render.engine, render.image_settings.file_format, render.resolution_x
+    path.unlink(missing_ok=True)
+    bpy.context.view_layer.objects.active = portrait()
+    with in_view():
+        bpy.ops.ssgan3d.setup_scene(use_engine=False, use_colours=False)
+    yield from ask_for_passes(path)
+    yield from timed("Save All Passes (Return)", lambda: strike("Return"), path.exists)
+    yield from shoot("passes")
+    check("the file holds more than a picture", path.stat().st_size > 1e6)
+    check("the copy of the scene is gone", bpy.data.scenes[:] == [scene])
+    settings = render.engine, render.image_settings.file_format, render.resolution_x
+    check("the scene is as it was", settings == kept)
+    written = path.stat().st_mtime_ns
+    render.resolution_x = render.resolution_y = 3000
+    yield from ask_for_passes(path)
+    strike("Return")
+    yield from until(lambda: bpy.app.is_job_running("RENDER"), 20)
+    yield 0.3
+    yield from shoot("passes_running")
+    check("it is still being rendered", busy())
+    yield from press("Escape", centre(area()))
+    yield from until(lambda: not busy(), 60)
+    check("Esc keeps the old file", path.stat().st_mtime_ns == written)
+    check("nothing is left of it", bpy.data.scenes[:] == [scene] and not list(OUT.glob(".pass*")))
+    render.resolution_x = render.resolution_y = kept[2]
+    portrait().ssgan3d.truncation = float("nan")
+    yield from ask_for_passes(path)
+    strike("Return")
+    yield from until(lambda: browser() is None, 20)
+    yield from until(lambda: not busy(), 60)
+    yield from shoot("passes_failed")
+    check("a failure keeps the old file", path.stat().st_mtime_ns == written)
+    check("nothing is left of the failure", bpy.data.scenes[:] == [scene])
+    portrait().ssgan3d.truncation = 1.0
+    path.unlink()
+    yield from press("Escape", centre(area()))
+
+
+def ask_for_passes(path: Path) -> Steps:
+    """Open the file browser of Save All Passes, with the mouse over it."""
+    with in_view():
+        bpy.ops.ssgan3d.save_passes("INVOKE_DEFAULT", filepath=str(path))
+    yield from until(lambda: browser() is not None, 20)
+    yield 2.0  # it slides in
+    focus()
+    yield from point(*centre(area("FILE_BROWSER")))
+
+
 def stop_meshes() -> Steps:
     """The button Extract Part Meshes and its dialog."""
     scene = bpy.context.scene
@@ -670,6 +722,42 @@ def compiled() -> Steps:
         now = pixels(region(), 0.15)  # none of the sidebar
         before, same = now, same + 1 if now == before and len(set(now)) > 40 else 0
         yield 6.0
+
+
+def stop_wait() -> Steps:
+    """Render to Images while the model is not in memory: it waits for it, and Esc ends the wait."""
+    runtime, jobs = addon("runtime"), addon("jobs")
+    bpy.context.view_layer.objects.active = portrait()
+    runtime.release()
+    place = yield from where("ssgan3d.render_images")
+    yield from point(*place)
+    yield from timed("Render to Images, the model loaded for it", tap, has_images)
+    yield from shoot("waited")
+    check("the operator goes on when the model is there", has_images())
+    yield from press("ctrl+z", centre(region()))
+    yield 0.5
+    check("Ctrl+Z undoes it", not has_images())
+    engine = runtime.engine
+
+    def slow(choice: object) -> object:
+        time.sleep(3)  # so that Esc comes in time
+        return engine(choice)
+
+    runtime.release()
+    runtime.engine = slow
+    yield from click(*place)
+    yield from until(jobs.running, 5)
+    yield from shoot("waiting")
+    yield from press("Escape", centre(region()))
+    yield from until(lambda: not jobs.running(), 30)
+    yield 0.5
+    runtime.engine = engine
+    check("Esc ends the wait, and nothing is done", is_ready() and not has_images())
+
+
+def has_images() -> bool:
+    """Whether the portrait's picture is an image."""
+    return f"{portrait().name} Image" in bpy.data.images
 
 
 def stop_sheet() -> Steps:
