@@ -20,8 +20,6 @@ TOGETHER = 0.6
 FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
 """Parts of one blend, which w_base follows too: a mouth lies where its face has room for it, and
 skin holds the light and the shadow of a beard around it."""
-PEOPLE_TENSORS = ("keys", "base", "shape", "texture", "presence")
-"""What a mixture knows of its people, a row each."""
 _HIDDEN = -1e4
 """Added to the choice of people who lack a part."""
 
@@ -65,16 +63,6 @@ class PeopleMixture(nn.Module):
         self.shape: Tensor
         self.texture: Tensor
         self.presence: Tensor
-
-    @property
-    def count(self) -> int:
-        """How many people there are; empty rows come after them."""
-        return int(self.presence.bool().any(1).sum())
-
-    def copy_people(self, other: PeopleMixture, count: int) -> None:
-        """Take the first ``count`` people of another mixture."""
-        for name in PEOPLE_TENSORS:
-            getattr(self, name)[:count] = getattr(other, name)[:count]
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map z (B, z_dim), drawn from N(0, 1).

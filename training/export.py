@@ -131,8 +131,7 @@ def averaged_model(
             )
         book = unprefixed("book", tensors)
         codes = rows.codes(CodeBook(book["base"], book["shape"], book["texture"]))
-        kept = int(facts.get("kept_people", 0))
-        fit_mapping(model, codes, rows.presence, rows.usual, kept=kept)
+        fit_mapping(model, codes, rows.presence, rows.usual)
     info = {
         "name": name,
         "mode": mode,

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from core.mapping import ALWAYS, MappingNetwork
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, PARTS
-from core.people_mixture import PEOPLE_TENSORS, PeopleMixture
+from core.people_mixture import PeopleMixture
 from training.codes import Codes, axis_signs
 
 MAX_STRETCH = 2.0
@@ -24,7 +24,6 @@ def fit_mapping(
     presence: Tensor,
     usual: Tensor | None = None,
     seed: int = 0,
-    kept: int = 0,
 ) -> None:
     """Make z ~ N(0, 1) give portraits like the data's, with parts as often as there.
 
@@ -33,38 +32,31 @@ def fit_mapping(
         presence: (P, K) bool.
         usual: (P,) bool, portraits that say how common a part is: siblings are made with and
             without it for the sake of teaching. None, or none of them, counts all.
-        kept: so many people of a mixture stay as they are, and the portraits come after them.
     """
     if isinstance(model.mapping, PeopleMixture):
-        _fill_mixture(model.mapping, codes, presence, usual, seed, kept)
+        _fill_mixture(model.mapping, codes, presence, usual, seed)
     else:
         _fit_gaussian(model.mapping, codes, presence, usual, seed)
 
 
 def _fill_mixture(
-    mixture: PeopleMixture,
-    codes: Codes,
-    presence: Tensor,
-    usual: Tensor | None,
-    seed: int,
-    kept: int,
+    mixture: PeopleMixture, codes: Codes, presence: Tensor, usual: Tensor | None, seed: int
 ) -> None:
     """Let the mixture choose among the usual portraits, evenly spread if they are too many."""
     people = torch.arange(len(presence))
     if usual is not None and usual.any():
         people = people[usual]
-    slots = mixture.config.people - kept
+    slots = mixture.config.people
     if len(people) > slots:
         people = people[torch.linspace(0, len(people) - 1, slots).long()]
     generator = torch.Generator().manual_seed(seed)
     # drawn one by one, so that people who come later leave the others their keys
-    keys = [
-        torch.randn(mixture.config.z_dim, generator=generator) for _ in range(kept + len(people))
-    ]
-    rows = (F.normalize(torch.stack(keys[kept:]), dim=1), *(t[people] for t in (*codes, presence)))
+    keys = [torch.randn(mixture.config.z_dim, generator=generator) for _ in people]
+    rows = (F.normalize(torch.stack(keys), dim=1), *(t[people] for t in (*codes, presence)))
+    names = ("keys", "base", "shape", "texture", "presence")
     with torch.no_grad():
-        for name, values in zip(PEOPLE_TENSORS, rows, strict=True):
-            target = getattr(mixture, name)[kept:].zero_()
+        for name, values in zip(names, rows, strict=True):
+            target = getattr(mixture, name).zero_()
             target[: len(people)] = values.detach().to(target)
 
 

@@ -20,8 +20,7 @@ from core.camera import Camera
 from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.errors import PortraitError
-from core.model import SSGAN3D, GeneratorOutput
-from core.people_mixture import PeopleMixture
+from core.model import SSGAN3D
 from core.volume import camera_tensors, sample_rays
 from training import losses, sheets
 from training.adversarial import (
@@ -50,7 +49,6 @@ from training.state import (
     unprefixed,
     write_state,
 )
-from training.swaps import outside_change, swapped_pairs
 from training.warm_start import (
     WEIGHTS,
     FittedCodes,
@@ -75,7 +73,6 @@ class TrainOptions:
     start_discriminator: str = ""
     shuffle_blur: bool = False
     people: int = 0
-    keep_people: bool = False
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
@@ -87,7 +84,6 @@ class TrainOptions:
     random_portraits: int = 6
     adversarial_weight: float = 0.08
     matching_weight: float = 0.3
-    locality_weight: float = 0.0
     ema: float = 0.998
     threads: int = 2
     device: str = "auto"
@@ -130,13 +126,7 @@ class Trainer:
         self.usual = torch.tensor([view.usual for view in firsts])
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
-        self.kept_people = self._kept_people()
         people = options.people or self._saved_facts().get("config", {}).get("people", 0)
-        if self.kept_people and (people or self.config.people) <= self.kept_people:
-            raise PortraitError(
-                f"--keep-people keeps {self.kept_people} people, and none of the data's have room "
-                f"beside them: give --people more than {self.kept_people}."
-            )
         if people and people != self.config.people:
             self._mix_people(people)
         self.step, self.seconds = 0, 0.0
@@ -164,30 +154,9 @@ class Trainer:
         self.model.mapping.requires_grad_(options.mode == "adversarial")
 
     def _mix_people(self, people: int) -> None:
-        """Let a mixture of the data's people take the mapping network's place.
-
-        People of the model that the run starts from come first, if they stay.
-        """
-        before = self.model.mapping
+        """Let a mixture of the data's people take the mapping network's place."""
         self.model = reconfigured(self.model, people=people)
         self.config = self.model.config
-        after = self.model.mapping
-        if isinstance(before, PeopleMixture) and isinstance(after, PeopleMixture):
-            after.copy_people(before, self.kept_people)
-
-    def _kept_people(self) -> int:
-        """How many people of the model that the run starts from stay among those it mixes."""
-        if self.state_path.exists():
-            return int(self._saved_facts().get("kept_people", 0))
-        if not self.options.keep_people:
-            return 0
-        mapping = self.model.mapping
-        if not (self.options.start and isinstance(mapping, PeopleMixture)):
-            raise PortraitError(
-                "--keep-people keeps those whom the model of --start mixes, and "
-                f"{self.options.start or 'a new model'} mixes none: leave it out."
-            )
-        return mapping.count
 
     @property
     def state_path(self) -> Path:
@@ -218,8 +187,6 @@ class Trainer:
         descriptors = describe(self.data, self.data.identities, self.config)
         if self.options.start:
             if self.state_path.exists():  # its own codes follow; new people begin in the old model
-                return encode(self.model, descriptors, presence)
-            if self.options.keep_people:  # whose codes mean what they do in the model as it is
                 return encode(self.model, descriptors, presence)
             return encode_and_refit(self.model, descriptors, presence)
         path = self.out / "basis.safetensors"
@@ -260,27 +227,19 @@ class Trainer:
         portraits lost their eyes and came to look alike while the fitted ones got better.
         """
         if self.options.mode != "adversarial":
-            fit_mapping(
-                self.model,
-                self.portrait_codes(),
-                self.views.presence,
-                self.usual,
-                kept=self.kept_people,
-            )
+            fit_mapping(self.model, self.portrait_codes(), self.views.presence, self.usual)
             self.ema.mapping.load_state_dict(self.model.mapping.state_dict())
 
     def settle(self) -> None:
         """Fit codes and part generators to the coarse pictures, masks and depths alone.
 
         Without render net and discriminator a step costs a few times less, and both need not learn
-        from portraits that are still far from their renders. Where people of the old model stay,
-        so do the generators, and the codes alone settle.
+        from portraits that are still far from their renders.
         """
         options = self.options
-        rates = [{"params": list(self.book.parameters()), "lr": options.code_rate * 5}]
-        if not self.kept_people:
-            generators = list(self.model.generators.parameters())
-            rates.append({"params": generators, "lr": options.rate * SETTLE_RATE})
+        generators = self.model.generators.parameters()
+        rates = [{"params": list(generators), "lr": options.rate * SETTLE_RATE}]
+        rates.append({"params": list(self.book.parameters()), "lr": options.code_rate * 5})
         optimizer = torch.optim.Adam(rates, betas=(0.9, 0.99))
         steps = max(1, round(SETTLE_LOOKS * len(self.data.identities) / options.portraits))
         started = time.monotonic()
@@ -358,11 +317,12 @@ class Trainer:
             weights |= WEIGHTS
             fakes.append(Pairs.of(output))
         if options.mode != "fit":
-            output, outside = self._random_portraits(generator)
+            count = options.random_portraits
+            output = random_portraits(self.model, self.views, count, generator)
             fakes.append(Pairs.of(output))
             more, more_weights = self._adversarial_terms(fakes, real_pairs(batch))
-            terms |= more | outside | {"mask tie": mask_tie(output)}
-            weights |= more_weights | {"mask tie": MASK_TIE, "outside": options.locality_weight}
+            terms |= more | {"mask tie": mask_tie(output)}
+            weights |= more_weights | {"mask tie": MASK_TIE}
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -386,18 +346,6 @@ class Trainer:
             )
         self.step += 1
         return values
-
-    def _random_portraits(
-        self, generator: torch.Generator
-    ) -> tuple[GeneratorOutput, dict[str, Tensor]]:
-        """A step's random portraits, and what a swapped part changes elsewhere if that is asked."""
-        count = self.options.random_portraits
-        if not self.options.locality_weight:
-            return random_portraits(self.model, self.views, count, generator), {}
-        output, parts = swapped_pairs(self.model, self.views, max(1, count // 2), generator)
-        image, logits = output.image.flatten(0, 1).float(), output.mask_logits.flatten(0, 1)
-        cell = self.config.image_size // self.config.ray_size
-        return output, {"outside": outside_change(image, logits, parts, cell)}
 
     def _adversarial_terms(
         self, fakes: list[Pairs], real: Pairs
@@ -457,7 +405,6 @@ class Trainer:
             "part_names": self.index.names[1],
             "generators": sorted({view.generator for view in self.data.views}),
             "ancestor": self.ancestor,
-            "kept_people": self.kept_people,
             "portraits": len(self.data.identities),
             "pictures": len(self.data),
             "augmentation": self.augmentation.strength,
@@ -580,11 +527,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --start: a blur after each pixel shuffle",
     )
-    parser.add_argument(
-        "--keep-people",
-        action="store_true",
-        help="with --start: the people whom that model mixes stay, and the data's are added",
-    )
     for name, help_text in {
         "people": "so many training portraits, at most, that random ones are mixed from; 0: as "
         "the run has it so far, or the model that it starts from; else the paper's mapping network",
@@ -599,8 +541,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "random_portraits": "random portraits a step, in the modes that have a discriminator",
         "adversarial_weight": "weight of the discriminator's verdict beside reconstruction",
         "matching_weight": "weight of feature matching",
-        "locality_weight": "weight of what a swapped part changes outside of it; above 0, half of "
-        "the random portraits are the other half with one part swapped",
         "ema": "decay of the generator's moving average a step",
         "threads": "CPU threads",
         "device": "cpu, cuda, mps or auto",

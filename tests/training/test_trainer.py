@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.checkpoint import save_checkpoint
 from core.errors import PortraitError
 from core.parts import part_index
-from core.people_mixture import PEOPLE_TENSORS, PeopleMixture
 from training.export import averaged_model
 from training.state import read_state
 from training.trainer import Trainer, TrainOptions
@@ -93,44 +91,6 @@ def test_a_run_goes_over_to_a_mixture_of_its_people(
 def test_a_mixture_needs_reconstruction(balls: Path, tmp_path: Path, options_of: Options) -> None:
     with pytest.raises(PortraitError, match="--people 9"):
         Trainer(options_of(balls, tmp_path, mode="adversarial", people=9))
-
-
-def test_people_of_the_first_model_stay(balls: Path, tmp_path: Path, options_of: Options) -> None:
-    first = Trainer(options_of(balls, tmp_path / "first", mode="hybrid", people=9))
-    first.train_step()
-    first.save()
-    model, info = averaged_model(tmp_path / "first")
-    file = tmp_path / "first.safetensors"
-    save_checkpoint(file, model, info)
-    old = model.mapping
-    assert isinstance(old, PeopleMixture)
-    kept = old.count
-    options = options_of(
-        balls, tmp_path / "more", mode="hybrid", start=str(file), keep_people=True, people=20
-    )
-    more = Trainer(options)
-    more.train_step()
-    more.save()
-    exported, _ = averaged_model(tmp_path / "more")
-    resumed = Trainer(options_of(balls, tmp_path / "more", mode="hybrid"))
-    own = more.portrait_codes()[0][more.usual]
-    for mapping in (more.ema.mapping, exported.mapping, resumed.model.mapping):
-        assert isinstance(mapping, PeopleMixture)
-        for name in PEOPLE_TENSORS:
-            torch.testing.assert_close(getattr(mapping, name)[:kept], getattr(old, name)[:kept])
-        assert mapping.count == kept + len(own)
-    torch.testing.assert_close(exported.mapping.base[kept : kept + len(own)], own)
-    with pytest.raises(PortraitError, match=f"more than {kept}"):
-        Trainer(options_of(balls, tmp_path / "x", start=str(file), keep_people=True, people=kept))
-    with pytest.raises(PortraitError, match="mixes none"):
-        Trainer(options_of(balls, tmp_path / "y", keep_people=True))
-
-
-def test_a_step_with_locality_has_its_term(
-    balls: Path, tmp_path: Path, options_of: Options
-) -> None:
-    values = Trainer(options_of(balls, tmp_path, mode="hybrid", locality_weight=2.0)).train_step()
-    assert values["outside"] > 0
 
 
 def test_losses_fall(trained) -> None:

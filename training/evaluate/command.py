@@ -89,7 +89,9 @@ class Evaluation:
         amounts = QUICK if arguments.quick else FULL
         self.amounts = replace(amounts, edits=arguments.edits or amounts.edits)
         self.weights: Path = arguments.weights or embedded_weights()
-        self.engine = PortraitEngine.load(self.weights, device=arguments.device)
+        self.engine = PortraitEngine.load(
+            self.weights, device=arguments.device, precision="float32"
+        )
         self.truncation: float = arguments.truncation
         self.data = PortraitSet(read_views(arguments.data, held_out=True))
         self.renders = renders(self.data)

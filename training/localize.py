@@ -1,0 +1,215 @@
+"""``python -m training localize``: teach a model to change nothing outside of a part that changes.
+
+Of a small part's edits most of what changes elsewhere lies within the render net's reach, 28 pixels
+to every side: neither rendered siblings, which are few, nor a discriminator says much about that.
+The model itself says it all: pairs of its random portraits that differ in one part are rendered by
+a frozen copy, and outside of the part the second picture should be the first. Inside, and in
+geometry, everything should stay as the copy has it, so that people remain who they are. It needs
+no data. (Teaching by a set of one's own makings: distillation, Hinton et al. 2015.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.camera import Camera, canonical_camera
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import ModelConfig
+from core.engine import embedded_weights
+from core.model import SSGAN3D, GeneratorOutput
+from core.volume import RayBatch, camera_tensors, sample_rays
+from training import losses
+from training.export import LICENCE
+from training.heap import keep_heap
+from training.swaps import edited_pixels, swapped_pairs
+
+WEIGHTS = {"image": 1.0, "gradient": 1.0, "mask": 0.3, "coarse mask": 0.3, "depth": 2.0}
+"""Of staying as the copy is; those of the warm start."""
+OUTSIDE = 4.0
+"""Weight of what differs outside of the part."""
+LENSES = 35 / 24, 135 / 24
+"""Shortest and longest focal length in heights of the sensor, as in the rendered data."""
+EMA = 0.99
+REPORT_EVERY = 50
+
+
+@dataclass(frozen=True)
+class Target:
+    """What N pictures should be.
+
+    Attributes:
+        image: (N, 3, S, S).
+        mask: (N, K, S / 2, S / 2), sums to 1.
+        coarse_mask: (N, K, r, r), sums to 1.
+        depth: planar, (N, r, r).
+        outside: (N / 2, 1, S, S) bool, where both pictures of a pair should be the same.
+    """
+
+    image: Tensor
+    mask: Tensor
+    coarse_mask: Tensor
+    depth: Tensor
+    outside: Tensor
+
+
+def random_rays(config: ModelConfig, count: int, generator: torch.Generator) -> RayBatch:
+    """Rays of one random camera within the trained range for each of ``count`` portraits."""
+    turn = torch.rand(count, 2, generator=generator) * 2 - 1
+    near, far = (math.log(config.frame_side * lens) for lens in LENSES)
+    distance = torch.exp(near + (far - near) * torch.rand(count, generator=generator))
+    cameras = [
+        canonical_camera(
+            Camera.orbit(yaw * config.yaw_max, pitch * config.pitch_max, distance=away), config
+        )
+        for (yaw, pitch), away in zip(turn.tolist(), distance.tolist(), strict=True)
+    ]
+    origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, config.ray_size))
+    return sample_rays(origins, directions, centre, config)
+
+
+def target_of(teacher: GeneratorOutput, parts: Tensor) -> Target:
+    """Pairs as they are but for the second picture outside of the part, which should be the first.
+
+    Args:
+        teacher: what the frozen copy makes of 2 B portraits, one view each.
+        parts: (B,) the swapped parts.
+    """
+    image, logits = teacher.image[:, 0], teacher.mask_logits[:, 0]
+    size, small = image.shape[-1], logits.shape[-1]
+    cell = size // teacher.depth.shape[-1]
+    outside = ~edited_pixels(logits, parts, size, cell)
+    outside_small = ~edited_pixels(logits, parts, small, cell * small // size)
+
+    def alike(pairs: Tensor, where: Tensor) -> Tensor:
+        first, second = pairs.chunk(2)
+        return torch.cat([first, torch.where(where, first, second)])
+
+    return Target(
+        alike(image, outside),
+        alike(F.softmax(logits, 1), outside_small),
+        teacher.coarse_mask[:, 0],
+        teacher.depth[:, 0],
+        outside,
+    )
+
+
+def terms_of(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
+    """All losses, unweighted; "outside" is D_mean^masked of the pairs in units of [-1, 1]."""
+    image = student.image[:, 0]
+    first, second = image.chunk(2)
+    known = target.coarse_mask[:, 0] < 0.99  # depth means nothing where there is only background
+    log_coarse = student.coarse_mask[:, 0].clamp_min(1e-5).log()
+    return {
+        "image": losses.multiscale_l1(image, target.image),
+        "gradient": losses.gradient_l1(image, target.image),
+        "mask": losses.mask_cross_entropy(F.log_softmax(student.mask_logits[:, 0], 1), target.mask),
+        "coarse mask": losses.mask_cross_entropy(log_coarse, target.coarse_mask),
+        "depth": losses.depth_l1(student.depth[:, 0], target.depth, known),
+        "outside": ((first - second).abs() * target.outside).mean(),
+    }
+
+
+def localize(
+    teacher: SSGAN3D, *, minutes: float, steps: int = 0, pairs: int, rate: float, seed: int = 0
+) -> tuple[SSGAN3D, int]:
+    """A copy of the model whose edits change less outside of what is edited.
+
+    Args:
+        teacher: is left as it is.
+        minutes: how long to train.
+        steps: how many steps to train instead; 0 trains for ``minutes``.
+        pairs: a step.
+        rate: learning rate, which falls to zero by a half cosine.
+
+    Returns:
+        The average of the weights over the last hundred steps or so, and the number of steps.
+    """
+    teacher.eval().requires_grad_(False)
+    student = copy.deepcopy(teacher).train().requires_grad_(True)
+    student.mapping.requires_grad_(False)  # people keep their codes
+    for name, parameter in student.named_parameters():
+        if name.endswith("_basis"):  # the linear models know nothing of other parts
+            parameter.requires_grad_(False)
+    average = copy.deepcopy(teacher)
+    learned = [(name, p) for name, p in student.named_parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam([p for _, p in learned], rate, betas=(0.9, 0.99))
+    averaged = dict(average.named_parameters())
+    started, step = time.monotonic(), 0
+
+    def done() -> float:
+        return step / steps if steps else (time.monotonic() - started) / (minutes * 60)
+
+    while (progress := done()) < 1:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        codes, parts = swapped_pairs(teacher, pairs, generator)
+        half = random_rays(teacher.config, pairs, generator)
+        fields = (half.uv, half.z, half.depth, half.step)
+        rays = RayBatch(*(torch.cat([values, values]) for values in fields))
+        arguments = (codes.base, codes.shape, codes.texture, codes.visible, rays)
+        with torch.no_grad():
+            target = target_of(teacher(*arguments), parts)
+        terms = terms_of(student(*arguments), target)
+        weights = WEIGHTS | {"outside": OUTSIDE}
+        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress))
+        optimizer.step()
+        decay = min(EMA, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in learned:
+                averaged[name].lerp_(value, 1 - decay)
+        if step % REPORT_EVERY == 0:
+            values = {name: round(float(value.detach()), 5) for name, value in terms.items()}
+            spent = round((time.monotonic() - started) / 60, 1)
+            print(json.dumps({"step": step, "minutes": spent} | values), flush=True)
+        step += 1
+    return average, step
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training localize``."""
+    parser.add_argument(
+        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument("--minutes", type=float, default=20.0, help="how long to train (20)")
+    parser.add_argument("--steps", type=int, default=0, help="how many steps instead")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of portraits a step (3)")
+    parser.add_argument("--rate", type=float, default=3e-4, help="learning rate at first (0.0003)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random choices (0)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training localize``."""
+    keep_heap()
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    teacher, info = load_checkpoint(arguments.weights)
+    started = time.monotonic()
+    model, steps = localize(
+        teacher,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        pairs=arguments.pairs,
+        rate=arguments.rate,
+        seed=arguments.seed,
+    )
+    minutes = round((time.monotonic() - started) / 60, 1)
+    info = {key: value for key, value in info.items() if key != "licence"}
+    info["edits made local"] = {"steps": steps, "minutes": minutes}
+    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    print(f"{arguments.out}: {steps} steps")
+    return 0
