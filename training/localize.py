@@ -36,7 +36,7 @@ from training.swaps import edited_pixels, swapped_pairs
 WEIGHTS = {"image": 1.0, "gradient": 1.0, "mask": 0.3, "coarse mask": 0.3, "depth": 2.0}
 """Of staying as the copy is; those of the warm start."""
 OUTSIDE = 4.0
-"""Weight of what differs outside of the part."""
+"""Weight of what differs outside of the part, where nobody sets it."""
 LENSES = 35 / 24, 135 / 24
 """Shortest and longest focal length in heights of the sensor, as in the rendered data."""
 EMA = 0.99
@@ -120,7 +120,14 @@ def terms_of(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
 
 
 def localize(
-    teacher: SSGAN3D, *, minutes: float, steps: int = 0, pairs: int, rate: float, seed: int = 0
+    teacher: SSGAN3D,
+    *,
+    minutes: float,
+    steps: int = 0,
+    pairs: int,
+    rate: float,
+    outside: float = OUTSIDE,
+    seed: int = 0,
 ) -> tuple[SSGAN3D, int]:
     """A copy of the model whose edits change less outside of what is edited.
 
@@ -130,6 +137,7 @@ def localize(
         steps: how many steps to train instead; 0 trains for ``minutes``.
         pairs: a step.
         rate: learning rate, which falls to zero by a half cosine.
+        outside: weight of what differs outside of the part.
 
     Returns:
         The average of the weights over the last hundred steps or so, and the number of steps.
@@ -159,7 +167,7 @@ def localize(
         with torch.no_grad():
             target = target_of(teacher(*arguments), parts)
         terms = terms_of(student(*arguments), target)
-        weights = WEIGHTS | {"outside": OUTSIDE}
+        weights = WEIGHTS | {"outside": outside}
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -188,6 +196,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=0, help="how many steps instead")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of portraits a step (3)")
     parser.add_argument("--rate", type=float, default=3e-4, help="learning rate at first (0.0003)")
+    parser.add_argument(
+        "--outside",
+        type=float,
+        default=OUTSIDE,
+        help=f"weight of what changes outside of the part ({OUTSIDE:g})",
+    )
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--seed", type=int, default=0, help="of all random choices (0)")
 
@@ -205,11 +219,13 @@ def run(arguments: argparse.Namespace) -> int:
         steps=arguments.steps,
         pairs=arguments.pairs,
         rate=arguments.rate,
+        outside=arguments.outside,
         seed=arguments.seed,
     )
     minutes = round((time.monotonic() - started) / 60, 1)
     info = {key: value for key, value in info.items() if key != "licence"}
-    info["edits made local"] = {"steps": steps, "minutes": minutes}
+    once = {"steps": steps, "minutes": minutes, "weight": arguments.outside}
+    info["edits made local"] = [*info.get("edits made local", []), once]
     save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
     print(f"{arguments.out}: {steps} steps")
     return 0

@@ -16,6 +16,8 @@ archive, blend, out, first, last = sys.argv[1:]
 bpy.ops.extensions.package_install_files(
     filepath=archive, repo="user_default", enable_on_install=True, overwrite=True
 )
+add_on = bpy.context.preferences.addons["bl_ext.user_default.ssgan3d_blender"]
+add_on.preferences.precision = "float32"  # as the tests' Blender has it
 bpy.ops.wm.open_mainfile(filepath=blend)
 scene = bpy.context.scene
 scene.render.engine = "SSGAN3D"

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -583,7 +584,7 @@ def stop_passes() -> Steps:
     written = path.stat().st_mtime_ns
     render.resolution_x = render.resolution_y = 3000
     yield from ask_for_passes(path)
-    strike("Return")
+    yield from confirm()
     yield from until(lambda: bpy.app.is_job_running("RENDER"), 20)
     yield 0.3
     yield from shoot("passes_running")
@@ -595,8 +596,7 @@ def stop_passes() -> Steps:
     render.resolution_x = render.resolution_y = kept[2]
     portrait().ssgan3d.truncation = float("nan")
     yield from ask_for_passes(path)
-    strike("Return")
-    yield from until(lambda: browser() is None, 20)
+    yield from confirm()
     yield from until(lambda: not busy(), 60)
     yield from shoot("passes_failed")
     check("a failure keeps the old file", path.stat().st_mtime_ns == written)
@@ -604,6 +604,16 @@ def stop_passes() -> Steps:
     portrait().ssgan3d.truncation = 1.0
     path.unlink()
     yield from press("Escape", centre(area()))
+
+
+def confirm() -> Steps:
+    """Accept what stands in the file browser. A busy Blender may miss a key."""
+    for _ in range(10):
+        strike("Return")
+        with suppress(TimeoutError):
+            yield from until(lambda: browser() is None, 3)
+            return
+    raise TimeoutError("The file browser does not close")
 
 
 def ask_for_passes(path: Path) -> Steps:

@@ -133,7 +133,10 @@ def test_the_command_writes_a_model_that_says_so(trained, tmp_path: Path, capsys
     assert main(["localize", *arguments]) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[0])
     assert first["outside"] > 0  # with three pairs
+    again = ["--weights", str(out), "--out", str(out), "--steps", "1", "--outside", "9"]
+    assert main(["localize", *again]) == 0
     _, info = load_checkpoint(out)
     assert (info["name"], info["steps"]) == ("portrait16", 7)
-    assert info["edits made local"]["steps"] == 2
+    rounds = [(once["steps"], once["weight"]) for once in info["edits made local"]]
+    assert rounds == [(2, 4.0), (1, 9.0)]
     assert main(["localize", "--weights", str(tmp_path / "none"), "--out", str(out)]) == 1
