@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,6 +15,9 @@ from core.files import write_bytes
 from core.parts import PART_COUNT
 
 FORMAT = "ssgan3d-discriminator"
+UNKNOWN_AUGMENTATION = 0.35
+"""Where a file does not say to what it is used. Begun at 0 on new data, a trained discriminator was
+far ahead of the generator for 450 steps; at 0.35 the two were in balance within 100."""
 
 IMAGE_WIDTHS = (32, 64, 96)
 MASK_WIDTHS = (32, 96)
@@ -115,21 +118,31 @@ def batch_deviation(x: Tensor) -> Tensor:
     return deviation.expand(x.shape[0], 1, *x.shape[2:])
 
 
-def write_discriminator(path: Path, discriminator: dict[str, Tensor]) -> None:
-    """Write a discriminator's state to ``path`` in half precision, at once or not at all."""
+def write_discriminator(path: Path, discriminator: dict[str, Tensor], augmentation: float) -> None:
+    """Write a discriminator's state to ``path`` in half precision, at once or not at all.
+
+    Args:
+        augmentation: strength of the augmentation that it is used to.
+    """
     halves = {name: value.half().contiguous() for name, value in discriminator.items()}
-    write_bytes(path, save(halves, {"format": FORMAT}))
+    write_bytes(path, save(halves, {"format": FORMAT, "augmentation": repr(augmentation)}))
 
 
-def read_discriminator(path: Path, discriminator: Discriminator) -> None:
+def read_discriminator(path: Path, discriminator: Discriminator) -> float:
     """Fill a discriminator from :func:`write_discriminator`'s file.
+
+    Returns:
+        The strength of the augmentation that it is used to.
 
     Raises:
         CheckpointError: the file is missing, broken, or another network's.
     """
     try:
-        discriminator.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        with safe_open(str(path), "pt") as file:
+            facts = file.metadata() or {}
+            discriminator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        return float(facts.get("augmentation", UNKNOWN_AUGMENTATION))
+    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{path} is not a discriminator of this version: {error}. Leave out "
             "--start-discriminator to begin with a new one."

@@ -185,8 +185,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
     if arguments.discriminator:
-        tensors, _ = read_state(arguments.folder / "state.safetensors")
-        write_discriminator(arguments.discriminator, unprefixed("discriminator", tensors))
+        tensors, facts = read_state(arguments.folder / "state.safetensors")
+        judge = unprefixed("discriminator", tensors)
+        write_discriminator(arguments.discriminator, judge, float(facts["augmentation"]))
     size = arguments.out.stat().st_size / 2**20
     print(f"{arguments.out}: {size:.1f} MiB, " + ", ".join(f"{k} {v}" for k, v in info.items()))
     return 0

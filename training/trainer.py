@@ -144,9 +144,10 @@ class Trainer:
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
         )
-        if options.start_discriminator:
-            read_discriminator(Path(options.start_discriminator), self.discriminator)
         self.augmentation = AdaptiveAugmentation()
+        if options.start_discriminator:
+            file = Path(options.start_discriminator)
+            self.augmentation.strength = read_discriminator(file, self.discriminator)
         if self.state_path.exists():
             self._resume()
         elif options.start:

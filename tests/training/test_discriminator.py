@@ -1,9 +1,18 @@
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from core.errors import CheckpointError
 from core.parts import PART_COUNT
 from training.augment import MAX_STRENGTH, SPEED, TARGET, AdaptiveAugmentation
-from training.discriminator import Discriminator
+from training.discriminator import (
+    UNKNOWN_AUGMENTATION,
+    Discriminator,
+    read_discriminator,
+    write_discriminator,
+)
 
 
 @pytest.mark.parametrize("side", [64, 256])
@@ -62,3 +71,18 @@ def test_strength_follows_how_sure_the_discriminator_is() -> None:
     low.update(-torch.ones(4))
     high.update(torch.ones(4))
     assert (low.strength, high.strength) == (0.0, MAX_STRENGTH)
+
+
+def test_a_file_may_not_say_what_augmentation_it_is_used_to(tmp_path: Path) -> None:
+    file, judge = tmp_path / "judge.safetensors", Discriminator()
+    save_file(judge.state_dict(), file)
+    assert read_discriminator(file, Discriminator()) == UNKNOWN_AUGMENTATION
+    write_discriminator(file, judge.state_dict(), 0.5)
+    assert read_discriminator(file, Discriminator()) == 0.5
+
+
+def test_what_is_no_discriminator_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "judge.safetensors"
+    file.write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match="Leave out"):
+        read_discriminator(file, Discriminator())

@@ -106,10 +106,11 @@ def test_linear_models_turn_towards_new_data(
 
 
 def test_a_run_goes_on_from_a_model_and_its_discriminator(
-    balls: Path, tmp_path: Path, trained, options_of
+    balls: Path, tmp_path: Path, trained, options_of, monkeypatch
 ) -> None:
     from training.__main__ import main
 
+    monkeypatch.setattr(trained.trainer.augmentation, "strength", 0.25)
     trained.trainer.save()
     files = [tmp_path / name for name in ("model.safetensors", "discriminator.safetensors")]
     run = ["export", "--run", str(trained.trainer.out), "--name", "balls"]
@@ -127,6 +128,7 @@ def test_a_run_goes_on_from_a_model_and_its_discriminator(
     assert later.config.shuffle_blur
     first = trained.trainer.discriminator.score.weight.half().float()
     torch.testing.assert_close(later.discriminator.score.weight, first)
+    assert (fresh.augmentation.strength, later.augmentation.strength) == (0.0, 0.25)
     assert later.train_step()["image"] < fresh.train_step()["image"]
     later.save()
     again = Trainer(options)
