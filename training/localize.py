@@ -29,12 +29,12 @@ from core.engine import embedded_weights
 from core.model import SSGAN3D, GeneratorOutput
 from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses
+from training.averaging import follow
 from training.export import LICENCE
 from training.heap import keep_heap
 from training.swaps import edited_pixels, swapped_pairs
+from training.warm_start import WEIGHTS
 
-WEIGHTS = {"image": 1.0, "gradient": 1.0, "mask": 0.3, "coarse mask": 0.3, "depth": 2.0}
-"""Of staying as the copy is; those of the warm start."""
 OUTSIDE = 4.0
 """Weight of what differs outside of the part, where nobody sets it."""
 LENSES = 35 / 24, 135 / 24
@@ -75,6 +75,11 @@ def random_rays(config: ModelConfig, count: int, generator: torch.Generator) -> 
     ]
     origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, config.ray_size))
     return sample_rays(origins, directions, centre, config)
+
+
+def twice(rays: RayBatch) -> RayBatch:
+    """Rays for both portraits of each pair."""
+    return RayBatch(*(torch.cat([t, t]) for t in (rays.uv, rays.z, rays.depth, rays.step)))
 
 
 def target_of(teacher: GeneratorOutput, parts: Tensor) -> Target:
@@ -142,16 +147,15 @@ def localize(
     Returns:
         The average of the weights over the last hundred steps or so, and the number of steps.
     """
-    teacher.eval().requires_grad_(False)
+    average = copy.deepcopy(teacher).eval().requires_grad_(False)
     student = copy.deepcopy(teacher).train().requires_grad_(True)
     student.mapping.requires_grad_(False)  # people keep their codes
     for name, parameter in student.named_parameters():
         if name.endswith("_basis"):  # the linear models know nothing of other parts
             parameter.requires_grad_(False)
-    average = copy.deepcopy(teacher)
-    learned = [(name, p) for name, p in student.named_parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam([p for _, p in learned], rate, betas=(0.9, 0.99))
-    averaged = dict(average.named_parameters())
+    learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
+    weights = WEIGHTS | {"outside": outside}
     started, step = time.monotonic(), 0
 
     def done() -> float:
@@ -159,25 +163,19 @@ def localize(
 
     while (progress := done()) < 1:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        codes, parts = swapped_pairs(teacher, pairs, generator)
-        half = random_rays(teacher.config, pairs, generator)
-        fields = (half.uv, half.z, half.depth, half.step)
-        rays = RayBatch(*(torch.cat([values, values]) for values in fields))
-        arguments = (codes.base, codes.shape, codes.texture, codes.visible, rays)
         with torch.no_grad():
+            codes, parts = swapped_pairs(teacher, pairs, generator)
+            rays = twice(random_rays(teacher.config, pairs, generator))
+            arguments = (codes.base, codes.shape, codes.texture, codes.visible, rays)
             target = target_of(teacher(*arguments), parts)
         terms = terms_of(student(*arguments), target)
-        weights = WEIGHTS | {"outside": outside}
-        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        loss = losses.weighted(terms, weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimizer.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress))
         optimizer.step()
-        decay = min(EMA, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, value in learned:
-                averaged[name].lerp_(value, 1 - decay)
+        follow(average, student, EMA, step)
         if step % REPORT_EVERY == 0:
             values = {name: round(float(value.detach()), 5) for name, value in terms.items()}
             spent = round((time.monotonic() - started) / 60, 1)

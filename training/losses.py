@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,6 +13,11 @@ from core.parts import PART_COUNT, PART_NAMES
 SMALL_PARTS = ("brows", "eyes", "nose", "mouth", "ears", "glasses", "earrings")
 SMALL_PART_WEIGHT = 3.0
 """Small parts cover few pixels and carry most of a face: their cross entropy counts more."""
+
+
+def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Sum of the terms, each times its weight; a scalar."""
+    return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 
 def multiscale_l1(prediction: Tensor, target: Tensor, scales: tuple[int, ...] = (1, 4)) -> Tensor:

@@ -54,5 +54,9 @@ def edited_pixels(mask: Tensor, parts: Tensor, size: int, margin: int) -> Tensor
     labels = mask.argmax(1)  # (2 B, h, h)
     of_part = labels == parts.to(labels.device).repeat(2)[:, None, None]
     either = torch.stack(of_part.chunk(2)).any(0)[:, None].float()  # (B, 1, h, h)
-    either = F.interpolate(either, size=(size, size))
-    return F.max_pool2d(either, 2 * margin + 1, 1, margin) > 0
+    return dilated(F.interpolate(either, size=(size, size)), margin)
+
+
+def dilated(pixels: Tensor, margin: int) -> Tensor:
+    """Pixels of (B, 1, H, W) and those at most ``margin`` columns and rows away, as bool."""
+    return F.max_pool2d(pixels.float(), 2 * margin + 1, 1, margin) > 0

@@ -33,6 +33,7 @@ from training.adversarial import (
     real_pairs,
 )
 from training.augment import AdaptiveAugmentation
+from training.averaging import follow
 from training.codes import CodeBasis, Codes, FactorIndex, describe
 from training.data import PortraitSet, read_views
 from training.discriminator import Discriminator, read_discriminator
@@ -253,7 +254,7 @@ class Trainer:
                     codes.base, codes.shape, codes.texture, codes.visible, batch.rays
                 )
             terms = coarse_losses(posed.features[:, :, :3], posed.mask, posed.depth, batch)
-            loss = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+            loss = losses.weighted(terms, WEIGHTS)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
@@ -324,7 +325,7 @@ class Trainer:
             more, more_weights = self._adversarial_terms(fakes, real_pairs(batch))
             terms |= more | {"mask tie": mask_tie(output)}
             weights |= more_weights | {"mask tie": MASK_TIE}
-        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        loss = losses.weighted(terms, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
@@ -366,11 +367,8 @@ class Trainer:
         weight = self.options.adversarial_weight if len(fakes) > 1 else 1.0
         return terms, {"matching": self.options.matching_weight, "G": weight}
 
-    @torch.no_grad()
     def _average(self) -> None:
-        decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
-        for average, value in zip(self.ema.parameters(), self.model.parameters(), strict=True):
-            average.lerp_(value, 1 - decay)
+        follow(self.ema, self.model, self.options.ema, self.step)
 
     def _report(self, sums: dict[str, float], steps: int, seconds: float) -> None:
         means = {name: round(value / steps, 4) for name, value in sums.items()}

@@ -247,13 +247,19 @@ def test_textures_of_an_appended_portrait_are_its_own(
     np.testing.assert_array_equal(colours(my_node), my_colours)
 
 
+def linked_from_a_file_of_this(bpy: Any, folder: Path) -> Any:
+    """Save everything, begin an empty file; a block that says what to link from the saved one."""
+    library = str(folder / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=library)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    return bpy.data.libraries.load(library, link=True)
+
+
 def test_linked_portrait_and_a_namesake_have_textures_of_their_own(
     bpy: Any, portrait: Any, tmp_path: Path
 ) -> None:
     texture(bpy, portrait)
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, wanted):
+    with linked_from_a_file_of_this(bpy, tmp_path) as (there, wanted):
         wanted.objects = there.objects
     linked = next(item for item in wanted.objects if item.ssgan3d.is_portrait)
     bpy.context.scene.collection.objects.link(linked)
@@ -325,9 +331,7 @@ def test_linked_portrait_and_a_namesake_have_collections_of_their_own(
     bpy: Any, portrait: Any, tmp_path: Path
 ) -> None:
     extract(bpy, portrait)
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, wanted):
+    with linked_from_a_file_of_this(bpy, tmp_path) as (_, wanted):
         wanted.collections = ["Portrait Parts"]
         wanted.objects = ["Portrait"]
     linked = wanted.objects[0]

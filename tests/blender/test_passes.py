@@ -1,5 +1,6 @@
 """All passes of a frame in one file, waited for or not."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,16 @@ def wait(passes: Any) -> None:
     while passes._go_on() is not None:
         pass
     passes.bpy.app.timers.unregister(passes._go_on)
+
+
+@pytest.fixture
+def kept(bpy: Any, passes: Any, tmp_path: Path) -> Iterator[Path]:
+    """An earlier file, which has to be there at the end, and nothing else."""
+    path = tmp_path / "a.exr"
+    path.write_text("kept")
+    yield path
+    assert path.read_text() == "kept" and list(tmp_path.iterdir()) == [path]
+    assert len(bpy.data.scenes) == 1 and passes._steps is None
 
 
 def test_all_passes_are_saved_and_the_scene_stays_as_it_was(
@@ -80,28 +91,23 @@ def test_a_window_goes_on_and_is_told_what_was_written(
 
 def test_a_render_that_fails_keeps_the_old_file(
     bpy: Any,
-    addon: Addon,
     portrait: Any,
     passes: Any,
     said: list[tuple[str, str]],
-    tmp_path: Path,
+    kept: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = tmp_path / "a.exr"
-    path.write_text("kept")
     portrait.ssgan3d.truncation = float("nan")
     with pytest.raises(RuntimeError, match="which is not a number"):
-        bpy.ops.ssgan3d.save_passes(filepath=str(path))
-    begin(bpy, passes, path)
+        bpy.ops.ssgan3d.save_passes(filepath=str(kept))
+    begin(bpy, passes, kept)
     wait(passes)
     assert said[0][0] == "WARNING" and "which is not a number" in said[0][1]
     portrait.ssgan3d.truncation = 1.0
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=20_000))
     with pytest.raises(RuntimeError, match="is full"):
-        bpy.ops.ssgan3d.save_passes(filepath=str(path))
+        bpy.ops.ssgan3d.save_passes(filepath=str(kept))
     monkeypatch.undo()
-    assert path.read_text() == "kept" and list(tmp_path.iterdir()) == [path]
-    assert len(bpy.data.scenes) == 1 and passes._steps is None
 
 
 def test_a_render_that_is_stopped_keeps_the_old_file(
@@ -110,19 +116,15 @@ def test_a_render_that_is_stopped_keeps_the_old_file(
     portrait: Any,
     passes: Any,
     said: list[tuple[str, str]],
-    tmp_path: Path,
+    kept: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = tmp_path / "a.exr"
-    path.write_text("kept")
     engine = addon("ssgan3d_blender.render_engine").SSGAN3D_RE_engine
     monkeypatch.setattr(engine, "_pixels", lambda *_: None)  # as where Esc is noticed
     with pytest.raises(RuntimeError, match="The render was stopped"):
-        bpy.ops.ssgan3d.save_passes(filepath=str(path))
-    begin(bpy, passes, path)
+        bpy.ops.ssgan3d.save_passes(filepath=str(kept))
+    begin(bpy, passes, kept)
     wait(passes)
-    assert path.read_text() == "kept" and list(tmp_path.iterdir()) == [path]
-    assert len(bpy.data.scenes) == 1 and passes._steps is None
 
 
 def test_a_copy_of_the_scene_that_undo_brings_back_goes_again(

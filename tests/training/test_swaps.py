@@ -14,9 +14,8 @@ from core.checkpoint import load_checkpoint, save_checkpoint
 from core.engine import embedded_weights
 from core.model import SSGAN3D, GeneratorOutput
 from core.parts import FACE_BASE, PART_COUNT, part_index
-from core.volume import RayBatch
 from training.__main__ import main
-from training.localize import localize, random_rays, target_of, terms_of
+from training.localize import localize, random_rays, target_of, terms_of, twice
 from training.swaps import edited_pixels, swapped_pairs
 
 EYES, SKIN, NOSE = (part_index(name) for name in ("eyes", "skin", "nose"))
@@ -100,8 +99,7 @@ def outside(model: SSGAN3D) -> float:
     with torch.no_grad():
         codes, parts = swapped_pairs(model, 12, generator)
         rays = random_rays(model.config, 12, generator)
-        twice = RayBatch(*(torch.cat([t, t]) for t in (rays.uv, rays.z, rays.depth, rays.step)))
-        output = model(codes.base, codes.shape, codes.texture, codes.visible, twice)
+        output = model(codes.base, codes.shape, codes.texture, codes.visible, twice(rays))
         return float(terms_of(output, target_of(output, parts))["outside"])
 
 

@@ -156,7 +156,7 @@ def _fit(
             "coarse mask": losses.mask_cross_entropy(log_coarse, coarse_mask),
         }
         prior = torch.stack([u.square().mean() for u in unit]).sum()
-        loss = torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
+        loss = losses.weighted(terms, WEIGHTS)
         optimizer.zero_grad(set_to_none=True)
         (loss + PRIOR * prior).backward()
         optimizer.step()

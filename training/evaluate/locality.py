@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.camera import Camera
 from core.engine import PortraitEngine
 from core.parts import PART_NAMES, part_index
 from training.data import PortraitSet, View
+from training.swaps import dilated
 
 MARGIN = 4 / 256
 """Dilation of the edited part's mask as a share of the picture's side: one cell of the ray grid."""
@@ -57,7 +57,7 @@ def change(before: Tensor, after: Tensor, edited: Tensor) -> Change:
     """
     side = edited.shape[-1]
     reach = max(1, round(MARGIN * side))
-    grown = F.max_pool2d(edited[None, None].float(), 2 * reach + 1, 1, reach)[0, 0] > 0
+    grown = dilated(edited[None, None], reach)[0, 0]
     difference = (before - after).abs().mean(0) / 2  # (S, S)
     outside = difference[~grown]
     return Change(float(difference.mean()), float(outside.mean()) if outside.numel() else 0.0, 1)

@@ -1,0 +1,18 @@
+"""The moving average of a generator's weights, which is what users get."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the model's parameters after step ``step``, counted from 0.
+
+    Args:
+        decay: share that stays; less at first, so that the first weights are forgotten.
+    """
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
