@@ -12,6 +12,7 @@ _COMMANDS = {
     "synthesize": ("training.synthetic.synthesize", "render a labelled data set"),
     "prepare": ("training.prepare", "convert another data set to this format"),
     "train": ("training.trainer", "train a model on data sets"),
+    "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),

@@ -120,6 +120,27 @@ def real_pairs(batch: Batch) -> Pairs:
     return Pairs(batch.image, batch.mask)
 
 
+def verdict(discriminator: Discriminator, fakes: list[Pairs], real: Pairs) -> dict[str, Tensor]:
+    """What the discriminator says to the generator: "G", and "matching" of what has a target.
+
+    Args:
+        discriminator: is not trained by it.
+        fakes: random portraits; or reconstructions of ``real``, and random portraits after them.
+    """
+    discriminator.requires_grad_(False)
+    terms: dict[str, Tensor] = {}
+    with mixed(real.image.device.type):
+        features = [discriminator.features(fake.image, fake.mask) for fake in fakes]
+        scores = [discriminator.score_of(seen) for seen in features]
+        if len(fakes) > 1:
+            with torch.no_grad():
+                wanted = discriminator.features(real.image, real.mask)
+            terms["matching"] = feature_matching(features[0], wanted)
+    discriminator.requires_grad_(True)
+    terms["G"] = torch.stack([losses.generator_loss(s.float()) for s in scores]).mean()
+    return terms
+
+
 def discriminator_step(
     discriminator: Discriminator,
     optimizer: torch.optim.Optimizer,

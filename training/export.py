@@ -20,7 +20,7 @@ from core.people_mixture import PeopleMixture
 from training.codes import CodeBook, Codes, FactorIndex
 from training.data import presence_of, read_views
 from training.discriminator import write_discriminator
-from training.fit_mapping import fit_mapping
+from training.fit_mapping import fit_mapping, mixed_people
 from training.state import read_state, unprefixed
 
 LICENCE = "CC0-1.0"
@@ -35,6 +35,7 @@ class PortraitRows:
         parts: (P, K) rows of the part codes.
         presence: (P, K) bool, which parts a portrait has.
         usual: (P,) bool, portraits that are no siblings.
+        identity: (P,) numbers of their identities; None where the state does not say.
         generators: versions of the generators that rendered the data.
     """
 
@@ -42,6 +43,7 @@ class PortraitRows:
     parts: Tensor
     presence: Tensor
     usual: Tensor
+    identity: Tensor | None
     generators: list[str]
 
     def codes(self, book: CodeBook) -> Codes:
@@ -61,6 +63,7 @@ def stored_rows(tensors: dict[str, Tensor], facts: dict[str, Any]) -> PortraitRo
         stored["part_rows"],
         stored["presence"].bool(),
         stored.get("usual", torch.ones(len(stored["presence"]))).bool(),
+        stored.get("identity"),
         list(facts["generators"]),
     )
 
@@ -77,6 +80,7 @@ def rows_from_data(facts: dict[str, Any], folders: Sequence[Path]) -> PortraitRo
     known = [{name: row for row, name in enumerate(facts[key])} for key in _NAMES]
     base, parts, presence = [], [], presence_of(firsts)
     usual = torch.tensor([view.usual for view in firsts])
+    identity = torch.tensor([view.identity for view in firsts])
     keep = []
     for portrait, (base_row, part_rows) in enumerate(
         zip(index.base_rows.tolist(), index.part_rows.tolist(), strict=True)
@@ -93,7 +97,12 @@ def rows_from_data(facts: dict[str, Any], folders: Sequence[Path]) -> PortraitRo
         )
     generators = sorted({view.generator for view in views})
     return PortraitRows(
-        torch.tensor(base), torch.tensor(parts), presence[keep], usual[keep], generators
+        torch.tensor(base),
+        torch.tensor(parts),
+        presence[keep],
+        usual[keep],
+        identity[keep],
+        generators,
     )
 
 
@@ -142,9 +151,20 @@ def averaged_model(
         "pictures": int(facts["pictures"]),
         "generators": rows.generators if rows else [],
     }
+    people = _identities(model, rows) if rows and not trained else []
+    if people:
+        info["people"] = people
     if facts.get("ancestor"):
         info["trained further from"] = facts["ancestor"]
     return model, info
+
+
+def _identities(model: SSGAN3D, rows: PortraitRows) -> list[int]:
+    """Identity numbers of the people that a model mixes; empty where they name nobody."""
+    if not isinstance(model.mapping, PeopleMixture) or rows.identity is None:
+        return []
+    people = rows.identity[mixed_people(rows.usual, model.config.people)].tolist()
+    return people if len(set(people)) == len(people) else []  # numbers of several data sets
 
 
 def _mapping_fact(model: SSGAN3D, trained: bool) -> str:

@@ -39,16 +39,30 @@ def fit_mapping(
         _fit_gaussian(model.mapping, codes, presence, usual, seed)
 
 
+def mixed_people(usual: Tensor, slots: int) -> Tensor:
+    """Which of P portraits a mixture takes: the usual ones, evenly spread if they are too many.
+
+    Args:
+        usual: (P,) bool; none of them means all.
+        slots: how many people the mixture holds at most.
+
+    Returns:
+        (S,) their numbers, in the order of the mixture's rows.
+    """
+    people = torch.arange(len(usual))
+    if usual.any():
+        people = people[usual]
+    if len(people) > slots:
+        people = people[torch.linspace(0, len(people) - 1, slots).long()]
+    return people
+
+
 def _fill_mixture(
     mixture: PeopleMixture, codes: Codes, presence: Tensor, usual: Tensor | None, seed: int
 ) -> None:
-    """Let the mixture choose among the usual portraits, evenly spread if they are too many."""
-    people = torch.arange(len(presence))
-    if usual is not None and usual.any():
-        people = people[usual]
-    slots = mixture.config.people
-    if len(people) > slots:
-        people = people[torch.linspace(0, len(people) - 1, slots).long()]
+    """Let the mixture choose among the usual portraits."""
+    everyone = torch.ones(len(presence), dtype=torch.bool)
+    people = mixed_people(everyone if usual is None else usual, mixture.config.people)
     generator = torch.Generator().manual_seed(seed)
     # drawn one by one, so that people who come later leave the others their keys
     keys = [torch.randn(mixture.config.z_dim, generator=generator) for _ in people]

@@ -108,20 +108,30 @@ def target_of(teacher: GeneratorOutput, parts: Tensor) -> Target:
     )
 
 
-def terms_of(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
-    """All losses, unweighted; "outside" is D_mean^masked of the pairs in units of [-1, 1]."""
-    image = student.image[:, 0]
-    first, second = image.chunk(2)
+def held_terms(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
+    """What holds form, masks and unchanged places, unweighted.
+
+    "outside" is D_mean^masked of the pairs in units of [-1, 1].
+    """
+    first, second = student.image[:, 0].float().chunk(2)
     known = target.coarse_mask[:, 0] < 0.99  # depth means nothing where there is only background
-    log_coarse = student.coarse_mask[:, 0].clamp_min(1e-5).log()
+    log_coarse = student.coarse_mask[:, 0].float().clamp_min(1e-5).log()
+    log_mask = F.log_softmax(student.mask_logits[:, 0].float(), 1)
     return {
-        "image": losses.multiscale_l1(image, target.image),
-        "gradient": losses.gradient_l1(image, target.image),
-        "mask": losses.mask_cross_entropy(F.log_softmax(student.mask_logits[:, 0], 1), target.mask),
-        "coarse mask": losses.mask_cross_entropy(log_coarse, target.coarse_mask),
+        "mask": losses.mask_cross_entropy(log_mask, target.mask.float()),
+        "coarse mask": losses.mask_cross_entropy(log_coarse, target.coarse_mask.float()),
         "depth": losses.depth_l1(student.depth[:, 0], target.depth, known),
         "outside": ((first - second).abs() * target.outside).mean(),
     }
+
+
+def terms_of(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
+    """All losses, unweighted."""
+    image = student.image[:, 0]
+    return {
+        "image": losses.multiscale_l1(image, target.image),
+        "gradient": losses.gradient_l1(image, target.image),
+    } | held_terms(student, target)
 
 
 def localize(

@@ -19,6 +19,7 @@ from torch import Tensor
 from core.camera import Camera
 from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
+from core.device import choose_device
 from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.volume import camera_tensors, sample_rays
@@ -27,10 +28,10 @@ from training.adversarial import (
     MASK_TIE,
     Pairs,
     discriminator_step,
-    feature_matching,
     mask_tie,
     random_portraits,
     real_pairs,
+    verdict,
 )
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
@@ -113,10 +114,7 @@ class Trainer:
     def __init__(self, options: TrainOptions) -> None:
         self.options = options
         self.out = Path(options.out)
-        device = options.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = choose_device(options.device)
         torch.manual_seed(options.seed)
         self.model, self.ancestor = self._first_model()
         self.config = self.model.config
@@ -125,6 +123,7 @@ class Trainer:
         firsts = [self.data.views[group[0]] for group in self.data.identities]
         self.index = FactorIndex.build(firsts)
         self.usual = torch.tensor([view.usual for view in firsts])
+        self.identity = torch.tensor([view.identity for view in firsts])
         codes = self._first_codes()
         self.book = self.index.average(*codes).to(self.device)
         people = options.people or self._saved_facts().get("config", {}).get("people", 0)
@@ -322,9 +321,10 @@ class Trainer:
             count = options.random_portraits
             output = random_portraits(self.model, self.views, count, generator)
             fakes.append(Pairs.of(output))
-            more, more_weights = self._adversarial_terms(fakes, real_pairs(batch))
-            terms |= more | {"mask tie": mask_tie(output)}
-            weights |= more_weights | {"mask tie": MASK_TIE}
+            terms |= verdict(self.discriminator, fakes, real_pairs(batch))
+            terms["mask tie"] = mask_tie(output)
+            weight = options.adversarial_weight if len(fakes) > 1 else 1.0
+            weights |= {"matching": options.matching_weight, "G": weight, "mask tie": MASK_TIE}
         loss = losses.weighted(terms, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -348,24 +348,6 @@ class Trainer:
             )
         self.step += 1
         return values
-
-    def _adversarial_terms(
-        self, fakes: list[Pairs], real: Pairs
-    ) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """What the discriminator says to the generator; reconstructions come first in ``fakes``."""
-        self.discriminator.requires_grad_(False)
-        terms: dict[str, Tensor] = {}
-        with mixed(self.device.type):
-            features = [self.discriminator.features(fake.image, fake.mask) for fake in fakes]
-            scores = [self.discriminator.score_of(seen) for seen in features]
-            if len(fakes) > 1:
-                with torch.no_grad():
-                    wanted = self.discriminator.features(real.image, real.mask)
-                terms["matching"] = feature_matching(features[0], wanted)
-        self.discriminator.requires_grad_(True)
-        terms["G"] = torch.stack([losses.generator_loss(s.float()) for s in scores]).mean()
-        weight = self.options.adversarial_weight if len(fakes) > 1 else 1.0
-        return terms, {"matching": self.options.matching_weight, "G": weight}
 
     def _average(self) -> None:
         follow(self.ema, self.model, self.options.ema, self.step)
@@ -391,6 +373,7 @@ class Trainer:
         tensors |= prefixed("book", self.book.state_dict().items())
         rows = {"base_rows": self.index.base_rows, "part_rows": self.index.part_rows}
         rows |= {"presence": self.views.presence, "usual": self.usual}
+        rows |= {"identity": self.identity}
         tensors |= prefixed("index", rows.items())
         tensors |= optimizer_tensors("optimizer", self.optimizer)
         tensors |= prefixed("discriminator", self.discriminator.state_dict().items())

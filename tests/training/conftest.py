@@ -151,7 +151,7 @@ def tiny_options(data: Path, out: Path, **changes: object) -> TrainOptions:
     return replace(options, **changes)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def options_of() -> Callable[..., TrainOptions]:
     """Options of a run that takes milliseconds a step: ``options_of(data, out, mode=…)``."""
     return tiny_options

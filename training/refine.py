@@ -1,0 +1,340 @@
+"""``python -m training refine``: finer detail for a trained model that forgets nobody.
+
+A run that goes on with few portraits teaches the discriminator's taste to all and lets fade whoever
+is not rendered again. Here every step holds three things together:
+
+* people of the model whose renders are at hand are reconstructed with the codes that they have;
+* pairs of random portraits that differ in one part stay what a frozen copy makes of them (form,
+  masks, and the picture where it is averaged over squares), and the second the same as the first
+  outside of the part, as in :mod:`.localize`;
+* the discriminator judges both for what is finer than that.
+
+Codes, mapping and linear models are left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.device import choose_device
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.model import SSGAN3D, GeneratorOutput
+from training import losses
+from training.adversarial import (
+    MASK_TIE,
+    Pairs,
+    data_rays,
+    discriminator_step,
+    mask_tie,
+    real_pairs,
+    verdict,
+)
+from training.augment import AdaptiveAugmentation
+from training.averaging import follow
+from training.data import DatasetError, PortraitSet, View, read_views
+from training.discriminator import Discriminator, read_discriminator, write_discriminator
+from training.export import LICENCE
+from training.heap import keep_heap
+from training.localize import Target, held_terms, target_of, twice
+from training.swaps import swapped_pairs
+from training.warm_start import (
+    RENDER_RATE,
+    WEIGHTS,
+    FittedCodes,
+    Views,
+    reconstruction_losses,
+    render_codes,
+)
+
+KEEP = 4
+"""Pictures of random portraits stay as they are where averaged over KEEP × KEEP pixels."""
+KEEP_WEIGHTS = {"keep image": 2.0, "keep mask": 0.3, "keep coarse mask": 0.3, "keep depth": 2.0}
+"""Of the random pairs, beside the frozen copy."""
+SAMPLES = 16
+MAX_GRADIENT = 2.0
+WARM_UP = 50
+"""Steps until the learning rate has risen to its full."""
+REPORT_EVERY = 20
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """What a run is told; see ``python -m training refine --help``."""
+
+    minutes: float = 60.0
+    steps: int = 0
+    portraits: int = 3
+    views: int = 2
+    pairs: int = 2
+    rate: float = 1.5e-3
+    discriminator_rate: float = 6e-4
+    adversarial_weight: float = 0.08
+    matching_weight: float = 0.3
+    outside: float = 8.0
+    ema: float = 0.997
+    save_minutes: float = 5.0
+    threads: int = 2
+    device: str = "auto"
+    seed: int = 0
+
+
+def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View], Tensor]:
+    """Views of people that the model mixes, and their portraits' rows among its people.
+
+    Args:
+        views: of one data set, sorted by identity.
+        people: identity number behind each row of the model's mixture.
+
+    Raises:
+        DatasetError: nobody is known.
+    """
+    rows = {identity: row for row, identity in enumerate(people)}
+    known = [view for view in views if view.usual and view.identity in rows]
+    if not known:
+        raise DatasetError(
+            f"The data show none of the {len(rows)} people that the model mixes (identities "
+            f"{min(people)} to {max(people)}). Render them: `python -m training synthesize "
+            f"--first {min(people)}`."
+        )
+    persons = dict.fromkeys(view.person for view in known)
+    return known, torch.tensor([rows[identity] for _, identity in persons])
+
+
+def codes_of_rows(model: SSGAN3D, rows: Tensor, visible: Tensor) -> FittedCodes:
+    """Codes of the mixture's people.
+
+    Args:
+        rows: (B,) rows of the mixture.
+        visible: (B, K) bool.
+    """
+    mixture = model.mapping
+    return FittedCodes(mixture.base[rows], mixture.shape[rows], mixture.texture[rows], visible)
+
+
+def keep_terms(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
+    """What holds random pairs to the frozen copy, unweighted; see :func:`.localize.target_of`."""
+    pictures = student.image[:, 0].float(), target.image.float()
+    averages = (F.avg_pool2d(picture, KEEP) for picture in pictures)
+    held = {f"keep {name}": value for name, value in held_terms(student, target).items()}
+    return {"keep image": F.l1_loss(*averages)} | held
+
+
+class Refinement:
+    """A student, its frozen teacher, its average and its judge; :meth:`run` trains them."""
+
+    def __init__(
+        self,
+        teacher: SSGAN3D,
+        views: Views,
+        rows: Tensor,
+        discriminator: Discriminator,
+        augmentation: AdaptiveAugmentation,
+        options: RefineOptions,
+    ) -> None:
+        """
+        Args:
+            teacher: is left as it is.
+            views: renders of people that the teacher mixes.
+            rows: (P,) row of each portrait of ``views`` among the teacher's people.
+            discriminator: is trained in place.
+            augmentation: its strength goes on from where it is.
+        """
+        self.teacher, self.views, self.rows, self.options = teacher, views, rows, options
+        self.average = copy.deepcopy(teacher).eval().requires_grad_(False)
+        self.student = copy.deepcopy(teacher).train().requires_grad_(True)
+        self.student.mapping.requires_grad_(False)
+        self.discriminator, self.augmentation = discriminator, augmentation
+        self.step, self.seconds = 0, 0.0
+        layers, render = [], []
+        for name, parameter in self.student.named_parameters():
+            if name.endswith("_basis"):
+                parameter.requires_grad_(False)
+            elif parameter.requires_grad:
+                (render if name.startswith("render_net.") else layers).append(parameter)
+        self.rates = [options.rate, options.rate * RENDER_RATE]
+        groups = [{"params": layers}, {"params": render}]
+        self.optimizer = torch.optim.Adam(groups, options.rate, betas=(0.9, 0.99))
+        self.judge_optimizer = torch.optim.Adam(
+            discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
+        )
+        self.weights = WEIGHTS | KEEP_WEIGHTS
+        self.weights |= {"keep outside": options.outside, "matching": options.matching_weight}
+        self.weights |= {"G": options.adversarial_weight, "mask tie": MASK_TIE}
+
+    def run(self, save: Callable[[], None]) -> None:
+        """Train until the time or the steps are over.
+
+        Args:
+            save: is called every few minutes and at the end.
+        """
+        options = self.options
+        started = saved = time.monotonic()
+        sums: dict[str, float] = defaultdict(float)
+
+        while (progress := self._progress()) < 1:
+            fade = 0.5 * (1 + math.cos(math.pi * progress)) * min(1.0, (self.step + 1) / WARM_UP)
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * fade
+            self.judge_optimizer.param_groups[0]["lr"] = options.discriminator_rate * fade
+            for name, value in self.train_step().items():
+                sums[name] += value
+            now = time.monotonic()
+            self.seconds = now - started
+            if self.step % REPORT_EVERY == 0:
+                means = {name: round(value / REPORT_EVERY, 5) for name, value in sums.items()}
+                line = {"step": self.step, "minutes": round(self.seconds / 60, 1)}
+                print(json.dumps(line | means), flush=True)
+                sums.clear()
+            if now - saved > options.save_minutes * 60:
+                save()
+                saved = now
+        save()
+
+    def _progress(self) -> float:
+        options = self.options
+        if options.steps:
+            return self.step / options.steps
+        return self.seconds / (options.minutes * 60)
+
+    def train_step(self) -> dict[str, float]:
+        """One step of both players; what happens depends on the seed and the step's number."""
+        options = self.options
+        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
+        batch = self.views.batch(options.portraits, options.views, generator)
+        fitted = codes_of_rows(self.teacher, self.rows[batch.portraits], batch.visible)
+        real = real_pairs(batch)
+        with torch.no_grad():
+            codes, parts = swapped_pairs(self.teacher, options.pairs, generator)
+            rays = twice(data_rays(self.views, options.pairs, generator))
+            target = target_of(render_codes(self.teacher, codes, rays), parts)
+        rebuilt = render_codes(self.student, fitted, batch.rays)
+        pairs = render_codes(self.student, codes, rays)
+        terms = reconstruction_losses(rebuilt, batch) | keep_terms(pairs, target)
+        fakes = [Pairs.of(rebuilt), Pairs.of(pairs)]
+        terms |= verdict(self.discriminator, fakes, real) | {"mask tie": mask_tie(pairs)}
+        loss = losses.weighted(terms, self.weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), MAX_GRADIENT)
+        self.optimizer.step()
+        follow(self.average, self.student, options.ema, self.step)
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        values |= discriminator_step(
+            self.discriminator,
+            self.judge_optimizer,
+            self.augmentation,
+            real,
+            fakes[0].join(fakes[1]).detach(),
+            self.step,
+            generator,
+        )
+        self.step += 1
+        return values
+
+
+HELP = {
+    "minutes": "how long to train",
+    "steps": "how many steps instead",
+    "portraits": "people whose renders are reconstructed in a step",
+    "views": "views of each of them",
+    "pairs": "random pairs a step",
+    "rate": "learning rate at first; it falls to zero by a half cosine",
+    "discriminator_rate": "the same of the discriminator",
+    "adversarial_weight": "weight of the discriminator's verdict",
+    "matching_weight": "weight of feature matching",
+    "outside": "weight of what changes outside of a swapped part",
+    "ema": "decay of the moving average a step",
+    "save_minutes": "time between two writings of the model",
+    "threads": "CPU threads",
+    "device": "cpu, cuda, mps or auto",
+    "seed": "what every random choice depends on",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training refine``; defaults are those of :class:`RefineOptions`."""
+    parser.add_argument(
+        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="data set that shows people of the model"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument(
+        "--start-discriminator", type=Path, help="discriminator file of the model's training"
+    )
+    parser.add_argument(
+        "--discriminator", type=Path, help="where to write the discriminator, as it is at the end"
+    )
+    defaults = asdict(RefineOptions())
+    for name, text in HELP.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(defaults[name]),
+            default=defaults[name],
+            help=f"{text} (default {defaults[name]})",
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training refine``."""
+    keep_heap()
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    options = RefineOptions(**{name: getattr(arguments, name) for name in HELP})
+    device = choose_device(options.device)
+    teacher, info = load_checkpoint(arguments.weights)
+    people = info.get("people")
+    if not people:
+        raise PortraitError(
+            f"{arguments.weights} does not say which portraits it mixes. Train on from it with "
+            "`python -m training train --start`, and export with this version."
+        )
+    known, rows = known_views(read_views([arguments.data]), people)
+    data = PortraitSet(known)
+    print(f"{len(data)} pictures of {len(rows)} of {len(people)} people", flush=True)
+    discriminator, augmentation = Discriminator(), AdaptiveAugmentation()
+    if arguments.start_discriminator:
+        strength = read_discriminator(arguments.start_discriminator, discriminator)
+        augmentation.strength = strength
+    refinement = Refinement(
+        teacher.to(device),
+        Views(data, teacher.config, device, SAMPLES),
+        rows,
+        discriminator.to(device),
+        augmentation,
+        options,
+    )
+    info = {key: value for key, value in info.items() if key != "licence"}
+    before = info.get("refined", [])
+
+    def save() -> None:
+        once = {
+            "steps": refinement.step,
+            "minutes": round(refinement.seconds / 60, 1),
+            "pictures": len(data),
+            "options": {k: v for k, v in asdict(options).items() if v != getattr(RefineOptions, k)},
+        }
+        facts = info | {"refined": [*before, once]}
+        save_checkpoint(arguments.out, refinement.average, facts, half=True, licence=LICENCE)
+        if arguments.discriminator:
+            judge = refinement.discriminator.state_dict()
+            write_discriminator(arguments.discriminator, judge, refinement.augmentation.strength)
+
+    refinement.run(save)
+    print(f"{arguments.out}: {refinement.step} steps")
+    return 0
