@@ -64,6 +64,8 @@ KEEP = 4
 """Pictures of random portraits stay as they are where averaged over KEEP × KEEP pixels."""
 KEEP_WEIGHTS = {"keep image": 2.0, "keep mask": 0.3, "keep coarse mask": 0.3, "keep depth": 2.0}
 """Of the random pairs, beside the frozen copy."""
+REBUILD_WEIGHTS = WEIGHTS | {"gradient": 0.3}
+"""Of reconstructions. Where hairs cannot be placed to the pixel, L1 of gradients prefers none."""
 SAMPLES = 16
 MAX_GRADIENT = 2.0
 WARM_UP = 50
@@ -82,7 +84,7 @@ class RefineOptions:
     pairs: int = 2
     rate: float = 1.5e-3
     discriminator_rate: float = 6e-4
-    adversarial_weight: float = 0.08
+    adversarial_weight: float = 0.1
     matching_weight: float = 0.3
     outside: float = 8.0
     ema: float = 0.997
@@ -171,7 +173,7 @@ class Refinement:
         self.judge_optimizer = torch.optim.Adam(
             discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
         )
-        self.weights = WEIGHTS | KEEP_WEIGHTS
+        self.weights = REBUILD_WEIGHTS | KEEP_WEIGHTS
         self.weights |= {"keep outside": options.outside, "matching": options.matching_weight}
         self.weights |= {"G": options.adversarial_weight, "mask tie": MASK_TIE}
 

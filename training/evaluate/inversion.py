@@ -15,7 +15,7 @@ from core.camera import canonical_camera
 from core.config import ModelConfig
 from core.model import SSGAN3D, GeneratorOutput
 from core.volume import RayBatch, camera_tensors, sample_rays
-from training import losses
+from training import losses, warm_start
 from training.codes import CodeBasis, describe
 from training.data import PortraitSet
 from training.evaluate.pictures import resized
@@ -26,8 +26,8 @@ RATE = 0.05
 """Step of the codes, in their standard deviations."""
 PRIOR = 0.002
 """Weight of the mean squared code, in standard deviations."""
-WEIGHTS = {"image": 1.0, "gradient": 1.0, "coarse image": 0.5, "mask": 0.3, "coarse mask": 0.3}
-"""The warm start's without depth: a photograph has none."""
+WEIGHTS = {name: weight for name, weight in warm_start.WEIGHTS.items() if name != "depth"}
+"""A photograph has no depth."""
 _DRAWN = 2048
 
 
