@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
@@ -33,6 +33,7 @@ from core.device import choose_device
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D, GeneratorOutput
+from core.people_mixture import PeopleMixture
 from training import losses
 from training.adversarial import (
     MASK_TIE,
@@ -116,23 +117,21 @@ def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View
     return known, torch.tensor([rows[identity] for _, identity in persons])
 
 
-def codes_of_rows(model: SSGAN3D, rows: Tensor, visible: Tensor) -> FittedCodes:
+def codes_of_rows(mixture: PeopleMixture, rows: Tensor, visible: Tensor) -> FittedCodes:
     """Codes of the mixture's people.
 
     Args:
         rows: (B,) rows of the mixture.
         visible: (B, K) bool.
     """
-    mixture = model.mapping
     return FittedCodes(mixture.base[rows], mixture.shape[rows], mixture.texture[rows], visible)
 
 
 def keep_terms(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
     """What holds random pairs to the frozen copy, unweighted; see :func:`.localize.target_of`."""
-    pictures = student.image[:, 0].float(), target.image.float()
-    averages = (F.avg_pool2d(picture, KEEP) for picture in pictures)
+    image, kept = (F.avg_pool2d(t.float(), KEEP) for t in (student.image[:, 0], target.image))
     held = {f"keep {name}": value for name, value in held_terms(student, target).items()}
-    return {"keep image": F.l1_loss(*averages)} | held
+    return {"keep image": F.l1_loss(image, kept)} | held
 
 
 class Refinement:
@@ -154,14 +153,21 @@ class Refinement:
             rows: (P,) row of each portrait of ``views`` among the teacher's people.
             discriminator: is trained in place.
             augmentation: its strength goes on from where it is.
+
+        Raises:
+            TypeError: the teacher mixes nobody.
         """
+        if not isinstance(teacher.mapping, PeopleMixture):
+            raise TypeError(f"A {type(teacher.mapping).__name__} does not mix people.")
+        self.people = teacher.mapping
         self.teacher, self.views, self.rows, self.options = teacher, views, rows, options
         self.average = copy.deepcopy(teacher).eval().requires_grad_(False)
         self.student = copy.deepcopy(teacher).train().requires_grad_(True)
         self.student.mapping.requires_grad_(False)
         self.discriminator, self.augmentation = discriminator, augmentation
         self.step, self.seconds = 0, 0.0
-        layers, render = [], []
+        layers: list[nn.Parameter] = []
+        render: list[nn.Parameter] = []
         for name, parameter in self.student.named_parameters():
             if name.endswith("_basis"):
                 parameter.requires_grad_(False)
@@ -217,7 +223,7 @@ class Refinement:
         options = self.options
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
         batch = self.views.batch(options.portraits, options.views, generator)
-        fitted = codes_of_rows(self.teacher, self.rows[batch.portraits], batch.visible)
+        fitted = codes_of_rows(self.people, self.rows[batch.portraits], batch.visible)
         real = real_pairs(batch)
         with torch.no_grad():
             codes, parts = swapped_pairs(self.teacher, options.pairs, generator)

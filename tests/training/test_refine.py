@@ -106,7 +106,7 @@ def test_people_teacher_and_linear_models_stay(mixing: Path, balls: Path) -> Non
 def test_a_portrait_is_rebuilt_from_its_own_row(mixing: Path) -> None:
     model, _ = load_checkpoint(mixing)
     visible = torch.ones(2, PART_COUNT, dtype=torch.bool)
-    codes = codes_of_rows(model, torch.tensor([3, 1]), visible)
+    codes = codes_of_rows(model.mapping, torch.tensor([3, 1]), visible)
     assert torch.equal(codes.base, model.mapping.base[[3, 1]])
     assert torch.equal(codes.texture[1], model.mapping.texture[1])
     assert not torch.equal(codes.shape[0], codes.shape[1])
