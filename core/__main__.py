@@ -275,7 +275,8 @@ def _engine(options: argparse.Namespace) -> PortraitEngine:
 
 
 def _latents(engine: PortraitEngine, options: argparse.Namespace) -> PortraitLatents:
-    from .latents import PortraitLatents, PortraitRecipe
+    from .latents import PortraitLatents
+    from .recipe import PortraitRecipe
 
     truncation = DEFAULT_TRUNCATION if options.truncation is None else options.truncation
     if options.latents is None:

@@ -62,3 +62,20 @@ def load_pillow() -> Any:
             "python -m pip install pillow"
         ) from None
     return Image
+
+
+def load_trimesh():  # type: ignore[no-untyped-def]
+    """The package trimesh, loaded when meshes are wanted.
+
+    Raises:
+        PortraitError: it, or what it needs, is not installed.
+    """
+    try:
+        import trimesh
+        import trimesh.smoothing
+    except ImportError as error:
+        raise PortraitError(
+            f"Part meshes need the Python package {error.name}, which is not installed. Install it "
+            f"with: python -m pip install {error.name}"
+        ) from None
+    return trimesh

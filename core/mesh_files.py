@@ -10,8 +10,7 @@ import numpy as np
 
 from .config import ModelConfig
 from .errors import PortraitError
-from .files import load_pillow, write_together
-from .meshing import load_trimesh
+from .files import load_pillow, load_trimesh, write_together
 
 if TYPE_CHECKING:
     import trimesh

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import PortraitError
+from .files import load_trimesh
 from .latents import PortraitLatents
 from .lifting import LIFTED
 from .mesh_colors import color_meshes
@@ -131,23 +132,6 @@ def _decimated(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
             "python -m pip install fast-simplification, or take a lower resolution instead."
         ) from None
     return simple
-
-
-def load_trimesh():  # type: ignore[no-untyped-def]
-    """The package trimesh, loaded when meshes are wanted.
-
-    Raises:
-        PortraitError: it, or what it needs, is not installed.
-    """
-    try:
-        import trimesh
-        import trimesh.smoothing
-    except ImportError as error:
-        raise PortraitError(
-            f"Part meshes need the Python package {error.name}, which is not installed. Install it "
-            f"with: python -m pip install {error.name}"
-        ) from None
-    return trimesh
 
 
 def _check_resolution(resolution: int) -> None:

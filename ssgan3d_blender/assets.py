@@ -47,7 +47,7 @@ class SSGAN3D_OT_mark_asset(bpy.types.Operator):
         def work(_job: jobs.Job) -> Tensor:
             from ..core.camera import Camera
             from ..core.compositing import display_picture
-            from ..core.latents import PortraitRecipe
+            from ..core.recipe import PortraitRecipe
 
             engine = runtime.engine(choice)
             latents = PortraitRecipe.from_dict(look).resolve(engine)

@@ -20,7 +20,7 @@ from .operators import PART_ITEMS
 if TYPE_CHECKING:
     import trimesh
 
-    from ..core.latents import PortraitRecipe
+    from ..core.recipe import PortraitRecipe
     from ..core.texturing import Texture
 
 MESH_PARTS = tuple(item for index, item in enumerate(PART_ITEMS) if index != BACKGROUND)
@@ -92,8 +92,6 @@ class MeshOptions:
     def _count(self, context: bpy.types.Context) -> None:
         """Begin to estimate the triangles of the active portrait; the dialog shows them."""
         global _counted
-        from ..core.meshing import estimate_triangles
-
         recipe, choice = _recipe(context), preferences.model_choice()
         key = repr((recipe, choice))
         if _counted is not None and _counted[0] == key and _counted[1] is not None:
@@ -103,6 +101,8 @@ class MeshOptions:
         def work(_job: jobs.Job) -> dict[str, int]:
             global _counted
             try:
+                from ..core.meshing import estimate_triangles
+
                 engine = runtime.engine(choice)
                 return estimate_triangles(engine, recipe.resolve(engine), resolution=COUNTED_AT)
             except Exception:
@@ -155,9 +155,6 @@ class MeshOptions:
         self, context: bpy.types.Context, *, textured: bool, max_faces: int | None
     ) -> Callable[[jobs.Job], Any]:
         """The half that meshes in a thread, with all that it reads from Blender read now."""
-        from ..core.meshing import extract_meshes
-        from ..core.texturing import project_texture
-
         if not self.parts:
             raise PortraitError("No part is chosen: choose at least one.")
         recipe, choice, parts = _recipe(context), preferences.model_choice(), set(self.parts)
@@ -166,6 +163,9 @@ class MeshOptions:
         def work(
             job: jobs.Job,
         ) -> tuple[dict[str, trimesh.Trimesh], Texture | None, float]:
+            from ..core.meshing import extract_meshes
+            from ..core.texturing import project_texture
+
             engine = runtime.engine(choice)
             latents = recipe.resolve(engine)
             there = [name for name in latents.visible_names if name in parts]

@@ -13,7 +13,7 @@ from ..core.parts import PART_NAMES
 from . import bust, properties
 
 if TYPE_CHECKING:
-    from ..core.latents import PortraitRecipe
+    from ..core.recipe import PortraitRecipe
 
 
 def create(context: bpy.types.Context, name: str = "Portrait") -> bpy.types.Object:
@@ -109,7 +109,7 @@ def recipe(portrait: bpy.types.Object) -> PortraitRecipe:
     Raises:
         PortraitError: a value is not a number.
     """
-    from ..core.latents import PartRecipe, PortraitRecipe
+    from ..core.recipe import PartRecipe, PortraitRecipe
 
     settings = portrait.ssgan3d
     parts = {}

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from ..core.camera import Camera
     from ..core.compositing import Picture
     from ..core.engine import PortraitEngine
-    from ..core.latents import PortraitLatents, PortraitRecipe
+    from ..core.latents import PortraitLatents
     from ..core.picture import Rendering
+    from ..core.recipe import PortraitRecipe
     from .camera_bridge import View
 
 

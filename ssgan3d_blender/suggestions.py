@@ -79,7 +79,7 @@ def thumbnail(choice: runtime.ModelChoice, look: dict[str, Any], name: str) -> T
 
     from ..core.camera import Camera
     from ..core.compositing import display_picture
-    from ..core.latents import PortraitRecipe
+    from ..core.recipe import PortraitRecipe
 
     camera = Camera.orbit(0.0)
     if name not in WHOLE:

@@ -61,9 +61,9 @@ from training.warm_start import (
     render_codes,
 )
 
-KEEP = 4
+KEEP = 8
 """Pictures of random portraits stay as they are where averaged over KEEP × KEEP pixels."""
-KEEP_WEIGHTS = {"keep image": 2.0, "keep mask": 0.3, "keep coarse mask": 0.3, "keep depth": 2.0}
+KEEP_WEIGHTS = {"keep image": 1.0, "keep mask": 0.3, "keep coarse mask": 0.3, "keep depth": 2.0}
 """Of the random pairs, beside the frozen copy."""
 REBUILD_WEIGHTS = WEIGHTS | {"gradient": 0.3}
 """Of reconstructions. Where hairs cannot be placed to the pixel, L1 of gradients prefers none."""
@@ -82,7 +82,7 @@ class RefineOptions:
     steps: int = 0
     portraits: int = 3
     views: int = 2
-    pairs: int = 2
+    pairs: int = 3
     rate: float = 1.5e-3
     discriminator_rate: float = 6e-4
     adversarial_weight: float = 0.1
