@@ -173,11 +173,16 @@ class SSGAN3D_OT_camera_path(bpy.types.Operator):
         owners = {"rotation_euler": pivot, "location": camera, "lens": camera.data}
         for (path, index), curve in keys.items():
             _animate(owners[path], path, index, curve, first, self.frames)
+        said = f"{camera.name}: {self.frames} frames from frame {first}"
+        warning = None
         if self.set_scene:
-            scene.camera = camera
             scene.frame_end = first + self.frames - 1
+            warning = cameras.use(scene, camera, first, scene.frame_end)
             scene.frame_set(first)
-        self.report({"INFO"}, f"{camera.name}: {self.frames} frames from frame {first}")
+        if warning is None:
+            self.report({"INFO"}, said)
+        else:
+            self.report({"WARNING"}, f"{said}. {warning}")
         return {"FINISHED"}
 
     def _keys(self) -> dict[tuple[str, int], list[Key]]:

@@ -74,6 +74,30 @@ def create(name: str, collection: bpy.types.Collection) -> bpy.types.Object:
     return camera
 
 
+def use(scene: bpy.types.Scene, camera: bpy.types.Object, first: int, last: int) -> str | None:
+    """Make a camera the scene's from frame ``first`` to ``last``.
+
+    Markers of the timeline may be bound to cameras, which Blender switches to: then this one is
+    bound to a marker at ``first`` as well.
+
+    Returns:
+        One sentence if another marker switches away before ``last``; None if all is well.
+    """
+    scene.camera = camera
+    bound = {marker.frame: marker for marker in scene.timeline_markers if marker.camera}
+    if not bound:
+        return None
+    start = bound.get(first) or scene.timeline_markers.new(camera.name, frame=first)
+    start.camera = camera
+    later = [marker for frame, marker in sorted(bound.items()) if first < frame <= last]
+    if not later:
+        return None
+    return (
+        f"The marker {later[0].name} switches to {later[0].camera.name} at frame {later[0].frame}: "
+        "delete it if this camera shall stay"
+    )
+
+
 def orbit(camera: bpy.types.Object, portrait: bpy.types.Object, yaw: float, pitch: float) -> None:
     """Move a camera about a portrait to ``yaw`` and ``pitch`` (radians) at the trained distance."""
     turn = Matrix.Rotation(yaw, 4, "Z") @ Matrix.Rotation(-pitch, 4, "X")

@@ -13,7 +13,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
 from ..core.parts import BACKGROUND
-from . import background, jobs, portraits, preferences, runtime
+from . import background, jobs, portraits, preferences, runtime, torch_setup
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
@@ -92,6 +92,8 @@ class MeshOptions:
     def _count(self, context: bpy.types.Context) -> None:
         """Begin to estimate the triangles of the active portrait; the dialog shows them."""
         global _counted
+        if torch_setup.origin() is None:  # told now, not after the options are chosen
+            raise ImportError(name="torch")
         recipe, choice = _recipe(context), preferences.model_choice()
         key = repr((recipe, choice))
         if _counted is not None and _counted[0] == key and _counted[1] is not None:

@@ -131,7 +131,8 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         usable = present is not None and present.type == "CAMERA"
         reason = cameras.moved_by(present, portrait) if usable else None
         if not usable or reason is not None:
-            scene.camera = cameras.create("Portrait Camera", context.collection)
+            camera = cameras.create("Portrait Camera", context.collection)
+            cameras.use(scene, camera, scene.frame_current, scene.frame_current)
         cameras.aim(scene.camera, portrait, scene)
         if reason is not None:
             self.report(

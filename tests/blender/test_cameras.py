@@ -56,6 +56,34 @@ def test_paths_stay_in_the_range_and_close(
         np.testing.assert_allclose(camera.pose[:3, 2], camera.direction, atol=1e-5)
 
 
+def test_a_path_takes_over_from_cameras_that_markers_are_bound_to(bpy: Any, portrait: Any) -> None:
+    scene = bpy.context.scene
+    scene.frame_start = 10
+    other = bpy.data.objects.new("Other", bpy.data.cameras.new("Other"))
+    scene.collection.objects.link(other)
+    for name, frame in (("before", 1), ("within", 15), ("after", 40)):
+        scene.timeline_markers.new(name, frame=frame).camera = other
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", frames=12)
+    turntable = bpy.data.objects["Portrait Turntable Camera"]
+    shown = {}
+    for frame in (9, 10, 14, 15):
+        scene.frame_set(frame)
+        shown[frame] = scene.camera.name
+    assert shown == {9: "Other", 10: turntable.name, 14: turntable.name, 15: "Other"}
+
+
+def test_the_marker_that_ends_a_path_is_told(bpy: Any, addon: Addon, portrait: Any) -> None:
+    scene, use = bpy.context.scene, addon("ssgan3d_blender.cameras").use
+    camera = bpy.data.objects.new("Mine", bpy.data.cameras.new("Mine"))
+    assert use(scene, camera, 1, 48) is None and not scene.timeline_markers
+    scene.timeline_markers.new("note", frame=7)  # bound to no camera
+    scene.timeline_markers.new("Shot 2", frame=48).camera = portrait
+    assert use(scene, camera, 1, 47) is None
+    warning = use(scene, camera, 1, 48)
+    assert warning.startswith(f"The marker Shot 2 switches to {portrait.name} at frame 48")
+    assert [m.frame for m in scene.timeline_markers if m.camera == camera] == [1]
+
+
 def test_figure_eight_crosses_itself_before_the_face(bpy: Any, addon: Addon, placed: Any) -> None:
     bpy.ops.ssgan3d.camera_path(path="FIGURE_EIGHT", frames=16, yaw=0.5, rise=0.2)
     cameras = flight(bpy, addon, placed)

@@ -255,9 +255,9 @@ def test_a_recipe_is_a_portrait_as_text(bpy: Any, addon: Addon, portrait: Any) -
         "truncation": 0.7,
         "parts": {"hair": {"shape_seed": 5}, "hat": {"visible": True}},
     }
-    latents = addon("core.latents")
+    recipes = addon("core.recipe")
     stored = addon("ssgan3d_blender.portraits").recipe(portrait)
-    read = latents.PortraitRecipe.from_dict(json.loads(text))
+    read = recipes.PortraitRecipe.from_dict(json.loads(text))
     assert read.parts["hair"] == stored.parts["hair"] and read.seed == stored.seed
     bpy.ops.ssgan3d.randomise()
     settings.recipe = text

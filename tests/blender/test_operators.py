@@ -27,8 +27,8 @@ def test_new_portrait_is_one_number_and_has_every_part(bpy: Any, addon: Addon) -
     assert [part.name for part in made.ssgan3d.parts] == list(addon("core.parts").PART_NAMES)
     recipe = addon("ssgan3d_blender.portraits").recipe(made)
     assert (recipe.seed, recipe.truncation) == (4, 0.5)
-    latents = addon("core.latents")
-    assert set(map(str, recipe.parts.values())) == {str(latents.PartRecipe())}
+    recipes = addon("core.recipe")
+    assert set(map(str, recipe.parts.values())) == {str(recipes.PartRecipe())}
 
 
 def test_guide_lines_face_blenders_front_view_and_are_never_rendered(
@@ -89,7 +89,7 @@ def test_every_setting_reaches_the_recipe(bpy: Any, addon: Addon, portrait: Any)
     part.mix_seed, part.shape_mix, part.texture_mix = 9, 0.25, 0.75
     portrait.ssgan3d.parts["hat"].visibility = "SHOW"
     recipe = addon("ssgan3d_blender.portraits").recipe(portrait)
-    assert recipe.parts["hair"] == addon("core.latents").PartRecipe(False, 3, 0, 9, 0.25, 0.75)
+    assert recipe.parts["hair"] == addon("core.recipe").PartRecipe(False, 3, 0, 9, 0.25, 0.75)
     assert recipe.parts["hat"].visible is True and recipe.parts["nose"].visible is None
 
 
@@ -186,6 +186,9 @@ def test_no_torch_is_said_and_the_rest_works(
     for name in [name for name in sys.modules if name.startswith(f"{MODULE}.core.")]:
         if not name.endswith((".parts", ".config", ".errors")):
             monkeypatch.delitem(sys.modules, name)
+    setup = addon("ssgan3d_blender.torch_setup")
+    monkeypatch.setattr(setup, "_searched", False)
+    monkeypatch.setattr(setup, "_origin", None)
     monkeypatch.setitem(sys.modules, "torch", None)
     for operator in (bpy.ops.ssgan3d.render_images, bpy.ops.render.render):
         with pytest.raises(RuntimeError, match="has not got PyTorch"):

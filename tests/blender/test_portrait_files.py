@@ -33,8 +33,8 @@ def test_an_exported_portrait_comes_back_as_the_same_picture(
     document = json.loads(exported.read_text())
     assert exported.stat().st_size < 2000
     assert document["model"] == addon("ssgan3d_blender.preferences").model_card().sha256
-    latents, stored = addon("core.latents"), addon("ssgan3d_blender.portraits").recipe(portrait)
-    read = latents.PortraitRecipe.from_dict(document["portrait"])
+    recipes, stored = addon("core.recipe"), addon("ssgan3d_blender.portraits").recipe(portrait)
+    read = recipes.PortraitRecipe.from_dict(document["portrait"])
     assert read.parts.keys() == {"hair", "skin", "hat", "ears"}
     assert read.seed == stored.seed and read.truncation == pytest.approx(stored.truncation)
     assert read.parts["hat"] == stored.parts["hat"]
