@@ -33,6 +33,7 @@ from core.device import choose_device
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D, GeneratorOutput
+from core.parts import PARTS, part_index
 from core.people_mixture import PeopleMixture
 from training import losses
 from training.adversarial import (
@@ -98,6 +99,9 @@ class RefineOptions:
 def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View], Tensor]:
     """Views of people that the model mixes, and their portraits' rows among its people.
 
+    A sibling that only lacks a part is the same person with that part hidden: nothing else shows
+    what is beneath hair.
+
     Args:
         views: of one data set, sorted by identity.
         people: identity number behind each row of the model's mixture.
@@ -105,16 +109,24 @@ def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View
     Raises:
         DatasetError: nobody is known.
     """
-    rows = {identity: row for row, identity in enumerate(people)}
-    known = [view for view in views if view.usual and view.identity in rows]
+    rows: dict[int | None, int] = {identity: row for row, identity in enumerate(people)}
+    known = [view for view in views if _shown(view) in rows]
     if not known:
         raise DatasetError(
             f"The data show none of the {len(rows)} people that the model mixes (identities "
             f"{min(people)} to {max(people)}). Render them: `python -m training synthesize "
             f"--first {min(people)}`."
         )
-    persons = dict.fromkeys(view.person for view in known)
-    return known, torch.tensor([rows[identity] for _, identity in persons])
+    shown = {view.person: _shown(view) for view in known}
+    return known, torch.tensor([rows[identity] for identity in shown.values()])
+
+
+def _shown(view: View) -> int | None:
+    """Number of the identity whose codes make a picture; None of a sibling with other parts."""
+    base = view.factors["global"]
+    other = {name for name, number in view.factors.items() if number != base}
+    hidden = all(name not in view.present and PARTS[part_index(name)].optional for name in other)
+    return base if hidden else None
 
 
 def codes_of_rows(mixture: PeopleMixture, rows: Tensor, visible: Tensor) -> FittedCodes:

@@ -57,6 +57,24 @@ def test_portraits_find_their_rows(balls: Path) -> None:
         known_views(views, [777, 778])
 
 
+def test_a_sibling_without_hair_is_the_same_person(
+    tmp_path: Path, write_people, new_person
+) -> None:
+    bare = ("skin", "brows", "eyes", "nose", "mouth")
+    people = [
+        new_person(1),
+        new_person(100_008, {"eyes": 100_008}, whole=1),  # other eyes: nobody whom the model knows
+        new_person(100_012, {"hair": 100_012}, whole=1, present=bare),
+    ]
+    views = read_views([write_people(tmp_path, people)])
+    known, rows = known_views(views, [5, 1])
+    data = PortraitSet(known)
+    assert [known[group[0]].identity for group in data.identities] == [1, 100_012]
+    assert rows.tolist() == [1, 1]
+    presence = data.presence([group[0] for group in data.identities])
+    assert presence[:, part_index("hair")].tolist() == [True, False]
+
+
 def test_only_what_averages_out_may_change() -> None:
     labels = torch.full((2, 8, 8), SKIN)
     labels[0, 2, 2] = labels[1, 2, 4] = EYES

@@ -138,7 +138,7 @@ class TestIdentity:
         seen = set()
         for identity in range(40):
             base = sample_identity(identity, TARGETS)
-            for number in hiding_siblings(identity):
+            for number in hiding_siblings(identity, HIDDEN_PARTS.values()):
                 sibling = sample_identity(number, TARGETS)
                 (lost,) = set(base.present) - set(sibling.present)
                 changed = [name for name in FACTORS if sibling.factors[name] != identity]
@@ -510,12 +510,15 @@ class TestPlan:
         ]
 
     def test_siblings_without_a_part_follow_those_that_have_it(self):
-        jobs = [job.identity for job in synthesize.plan(0, 3, 1, 1, 1, without=True)]
+        parts = tuple(HIDDEN_PARTS.values())
+        jobs = [job.identity for job in synthesize.plan(0, 3, 1, 1, 1, without=parts)]
         expected = []
         for identity in range(3):
-            expected += [identity, sibling_number(identity, 0), *hiding_siblings(identity)]
+            expected += [identity, sibling_number(identity, 0), *hiding_siblings(identity, parts)]
         assert jobs == expected
         assert sibling_number(1, 4) in jobs  # hair, which identity 1 has
+        only = [job.identity for job in synthesize.plan(0, 3, 1, 0, 1, without=["hair"])]
+        assert only == [0, 1, sibling_number(1, 4), 2, sibling_number(2, 4)]
 
     def test_only_missing_views_remain(self):
         jobs = synthesize.plan(5, 2, 3, siblings=0, sibling_every=3)

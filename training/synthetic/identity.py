@@ -8,7 +8,7 @@ agree on (a smile narrows the eyes, hair and brows share a pigment) hang on "glo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -167,10 +167,14 @@ class Identity:
         }
 
 
-def hiding_siblings(identity: int) -> list[int]:
-    """Numbers of the siblings of ``identity`` that lack a part which it has."""
+def hiding_siblings(identity: int, parts: Collection[str]) -> list[int]:
+    """Numbers of the siblings of ``identity`` that lack one of ``parts`` which it has."""
     present = sample_identity(identity, ()).present
-    return [sibling_number(identity, k) for k, part in HIDDEN_PARTS.items() if part in present]
+    return [
+        sibling_number(identity, index)
+        for index, part in HIDDEN_PARTS.items()
+        if part in parts and part in present
+    ]
 
 
 def sample_identity(number: int, target_names: Iterable[str]) -> Identity:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from training.synthetic.dataset import DatasetError, DatasetFolder, view_name
 from training.synthetic.identity import hiding_siblings
 from training.synthetic.numbering import (
     HELD_OUT_FIRST,
+    HIDDEN_PARTS,
     RESAMPLED_SIBLINGS,
     check_range,
     sibling_number,
@@ -52,8 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--without",
-        action="store_true",
-        help="chosen identities also have siblings that lack their hair, glasses, hat or earrings",
+        nargs="+",
+        choices=tuple(HIDDEN_PARTS.values()),
+        default=(),
+        metavar="PART",
+        help="chosen identities also have a sibling that lacks this part, where they have it: "
+        + ", ".join(HIDDEN_PARTS.values()),
     )
     parser.add_argument(
         "--held-out",
@@ -80,7 +85,7 @@ def plan(
     siblings: int,
     sibling_every: int,
     *,
-    without: bool = False,
+    without: Collection[str] = (),
 ) -> Iterator[Job]:
     """All jobs in order; an identity's siblings follow it."""
     for identity in range(first, first + identities):
@@ -88,7 +93,7 @@ def plan(
         if (identity - first) % sibling_every == 0:
             for index in range(siblings):
                 yield Job(sibling_number(identity, index), tuple(range(views)))
-            for number in hiding_siblings(identity) if without else ():
+            for number in hiding_siblings(identity, without):
                 yield Job(number, tuple(range(views)))
 
 
