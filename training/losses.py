@@ -41,6 +41,19 @@ def gradient_l1(prediction: Tensor, target: Tensor) -> Tensor:
     ).abs().mean()
 
 
+def small_part_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference of pictures where a small part is shown.
+
+    Args:
+        prediction, target: (N, 3, H, W).
+        mask: soft labels, (N, K, h, w) with H a multiple of h.
+    """
+    small = mask[:, [PART_NAMES.index(name) for name in SMALL_PARTS]].sum(1, keepdim=True)
+    weight = F.interpolate(small, size=target.shape[-2:])
+    error = (prediction - target).abs().mean(1, keepdim=True)
+    return (error * weight).sum() / weight.sum().clamp_min(1)
+
+
 def part_weights(device: torch.device | None = None) -> Tensor:
     """Weight of each part in the mask losses, (K,)."""
     return torch.tensor(

@@ -33,6 +33,18 @@ def test_multiscale_l1_counts_a_common_offset_at_every_scale() -> None:
     assert float(losses.multiscale_l1(torch.ones(1, 1, 4, 4), target)) == pytest.approx(2.0)
 
 
+def test_small_part_l1_looks_where_small_parts_are() -> None:
+    mask = torch.zeros(1, PART_COUNT, 1, 2)
+    mask[0, part_index("skin")] = torch.tensor([1.0, 0.5])
+    mask[0, part_index("eyes"), 0, 1] = 0.5
+    prediction = torch.zeros(1, 3, 2, 4)
+    prediction[..., :2] = 9.0  # skin
+    prediction[..., 2] = 1.0  # half of the pixels that are half of an eye
+    found = losses.small_part_l1(prediction, torch.zeros(1, 3, 2, 4), mask)
+    assert float(found) == pytest.approx(0.5)
+    assert float(losses.small_part_l1(prediction, -prediction, 0 * mask)) == 0.0
+
+
 def test_depth_l1_only_looks_at_the_foreground() -> None:
     prediction = torch.tensor([[[1.0, 2.0, 9.0]]])
     target = torch.tensor([[[0.0, 4.0, 0.0]]])
