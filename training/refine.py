@@ -66,9 +66,8 @@ KEEP = 8
 """Pictures of random portraits stay as they are where averaged over KEEP × KEEP pixels."""
 KEEP_WEIGHTS = {"keep image": 1.0, "keep mask": 0.3, "keep coarse mask": 0.3, "keep depth": 2.0}
 """Of the random pairs, beside the frozen copy."""
-REBUILD_WEIGHTS = WEIGHTS | {"gradient": 0.3, "small parts": 0.2}
-"""Of reconstructions. Where hairs cannot be placed to the pixel, L1 of gradients prefers none. Eyes
-and mouths are looked at first, and are a twentieth of the picture."""
+SMALL_PARTS_WEIGHT = 0.2
+"""Of reconstructions: eyes and mouths are looked at first, and are a twentieth of the picture."""
 SAMPLES = 16
 MAX_GRADIENT = 2.0
 WARM_UP = 50
@@ -86,9 +85,10 @@ class RefineOptions:
     views: int = 2
     pairs: int = 3
     rate: float = 1.5e-3
-    discriminator_rate: float = 6e-4
-    adversarial_weight: float = 0.1
+    discriminator_rate: float = 3e-4
+    adversarial_weight: float = 0.08
     matching_weight: float = 0.3
+    gradient_weight: float = 0.6
     outside: float = 8.0
     ema: float = 0.997
     save_minutes: float = 5.0
@@ -178,6 +178,7 @@ class Refinement:
         self.student = copy.deepcopy(teacher).train().requires_grad_(True)
         self.student.mapping.requires_grad_(False)
         self.discriminator, self.augmentation = discriminator, augmentation
+        self.is_judged = options.adversarial_weight > 0 or options.matching_weight > 0
         self.step, self.seconds = 0, 0.0
         layers: list[nn.Parameter] = []
         render: list[nn.Parameter] = []
@@ -192,8 +193,12 @@ class Refinement:
         self.judge_optimizer = torch.optim.Adam(
             discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
         )
-        self.weights = REBUILD_WEIGHTS | KEEP_WEIGHTS
-        self.weights |= {"keep outside": options.outside, "matching": options.matching_weight}
+        self.weights = WEIGHTS | KEEP_WEIGHTS | {"small parts": SMALL_PARTS_WEIGHT}
+        self.weights |= {
+            "gradient": options.gradient_weight,
+            "keep outside": options.outside,
+            "matching": options.matching_weight,
+        }
         self.weights |= {"G": options.adversarial_weight, "mask tie": MASK_TIE}
 
     def run(self, save: Callable[[], None]) -> None:
@@ -247,8 +252,10 @@ class Refinement:
         terms = reconstruction_losses(rebuilt, batch) | keep_terms(pairs, target)
         shown = rebuilt.image.flatten(0, 1).float()
         terms["small parts"] = losses.small_part_l1(shown, batch.image, batch.mask)
+        terms["mask tie"] = mask_tie(pairs)
         fakes = [Pairs.of(rebuilt), Pairs.of(pairs)]
-        terms |= verdict(self.discriminator, fakes, real) | {"mask tie": mask_tie(pairs)}
+        if self.is_judged:
+            terms |= verdict(self.discriminator, fakes, real)
         loss = losses.weighted(terms, self.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -256,15 +263,16 @@ class Refinement:
         self.optimizer.step()
         follow(self.average, self.student, options.ema, self.step)
         values = {name: float(value.detach()) for name, value in terms.items()}
-        values |= discriminator_step(
-            self.discriminator,
-            self.judge_optimizer,
-            self.augmentation,
-            real,
-            fakes[0].join(fakes[1]).detach(),
-            self.step,
-            generator,
-        )
+        if self.is_judged:
+            values |= discriminator_step(
+                self.discriminator,
+                self.judge_optimizer,
+                self.augmentation,
+                real,
+                fakes[0].join(fakes[1]).detach(),
+                self.step,
+                generator,
+            )
         self.step += 1
         return values
 
@@ -278,7 +286,9 @@ HELP = {
     "rate": "learning rate at first; it falls to zero by a half cosine",
     "discriminator_rate": "the same of the discriminator",
     "adversarial_weight": "weight of the discriminator's verdict",
-    "matching_weight": "weight of feature matching",
+    "matching_weight": "weight of feature matching; both 0: without a discriminator",
+    "gradient_weight": "weight of L1 of gradients; where hairs cannot be placed to the pixel, it "
+    "prefers none",
     "outside": "weight of what changes outside of a swapped part",
     "ema": "decay of the moving average a step",
     "save_minutes": "time between two writings of the model",
@@ -329,7 +339,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     known, rows = known_views(read_views([arguments.data]), people)
     data = PortraitSet(known)
-    print(f"{len(data)} pictures of {len(rows)} of {len(people)} people", flush=True)
+    print(f"{len(data)} pictures of {len(rows.unique())} of {len(people)} people", flush=True)
     discriminator, augmentation = Discriminator(), AdaptiveAugmentation()
     if arguments.start_discriminator:
         strength = read_discriminator(arguments.start_discriminator, discriminator)

@@ -121,6 +121,20 @@ def test_people_teacher_and_linear_models_stay(mixing: Path, balls: Path) -> Non
     assert any(not torch.equal(value, judged[name]) for name, value in before.items())
 
 
+def test_without_a_discriminator_it_only_reconstructs(mixing: Path, balls: Path) -> None:
+    teacher, info = load_checkpoint(mixing)
+    known, rows = known_views(read_views([balls]), info["people"])
+    views = Views(PortraitSet(known), teacher.config, torch.device("cpu"), 8)
+    options = RefineOptions(portraits=2, pairs=1, adversarial_weight=0, matching_weight=0)
+    judge = Discriminator()
+    before = copy.deepcopy(judge.state_dict())
+    refinement = Refinement(teacher, views, rows, judge, AdaptiveAugmentation(0.2), options)
+    values = refinement.train_step()
+    assert {"image", "small parts", "keep outside"} <= set(values)
+    assert not {"G", "matching", "D"} & set(values)
+    assert all(torch.equal(value, judge.state_dict()[name]) for name, value in before.items())
+
+
 def test_a_portrait_is_rebuilt_from_its_own_row(mixing: Path) -> None:
     model, _ = load_checkpoint(mixing)
     visible = torch.ones(2, PART_COUNT, dtype=torch.bool)
