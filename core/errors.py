@@ -4,7 +4,17 @@ from __future__ import annotations
 
 
 class PortraitError(ValueError):
-    """Something that the user can put right; the message says what, and how."""
+    """Something that the user can put right; the message says what, and how.
+
+    Attributes:
+        text: the message, with fields of ``str.format`` where ``values`` come in: what a user
+            interface looks up to tell it in another language.
+        values: what fills the fields. None: the text is the message as it stands.
+    """
+
+    def __init__(self, text: str = "", *values: object) -> None:
+        super().__init__(text.format(*values) if values else text)
+        self.text, self.values = text, values
 
 
 class CheckpointError(PortraitError):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from . import properties
 
@@ -46,9 +47,10 @@ def warned(operator: bpy.types.Operator, portrait: bpy.types.Object) -> Iterator
     if changed:
         operator.report(
             {"WARNING"},
-            "Animated, so the next frame undoes the change: "
-            f"{', '.join(sorted(changed))}. Insert keyframes here to keep it, or delete the "
-            "animation",
+            rpt_(
+                "Animated, so the next frame undoes the change: {0}. Insert keyframes here "
+                "to keep it, or delete the animation"
+            ).format(", ".join(sorted(changed))),
         )
 
 

@@ -57,8 +57,9 @@ def view_of_camera(
     kind = camera.data.type if camera.type == "CAMERA" else "object"
     if kind not in {"PERSP", "ORTHO"}:
         raise PortraitError(
-            f"Camera {camera.name!r} is of type {kind.title()}: portraits need a perspective or an "
-            "orthographic camera."
+            "Camera {0!r} is of type {1}: portraits need a perspective or an orthographic camera.",
+            camera.name,
+            kind.title(),
         )
     projection = camera.calc_matrix_camera(
         depsgraph, x=size[0], y=size[1], scale_x=pixel_aspect[0], scale_y=pixel_aspect[1]
@@ -160,8 +161,9 @@ def object_scale(portrait_matrix: Matrix) -> float:
     if max(lengths) > min(lengths) * (1 + EVEN) or skew > EVEN:
         sizes = " × ".join(f"{length:.3g}" for length in lengths)
         raise PortraitError(
-            f"A portrait is stretched (scale {sizes}): a portrait needs one scale in all "
-            "directions. Set the same scale in X, Y and Z here and in what it hangs on."
+            "A portrait is stretched (scale {0}): a portrait needs one scale in all "
+            "directions. Set the same scale in X, Y and Z here and in what it hangs on.",
+            sizes,
         )
     if portrait_matrix.determinant() < 0:
         raise PortraitError("A portrait is mirrored (negative scale): set a positive scale.")

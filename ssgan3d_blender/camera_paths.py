@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.app.translations import pgettext_tip as tip_
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
@@ -173,7 +174,7 @@ class SSGAN3D_OT_camera_path(bpy.types.Operator):
         owners = {"rotation_euler": pivot, "location": camera, "lens": camera.data}
         for (path, index), curve in keys.items():
             _animate(owners[path], path, index, curve, first, self.frames)
-        said = f"{camera.name}: {self.frames} frames from frame {first}"
+        said = rpt_("{0}: {1} frames from frame {2}").format(camera.name, self.frames, first)
         warning = None
         if self.set_scene:
             scene.frame_end = first + self.frames - 1
@@ -196,8 +197,10 @@ class SSGAN3D_OT_camera_path(bpy.types.Operator):
             }
         if self.near >= self.far:
             raise PortraitError(
-                f"The nearest point ({self.near:.2f} m) must be nearer than the farthest "
-                f"({self.far:.2f} m): change one of them."
+                "The nearest point ({0:.2f} m) must be nearer than the farthest ({1:.2f} "
+                "m): change one of them.",
+                self.near,
+                self.far,
             )
         keys = {("location", 1): swing(-self.far, -self.near)}
         if self.keep_size:

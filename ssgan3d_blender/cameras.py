@@ -6,11 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
 from ..core.errors import PortraitError
 from . import animation, portraits
+from .messages import describe
 
 if TYPE_CHECKING:
     from ..core.camera import Camera
@@ -57,12 +59,12 @@ def moved_by(camera: bpy.types.Object, portrait: bpy.types.Object) -> str | None
     None if it stays. It may hang on the portrait itself, whose face it then follows.
     """
     if camera.parent not in (None, portrait):
-        return f"it moves with its parent {camera.parent.name}"
+        return rpt_("it moves with its parent {0}").format(camera.parent.name)
     constraint = next((item for item in camera.constraints if not item.mute), None)
     if constraint is not None:
-        return f"its constraint {constraint.name} moves it"
+        return rpt_("its constraint {0} moves it").format(constraint.name)
     if any(path.removeprefix("delta_") in PLACE for path in animation.animated_paths(camera)):
-        return "keyframes or drivers move it"
+        return rpt_("keyframes or drivers move it")
     return None
 
 
@@ -92,10 +94,9 @@ def use(scene: bpy.types.Scene, camera: bpy.types.Object, first: int, last: int)
     later = [marker for frame, marker in sorted(bound.items()) if first < frame <= last]
     if not later:
         return None
-    return (
-        f"The marker {later[0].name} switches to {later[0].camera.name} at frame {later[0].frame}: "
-        "delete it if this camera shall stay"
-    )
+    return rpt_(
+        "The marker {0} switches to {1} at frame {2}: delete it if this camera shall stay"
+    ).format(later[0].name, later[0].camera.name, later[0].frame)
 
 
 def orbit(camera: bpy.types.Object, portrait: bpy.types.Object, yaw: float, pitch: float) -> None:
@@ -149,7 +150,7 @@ def range_warning(
             scene.camera.evaluated_get(depsgraph), portrait.evaluated_get(depsgraph).matrix_world
         )
     except PortraitError as error:
-        return str(error)
+        return describe(error)
     return out_of_range(camera, ModelConfig())
 
 

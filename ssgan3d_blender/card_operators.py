@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import BoolProperty, EnumProperty, IntProperty
 
 from . import card_picture, card_plane, card_updates, cards, panel, portraits
@@ -105,7 +106,10 @@ class SSGAN3D_OT_update_cards(ModelOperator, bpy.types.Operator):
         editable = [card for card in cards.in_scene(context.scene) if card.is_editable]
         for card in editable:
             card_updates.update(card, context.scene, depsgraph)
-        self.report({"INFO"}, f"{len(editable)} portrait card{'s' * (len(editable) > 1)} updated")
+        self.report(
+            {"INFO"},
+            rpt_("Portrait cards updated: {0}").format(len(editable)),
+        )
         return {"FINISHED"}
 
 

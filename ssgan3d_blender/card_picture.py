@@ -83,9 +83,11 @@ def _sight(
 ) -> _Sight:
     settings = card.ssgan3d_card
     if portraits.is_gone(settings.portrait):
-        raise PortraitError(f"The portrait of {card.name!r} is gone: delete the card as well.")
+        raise PortraitError("The portrait of {0!r} is gone: delete the card as well.", card.name)
     if settings.image is None:
-        raise PortraitError(f"The image of {card.name!r} is gone: delete the card and add it anew.")
+        raise PortraitError(
+            "The image of {0!r} is gone: delete the card and add it anew.", card.name
+        )
     if scene.camera is None:
         raise PortraitError("This scene has no camera that a card could face: add one.")
     portrait = settings.portrait.evaluated_get(depsgraph)

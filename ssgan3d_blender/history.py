@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
+from bpy.app.translations import pgettext_tip as tip_
 from bpy.props import EnumProperty
 
 from . import animation, portraits, snapshot
@@ -91,11 +92,12 @@ class SSGAN3D_OT_history(bpy.types.Operator):
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: Any) -> str:
         """What happens to the picture."""
-        way = "before" if properties.direction == "BACK" else "after this one"
-        return (
-            f"Give this portrait the look that it had {way}. "
-            f"It remembers {LENGTH} looks, and they are saved in the file"
-        )
+        if properties.direction == "BACK":
+            way = tip_("Give this portrait the look that it had before")
+        else:
+            way = tip_("Give this portrait the look that it had after this one")
+        kept = tip_("It remembers {0} looks, and they are saved in the file").format(LENGTH)
+        return f"{way}. {kept}"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -108,8 +110,8 @@ class SSGAN3D_OT_history(bpy.types.Operator):
         portrait = portraits.active(context)
         settings = portrait.ssgan3d
         if not can_go(settings, self.direction):
-            way = "earlier" if self.direction == "BACK" else "later"
-            self.report({"INFO"}, f"There is no {way} look")
+            back = self.direction == "BACK"
+            self.report({"INFO"}, "There is no earlier look" if back else "There is no later look")
             return {"CANCELLED"}
         history = read(settings).with_present(settings)
         at = history.at + (1 if self.direction == "FORWARD" else -1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
@@ -95,7 +96,10 @@ class SSGAN3D_OT_render_images(ModelOperator, bpy.types.Operator):
             images.owner_of(portrait), rendering, scale, self.transparent, self.part_masks
         )
         show_in_editor(made[0])
-        self.report({"INFO"}, f"{len(made)} images of {portrait.name}: {made[0].name}, …")
+        self.report(
+            {"INFO"},
+            rpt_("{0} images of {1}: {2}, …").format(len(made), portrait.name, made[0].name),
+        )
         return {"FINISHED"}
 
 
@@ -150,7 +154,9 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
         """Render and store."""
         if self.last < self.first:
             raise PortraitError(
-                f"The last seed ({self.last}) comes before the first ({self.first}): exchange them."
+                "The last seed ({0}) comes before the first ({1}): exchange them.",
+                self.last,
+                self.first,
             )
         seeds, choice = range(self.first, self.last + 1), preferences.model_choice()
         options = {

@@ -142,8 +142,11 @@ def check_space(path: Path, size: tuple[int, int], channels: int) -> None:
     free, needed = shutil.disk_usage(folder).free, size[0] * size[1] * channels * 4
     if free < needed:
         raise PortraitError(
-            f"The disk of {folder} is full: {free / 1e6:.1f} MB are free, and a picture may take "
-            f"{needed / 1e6:.1f} MB. Make room or choose another folder."
+            "The disk of {0} is full: {1:.1f} MB are free, and a picture may take "
+            "{2:.1f} MB. Make room or choose another folder.",
+            folder,
+            free / 1e6,
+            needed / 1e6,
         )
 
 
@@ -205,7 +208,7 @@ def write_png(path: Path, pixels: Tensor) -> None:
             try:
                 image.save()
             except RuntimeError as error:
-                raise PortraitError(f"Blender could not write {path}: {error}") from error
+                raise PortraitError("Blender could not write {0}: {1}", path, error) from error
     finally:
         bpy.data.images.remove(image)
 

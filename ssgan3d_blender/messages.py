@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bpy.app.translations import pgettext_rpt as rpt_
+
 from ..core.errors import PortraitError
 
 if TYPE_CHECKING:
@@ -18,26 +20,36 @@ if TYPE_CHECKING:
 def describe(error: BaseException) -> str:
     """What went wrong and what to do; the trace of a surprise goes to the console."""
     if isinstance(error, PortraitError):
-        return str(error)
+        return _translated(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "There is not enough memory: choose a lower resolution or another device."
+        return rpt_("There is not enough memory: choose a lower resolution or another device.")
     if isinstance(error, ImportError) and error.name:
-        package = {"torch": "PyTorch"}.get(error.name, f"the package {error.name!r}")
+        package = {"torch": "PyTorch"}.get(error.name, repr(error.name))
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return (
-            f"Blender's Python {version} ({sys.prefix}) has not got {package}, which portraits "
-            "need. Preferences > Add-ons > 3D-SSGAN Portraits installs it, with or without a "
-            "network."
-        )
+        return rpt_(
+            "Blender's Python {0} ({1}) has not got {2}, which portraits need. Preferences > "
+            "Add-ons > 3D-SSGAN Portraits installs it, with or without a network."
+        ).format(version, sys.prefix, package)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         if error.errno == errno.ENOSPC:
-            return f"The disk is full{where}: nothing was written."
+            return rpt_("The disk is full{0}: nothing was written.").format(where)
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return f"This place cannot be written{where}: choose another folder."
+            return rpt_("This place cannot be written{0}: choose another folder.").format(where)
         return f"{error.strerror or error}{where}"
     traceback.print_exception(error)
-    return f"Unexpected {type(error).__name__}: {error} (details are in the console)"
+    return rpt_("Unexpected {0}: {1} (details are in the console)").format(
+        type(error).__name__, error
+    )
+
+
+def _translated(error: PortraitError) -> str:
+    """The message in the language of Blender's reports, with the errors that it quotes."""
+    text = rpt_(error.text)
+    if not error.values:
+        return text
+    values = (_translated(v) if isinstance(v, PortraitError) else v for v in error.values)
+    return text.format(*values)
 
 
 def cancels_on_error(method: Callable[..., set[str]]) -> Callable[..., set[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import BoolProperty, IntProperty
 
 from ..core.errors import PortraitError
@@ -121,8 +122,10 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         if space is not None and scene.render.engine == ENGINE_ID:
             self.report(
                 {"WARNING"},
-                f"Portraits get other colours in this file's working space, {space}: choose "
-                f"{TRUE_SPACE} in Render Properties > Color Management > Working Space",
+                rpt_(
+                    "Portraits get other colours in this file's working space, {0}: choose {1} "
+                    "in Render Properties > Color Management > Working Space"
+                ).format(space, TRUE_SPACE),
             )
 
     def _camera_to_face(self, context: bpy.types.Context) -> None:
@@ -137,8 +140,9 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         if reason is not None:
             self.report(
                 {"INFO"},
-                f"{present.name} was left alone, because {reason}: {scene.camera.name} is the "
-                "scene's camera now",
+                rpt_("{0} was left alone, because {1}: {2} is the scene's camera now").format(
+                    present.name, reason, scene.camera.name
+                ),
             )
 
 
@@ -172,12 +176,15 @@ def check_size(width: int, height: int) -> None:
     """
     if width < 1 or height < 1:
         raise PortraitError(
-            f"A picture of {width} × {height} pixels is empty: raise the resolution."
+            "A picture of {0} × {1} pixels is empty: raise the resolution.", width, height
         )
     if max(width, height) > MAX_SIDE:
         raise PortraitError(
-            f"A picture of {width} × {height} pixels is too large: portraits render up to "
-            f"{MAX_SIDE} pixels a side. Lower the resolution or its percentage."
+            "A picture of {0} × {1} pixels is too large: portraits render up to {2} "
+            "pixels a side. Lower the resolution or its percentage.",
+            width,
+            height,
+            MAX_SIDE,
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, IntProperty
 
 from ..core.errors import PortraitError
@@ -92,7 +93,7 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
             part = settings.parts[self.part]
             if part.lock:
                 raise PortraitError(
-                    f"{properties.part_label(part.name)} is locked: open its lock first."
+                    "{0} is locked: open its lock first.", properties.part_label(part.name)
                 )
             with self.step(portrait):
                 if self.aspect in {"BOTH", "SHAPE"}:
@@ -150,7 +151,8 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
             for part in chosen:
                 give_seed(part, dice.randrange(properties.DRAWN_SEEDS))
         self.report(
-            {"INFO"}, f"New: {', '.join(properties.part_label(part.name) for part in chosen)}"
+            {"INFO"},
+            rpt_("New: {0}").format(", ".join(properties.part_label(part.name) for part in chosen)),
         )
         return {"FINISHED"}
 

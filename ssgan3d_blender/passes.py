@@ -131,7 +131,7 @@ def _saving(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, path: Path, how:
         if not course.complete or render_engine.last_failure() is not None:
             raise _Stopped
         if not temporary.exists():
-            raise PortraitError(f"Blender could not render into {path.parent}.")
+            raise PortraitError("Blender could not render into {0}.", path.parent)
         _forget_pixels(course.session_uid)
     return f"{path}: {path.stat().st_size / 1e6:.1f} MB"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import CollectionProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, poll_file_object_drop
 
@@ -53,25 +54,32 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise PortraitError(f"{path.name} is too large for a portrait: choose another file.")
+            raise PortraitError("{0} is too large for a portrait: choose another file.", path.name)
         document = json.loads(path.read_bytes())
     except OSError as error:
         raise PortraitError(
-            f"The portrait {path} cannot be read ({error.strerror or error})."
+            "The portrait {0} cannot be read ({1}).", path, error.strerror or error
         ) from error
     except (ValueError, RecursionError) as error:
-        raise PortraitError(f"{path.name} is not a portrait, or is damaged: {error}.") from error
+        raise PortraitError(
+            "{0} is not a portrait, or is damaged: {1}.", path.name, error
+        ) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise PortraitError(f"{path.name} is not a portrait: choose a file that was exported here.")
+        raise PortraitError(
+            "{0} is not a portrait: choose a file that was exported here.", path.name
+        )
     if document.get("version") != VERSION:
         raise PortraitError(
-            f"{path.name} has version {document.get('version')!r} of the format, and this "
-            f"extension reads version {VERSION}: get a newer one."
+            "{0} has version {1!r} of the format, and this extension reads version "
+            "{2}: get a newer one.",
+            path.name,
+            document.get("version"),
+            VERSION,
         )
     try:
         snapshot.check(document.get("portrait"))
     except PortraitError as error:
-        raise PortraitError(f"{path.name} is damaged: {error}") from error
+        raise PortraitError("{0} is damaged: {1}", path.name, error) from error
     return {
         "name": _checked_name(document.get("name"), path)
         or path.stem.encode(errors="replace").decode(),
@@ -90,8 +98,10 @@ def _checked_name(name: object, path: Path) -> str:
         return ""
     if not isinstance(name, str) or "\0" in name or name.encode(errors="ignore").decode() != name:
         raise PortraitError(
-            f"{path.name} is damaged: its portrait is called {ascii(name):.60}, which is no valid "
-            'text. Correct "name" in the file.'
+            "{0} is damaged: its portrait is called {1:.60}, which is no valid text. "
+            'Correct "name" in the file.',
+            path.name,
+            ascii(name),
         )
     return name
 
@@ -127,7 +137,7 @@ class SSGAN3D_OT_export_portrait(ExportHelper, bpy.types.Operator):
         """Write it."""
         path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), SUFFIX))
         write(portraits.chosen(context), path)
-        self.report({"INFO"}, f"Wrote {path.name}")
+        self.report({"INFO"}, rpt_("Wrote {0}").format(path.name))
         return {"FINISHED"}
 
 
@@ -166,7 +176,7 @@ class SSGAN3D_OT_import_portrait(bpy.types.Operator):
         if not paths and self.filepath:
             paths = [Path(bpy.path.abspath(self.filepath))]
         if not paths:
-            raise PortraitError(f"No file is chosen: choose one that ends in {SUFFIX}.")
+            raise PortraitError("No file is chosen: choose one that ends in {0}.", SUFFIX)
         documents = [read(path) for path in paths]
         for number, document in enumerate(documents):
             portrait = portraits.create(context, document["name"])
@@ -174,12 +184,17 @@ class SSGAN3D_OT_import_portrait(bpy.types.Operator):
             snapshot.put(portrait.ssgan3d, document["portrait"])
         limit = bpy.types.ID.bl_rna.properties["name"].length_max  # bytes, with the zero at the end
         for name in [doc["name"] for doc in documents if len(doc["name"].encode()) >= limit]:
-            self.report({"WARNING"}, f"The name {name:.30}… is too long for Blender: shortened")
+            self.report(
+                {"WARNING"},
+                rpt_("The name {0:.30}… is too long for Blender: shortened").format(name),
+            )
         strangers = [doc["name"] for doc in documents if doc["model"] != _model_in_use()]
         if strangers:
             self.report(
                 {"WARNING"},
-                f"{', '.join(strangers)}: made with another model, and looks different with this",
+                rpt_("{0}: made with another model, and looks different with this").format(
+                    ", ".join(strangers)
+                ),
             )
         return {"FINISHED"}
 

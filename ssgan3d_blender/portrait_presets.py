@@ -76,8 +76,9 @@ class SSGAN3D_OT_apply_preset(EditOperator, bpy.types.Operator):
             except Exception as error:
                 portrait.ssgan3d.recipe = before
                 if isinstance(error, SyntaxError):
-                    said = f"{self.filepath} is no preset: {error}. Choose another."
-                    raise PortraitError(said) from error
+                    raise PortraitError(
+                        "{0} is no preset: {1}. Choose another.", self.filepath, error
+                    ) from error
                 raise
         return {"FINISHED"}
 

@@ -141,8 +141,11 @@ def _seed(value: int) -> int | None:
 def _finite(value: float, portrait: bpy.types.Object, label: str) -> float:
     if not math.isfinite(value):
         raise PortraitError(
-            f"{label} of {portrait.name!r} is {value}, which is not a number: set it to a value "
-            "between 0 and 1, or mend the driver that sets it."
+            "{0} of {1!r} is {2}, which is not a number: set it to a value between 0 "
+            "and 1, or mend the driver that sets it.",
+            label,
+            portrait.name,
+            value,
         )
     return value
 

@@ -12,6 +12,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from ..core.errors import PortraitError
 from ..core.model_card import ModelCard, embedded_weights, read_card
 from . import jobs, runtime, torch_setup
+from .messages import describe
 
 ADDON_ID = torch_setup.PACKAGE
 MODEL_VARIABLE = "SSGAN3D_MODEL"
@@ -144,7 +145,7 @@ def _draw_card(layout: bpy.types.UILayout) -> None:
     try:
         card = model_card()
     except PortraitError as error:
-        for sentence in str(error).split(". "):
+        for sentence in describe(error).split(". "):
             layout.label(text=sentence, icon="ERROR", translate=False)
         return
     rows = (
@@ -176,7 +177,7 @@ class SSGAN3D_OT_copy_model_hash(bpy.types.Operator):
         try:
             context.window_manager.clipboard = model_card().sha256
         except PortraitError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, describe(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 

@@ -52,8 +52,10 @@ def _stamp(path: Path | None) -> tuple[int, int]:
         facts = path.stat()
     except OSError as error:
         raise PortraitError(
-            f"There is no model file at {path}: choose another one in the preferences "
-            "(Add-ons > 3D-SSGAN Portraits), or empty the field for the model that comes along."
+            "There is no model file at {0}: choose another one in the preferences "
+            "(Add-ons > 3D-SSGAN Portraits), or empty the field for the model that "
+            "comes along.",
+            path,
         ) from error
     return (facts.st_size, facts.st_mtime_ns)
 

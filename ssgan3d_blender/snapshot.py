@@ -86,7 +86,7 @@ def put_text(settings: SSGAN3D_PG_portrait, text: str) -> None:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PortraitError(f"This is no description of a portrait: {error}.") from error
+        raise PortraitError("This is no description of a portrait: {0}.", error) from error
     put(settings, values)
 
 
@@ -96,12 +96,14 @@ def check(values: Any) -> None:
 
     def seed(label: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
-            raise PortraitError(f"{label} must be a whole number up to {MAX_SEED}, not {value!r}.")
+            raise PortraitError(
+                "{0} must be a whole number up to {1}, not {2!r}.", label, MAX_SEED, value
+            )
 
     def unit(label: str, value: Any) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 <= value <= 1:
-            raise PortraitError(f"{label} must be a number from 0 to 1, not {value!r}.")
+            raise PortraitError("{0} must be a number from 0 to 1, not {1!r}.", label, value)
 
     if not isinstance(values, dict) or set(values) - {"seed", "truncation", "parts"}:
         raise PortraitError("A portrait is described by seed, truncation and parts.")
@@ -111,10 +113,12 @@ def check(values: Any) -> None:
         raise PortraitError("The parts of a portrait must have names.")
     for name, part in values.get("parts", {}).items():
         if name not in PART_NAMES:
-            raise PortraitError(f"There is no part {name!r}: it was made with another version.")
+            raise PortraitError("There is no part {0!r}: it was made with another version.", name)
         unknown = not isinstance(part, dict) or set(part) - {"visible", *SEEDS, *MIXES}
         if unknown or not (part.get("visible") is None or isinstance(part["visible"], bool)):
-            raise PortraitError(f"The part {name!r} is described in a way that is not understood.")
+            raise PortraitError(
+                "The part {0!r} is described in a way that is not understood.", name
+            )
         for key in SEEDS:
             if part.get(key) is not None:
                 seed(f"The {key} of {name}", part[key])

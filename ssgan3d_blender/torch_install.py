@@ -67,8 +67,10 @@ def pip_command() -> list[str]:
     wheels = [wheel for place in places for wheel in Path(place, "_bundled").glob("pip-*.whl")]
     if not wheels:
         raise PortraitError(
-            f"Blender's Python {_PYTHON} ({sys.prefix}) has no pip. Install the zip that bundles "
-            "PyTorch, or the Blender from blender.org, whose Python has it."
+            "Blender's Python {0} ({1}) has no pip. Install the zip that bundles "
+            "PyTorch, or the Blender from blender.org, whose Python has it.",
+            _PYTHON,
+            sys.prefix,
         )
     return [sys.executable, "-I", f"{wheels[-1]}/pip"]
 
@@ -93,8 +95,10 @@ def wheels_of(wheel_folder: Path) -> list[str]:
     most = next((name for name in NEEDED if is_needed(name)), "torch")
     if most not in names:
         raise PortraitError(
-            f"There is no {most}-….whl in {wheel_folder}: choose the folder that holds the wheels "
-            "of PyTorch and its packages (docs/install.md says how to fill it)."
+            "There is no {0}-….whl in {1}: choose the folder that holds the wheels of "
+            "PyTorch and its packages (docs/install.md says how to fill it).",
+            most,
+            wheel_folder,
         )
     wanted = {name for name in (*NEEDED, *COMPANIONS) if name in names and is_needed(name)}
     if "torch" not in wanted:
@@ -129,8 +133,11 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
     free = shutil.disk_usage(target.parent).free
     if has_torch and free < NEEDED_BYTES:
         raise PortraitError(
-            f"PyTorch needs {NEEDED_BYTES / 1024**3:.0f} GB, and the disk of {target.parent} has "
-            f"{free / 1024**3:.1f} GB free: make room there and install again."
+            "PyTorch needs {0:.0f} GB, and the disk of {1} has {2:.1f} GB free: make "
+            "room there and install again.",
+            NEEDED_BYTES / 1024**3,
+            target.parent,
+            free / 1024**3,
         )
     with _unfinished(target) as temporary:
         scratch = temporary / "scratch"
@@ -292,12 +299,13 @@ def _try_out(packages: Path, wheel_folder: Path | None) -> None:
     lacking = re.findall(r"No module named '([\w.]+)'", tried.stderr)
     if lacking and wheel_folder is not None:
         raise PortraitError(
-            f"PyTorch was unpacked, but it needs {lacking[-1]} as well: put its wheel into the "
-            "folder, too. Nothing was installed."
+            "PyTorch was unpacked, but it needs {0} as well: put its wheel into the "
+            "folder, too. Nothing was installed.",
+            lacking[-1],
         )
     last = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
     raise PortraitError(
-        f"PyTorch was unpacked and does not work here ({last}). Nothing was installed."
+        "PyTorch was unpacked and does not work here ({0}). Nothing was installed.", last
     )
 
 

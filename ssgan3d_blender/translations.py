@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from .german_messages import MESSAGES
 from .torch_setup import PACKAGE
 
 GERMAN: dict[str, str] = {
@@ -602,7 +603,7 @@ GERMAN: dict[str, str] = {
     "shows the nearest view: {}": "zeigt die nächste Ansicht: {}",
     "trying it out": "probiert es aus",
     "{} of {}": "{} von {}",
-}
+} | MESSAGES
 
 CONTEXTS = ("*", "Operator")
 """Where Blender looks: labels of operators have a context of their own."""

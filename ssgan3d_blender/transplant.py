@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import bpy
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, PointerProperty
 
 from ..core.errors import PortraitError
@@ -94,8 +95,10 @@ def put_into(portrait: bpy.types.Object, source: Copied, aspect: str) -> None:
     }
     if len(mixed_in) > 1:
         raise PortraitError(
-            f"Shape and texture of {source.label.lower()} would be mixed with two portraits, "
-            f"{' and '.join(map(str, sorted(mixed_in)))}: take both, or set the mix of one to 0."
+            "Shape and texture of {0} would be mixed with two portraits, {1}: take "
+            "both, or set the mix of one to 0.",
+            source.label.lower(),
+            " and ".join(map(str, sorted(mixed_in))),
         )
     if mixed_in:
         values["mix_seed"] = mixed_in.pop()
@@ -134,7 +137,9 @@ class SSGAN3D_OT_copy_part(ModelOperator, bpy.types.Operator):
         global _copied
         portrait = portraits.active(context)
         _copied = copied_from(portrait, chosen_part(portrait))
-        self.report({"INFO"}, f"{_copied.label} of {_copied.portrait} can be pasted")
+        self.report(
+            {"INFO"}, rpt_("{0} of {1} can be pasted").format(_copied.label, _copied.portrait)
+        )
         return {"FINISHED"}
 
 
@@ -219,7 +224,7 @@ def chosen_part(portrait: bpy.types.Object) -> str:
         return PART_NAMES[min(settings.active_part, len(PART_NAMES) - 1)]
     name = settings.parts[min(settings.active_part, len(settings.parts) - 1)].name
     if name not in PART_NAMES:
-        raise PortraitError(f"The part {name!r} is not known to this version: choose another.")
+        raise PortraitError("The part {0!r} is not known to this version: choose another.", name)
     return name
 
 

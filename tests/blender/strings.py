@@ -8,7 +8,7 @@ from typing import Any
 from build import ROOT
 from tests.blender.helpers import Addon
 
-CALLS = {"iface_", "tip_", "rpt_", "poll_message_set"}
+CALLS = {"iface_", "tip_", "rpt_", "poll_message_set", "PortraitError"}
 """Functions whose first argument is shown."""
 KEYWORDS = {"text", "heading", "title"}
 """Keywords whose argument is shown."""

@@ -1,0 +1,253 @@
+"""What the extension reports, in German: errors, warnings and what was done."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    "A picture of {0} × {1} pixels is empty: raise the resolution.": (
+        "Ein Bild von {0} × {1} Pixeln ist leer: die Auflösung erhöhen."
+    ),
+    "A picture of {0} × {1} pixels is too large: portraits render up to {2} pixels a side. "
+    "Lower the resolution or its percentage.": (
+        "Ein Bild von {0} × {1} Pixeln ist zu groß: Porträts haben höchstens {2} Pixel je "
+        "Seite. Die Auflösung oder ihren Prozentwert senken."
+    ),
+    "A portrait is described by seed, truncation and parts.": (
+        "Ein Porträt wird durch Startwert, Vielfalt und Teile beschrieben (seed, truncation, "
+        "parts)."
+    ),
+    "A portrait is mirrored (negative scale): set a positive scale.": (
+        "Ein Porträt ist gespiegelt (negative Skalierung): eine positive Skalierung einstellen."
+    ),
+    "A portrait is stretched (scale {0}): a portrait needs one scale in all directions. Set "
+    "the same scale in X, Y and Z here and in what it hangs on.": (
+        "Ein Porträt ist verzerrt (Skalierung {0}): ein Porträt braucht in allen Richtungen "
+        "dieselbe. In X, Y und Z denselben Wert einstellen, hier und bei dem, woran es hängt."
+    ),
+    "A portrait's scale is zero or not a number: set its scale to 1.": (
+        "Die Skalierung eines Porträts ist null oder keine Zahl: auf 1 stellen."
+    ),
+    "All parts are locked or hidden: open a lock first.": (
+        "Alle Teile sind gesperrt oder ausgeblendet: zuerst ein Schloss öffnen."
+    ),
+    "All parts are locked: open a lock first.": (
+        "Alle Teile sind gesperrt: zuerst ein Schloss öffnen."
+    ),
+    "An override of another file's portrait can be no asset: mark it there.": (
+        "Eine Überschreibung eines Porträts aus einer anderen Datei kann kein Asset sein: dort "
+        "markieren."
+    ),
+    "Animated, so the next frame undoes the change: {0}. Insert keyframes here to keep it, or "
+    "delete the animation": (
+        "Animiert, daher macht das nächste Einzelbild die Änderung rückgängig: {0}. Hier "
+        "Keyframes einfügen, um sie zu behalten, oder die Animation löschen"
+    ),
+    "Blender could not render into {0}.": "Blender konnte nicht nach {0} rendern.",
+    "Blender could not write {0}: {1}": "Blender konnte {0} nicht schreiben: {1}",
+    "Blender does not say where its Python is, so nothing can be installed: install the zip "
+    "that bundles PyTorch.": (
+        "Blender sagt nicht, wo sein Python ist, daher kann nichts installiert werden: das Zip "
+        "installieren, das PyTorch mitbringt."
+    ),
+    "Blender is rendering: wait until it is done, or stop it with Esc.": (
+        "Blender rendert: warten, bis es fertig ist, oder mit Esc abbrechen."
+    ),
+    "Blender's Python {0} ({1}) has no pip. Install the zip that bundles PyTorch, or the "
+    "Blender from blender.org, whose Python has it.": (
+        "Blenders Python {0} ({1}) hat kein pip. Das Zip installieren, das PyTorch mitbringt, "
+        "oder das Blender von blender.org, dessen Python es hat."
+    ),
+    "Blender's Python {0} ({1}) has not got {2}, which portraits need. Preferences > Add-ons > "
+    "3D-SSGAN Portraits installs it, with or without a network.": (
+        "Blenders Python {0} ({1}) fehlt {2}, was Porträts brauchen. Einstellungen > Add-ons > "
+        "3D-SSGAN-Porträts installiert es, mit oder ohne Netz."
+    ),
+    "Camera {0!r} is of type {1}: portraits need a perspective or an orthographic camera.": (
+        "Die Kamera {0!r} ist vom Typ {1}: Porträts brauchen eine perspektivische oder "
+        "orthografische Kamera."
+    ),
+    "Give this portrait the look that it had after this one": (
+        "Diesem Porträt das Aussehen geben, das es nach diesem hatte"
+    ),
+    "Give this portrait the look that it had before": (
+        "Diesem Porträt das Aussehen geben, das es vorher hatte"
+    ),
+    "It remembers {0} looks, and they are saved in the file": (
+        "Es merkt sich {0} Aussehen, und die Datei speichert sie"
+    ),
+    "New: {0}": "Neu: {0}",
+    "No file is chosen: choose one that ends in {0}.": (
+        "Keine Datei ist gewählt: eine wählen, die auf {0} endet."
+    ),
+    "No part is chosen: choose at least one.": "Kein Teil ist gewählt: mindestens einen wählen.",
+    "No portrait is in this scene: add one (Add > Portrait).": (
+        "In dieser Szene ist kein Porträt: eines hinzufügen (Hinzufügen > Porträt)."
+    ),
+    "No portrait is selected any more: select one and export again.": (
+        "Es ist kein Porträt mehr ausgewählt: eines auswählen und noch einmal exportieren."
+    ),
+    "No preset is chosen: choose one from the list of presets.": (
+        "Keine Vorlage ist gewählt: eine aus der Liste der Vorlagen wählen."
+    ),
+    "None of these parts is there in this portrait: show them, or choose others.": (
+        "Keinen dieser Teile gibt es in diesem Porträt: sie einblenden, oder andere wählen."
+    ),
+    "Portrait cards updated: {0}": "Aktualisierte Porträtkarten: {0}",
+    "Portraits get other colours in this file's working space, {0}: choose {1} in Render "
+    "Properties > Color Management > Working Space": (
+        "Porträts bekommen im Arbeitsfarbraum dieser Datei, {0}, andere Farben: {1} wählen, "
+        "unter Render-Eigenschaften > Farbmanagement > Arbeitsfarbraum"
+    ),
+    "Portraits have no stereo view: switch Stereoscopy off.": (
+        "Porträts haben keine Stereoansicht: Stereoskopie ausschalten."
+    ),
+    "PyTorch needs {0:.0f} GB, and the disk of {1} has {2:.1f} GB free: make room there and "
+    "install again.": (
+        "PyTorch braucht {0:.0f} GB, und auf dem Datenträger von {1} sind {2:.1f} GB frei: "
+        "dort Platz schaffen und noch einmal installieren."
+    ),
+    "PyTorch was unpacked and does not work here ({0}). Nothing was installed.": (
+        "PyTorch wurde entpackt und läuft hier nicht ({0}). Nichts wurde installiert."
+    ),
+    "PyTorch was unpacked, but it needs {0} as well: put its wheel into the folder, too. "
+    "Nothing was installed.": (
+        "PyTorch wurde entpackt, braucht aber auch {0}: dessen Wheel auch in den Ordner legen. "
+        "Nichts wurde installiert."
+    ),
+    "Shape and texture of {0} would be mixed with two portraits, {1}: take both, or set the "
+    "mix of one to 0.": (
+        "Form und Textur von {0} würden mit zwei Porträts gemischt, {1}: beide nehmen, oder "
+        "einen Mischwert auf 0 stellen."
+    ),
+    "The camera stands inside the portrait: move it away.": (
+        "Die Kamera steht im Porträt: weiter weg stellen."
+    ),
+    "The disk is full{0}: nothing was written.": (
+        "Der Datenträger ist voll{0}: nichts wurde geschrieben."
+    ),
+    "The disk of {0} is full: {1:.1f} MB are free, and a picture may take {2:.1f} MB. Make "
+    "room or choose another folder.": (
+        "Der Datenträger von {0} ist voll: {1:.1f} MB sind frei, und ein Bild kann {2:.1f} MB "
+        "brauchen. Platz schaffen oder einen anderen Ordner wählen."
+    ),
+    "The image of {0!r} is gone: delete the card and add it anew.": (
+        "Das Bild von {0!r} gibt es nicht mehr: die Karte löschen und neu hinzufügen."
+    ),
+    "The last seed ({0}) comes before the first ({1}): exchange them.": (
+        "Der letzte Startwert ({0}) liegt vor dem ersten ({1}): beide vertauschen."
+    ),
+    "The marker {0} switches to {1} at frame {2}: delete it if this camera shall stay": (
+        "Die Markierung {0} schaltet in Einzelbild {2} auf {1} um: sie löschen, wenn diese "
+        "Kamera bleiben soll"
+    ),
+    "The name {0:.30}… is too long for Blender: shortened": (
+        "Der Name {0:.30}… ist zu lang für Blender: gekürzt"
+    ),
+    "The nearest point ({0:.2f} m) must be nearer than the farthest ({1:.2f} m): change one of "
+    "them.": (
+        "Der nächste Punkt ({0:.2f} m) muss näher liegen als der fernste ({1:.2f} m): einen "
+        "von beiden ändern."
+    ),
+    "The part {0!r} is described in a way that is not understood.": (
+        "Der Teil {0!r} ist so beschrieben, dass es nicht zu verstehen ist."
+    ),
+    "The part {0!r} is not known to this version: choose another.": (
+        "Den Teil {0!r} kennt diese Version nicht: einen anderen wählen."
+    ),
+    "The parts of a portrait must have names.": "Die Teile eines Porträts müssen Namen haben.",
+    "The portrait of {0!r} is gone: delete the card as well.": (
+        "Das Porträt von {0!r} gibt es nicht mehr: die Karte auch löschen."
+    ),
+    "The portrait was deleted in the meantime: nothing was changed.": (
+        "Das Porträt wurde inzwischen gelöscht: nichts wurde geändert."
+    ),
+    "The portrait {0} cannot be read ({1}).": "Das Porträt {0} kann nicht gelesen werden ({1}).",
+    "The render was stopped: nothing was written.": (
+        "Das Rendern wurde abgebrochen: nichts wurde geschrieben."
+    ),
+    "The scene was deleted in the meantime: extract the meshes in another.": (
+        "Die Szene wurde inzwischen gelöscht: die Meshes in einer anderen erzeugen."
+    ),
+    "There is no earlier look": "Es gibt kein früheres Aussehen",
+    "There is no later look": "Es gibt kein späteres Aussehen",
+    "There is no model file at {0}: choose another one in the preferences (Add-ons > 3D-SSGAN "
+    "Portraits), or empty the field for the model that comes along.": (
+        "Unter {0} ist keine Modelldatei: in den Einstellungen (Add-ons > 3D-SSGAN-Porträts) "
+        "eine andere wählen, oder das Feld leeren, für das beiliegende Modell."
+    ),
+    "There is no part {0!r}: it was made with another version.": (
+        "Es gibt keinen Teil {0!r}: das stammt aus einer anderen Version."
+    ),
+    "There is no {0}-….whl in {1}: choose the folder that holds the wheels of PyTorch and its "
+    "packages (docs/install.md says how to fill it).": (
+        "In {1} ist kein {0}-….whl: den Ordner wählen, in dem die Wheels von PyTorch und "
+        "seinen Paketen liegen (docs/install.md sagt, wie er gefüllt wird)."
+    ),
+    "There is not enough memory: choose a lower resolution or another device.": (
+        "Der Arbeitsspeicher reicht nicht: eine kleinere Auflösung oder ein anderes Gerät wählen."
+    ),
+    "These parts have no surface in this portrait: choose others.": (
+        "Diese Teile haben in diesem Porträt keine Oberfläche: andere wählen."
+    ),
+    "This is no description of a portrait: {0}.": (
+        "Das ist keine Beschreibung eines Porträts: {0}."
+    ),
+    "This place cannot be written{0}: choose another folder.": (
+        "Dort kann nicht geschrieben werden{0}: einen anderen Ordner wählen."
+    ),
+    "This scene has no camera that a card could face: add one.": (
+        "Diese Szene hat keine Kamera, zu der eine Karte schauen könnte: eine hinzufügen."
+    ),
+    "This scene has no camera: add one (Set Up Scene does), or choose the view Front.": (
+        "Diese Szene hat keine Kamera: eine hinzufügen (das tut „Szene einrichten“), oder die "
+        "Ansicht „Vorne“ wählen."
+    ),
+    "This scene has no camera: add one and make it active.": (
+        "Diese Szene hat keine Kamera: eine hinzufügen und aktivieren."
+    ),
+    "Unexpected {0}: {1} (details are in the console)": (
+        "Unerwartet, {0}: {1} (Näheres steht in der Konsole)"
+    ),
+    "Wrote {0}": "{0} geschrieben",
+    "it moves with its parent {0}": "sie sich mit ihrem Elternobjekt {0} bewegt",
+    "its constraint {0} moves it": "ihr Constraint {0} sie bewegt",
+    "keyframes or drivers move it": "Keyframes oder Treiber sie bewegen",
+    "{0} has version {1!r} of the format, and this extension reads version {2}: get a newer one.": (
+        "{0} hat die Version {1!r} des Formats, und diese Erweiterung liest Version {2}: eine "
+        "neuere holen."
+    ),
+    "{0} images of {1}: {2}, …": "{0} Bilder von {1}: {2}, …",
+    '{0} is damaged: its portrait is called {1:.60}, which is no valid text. Correct "name" in '
+    "the file.": (
+        "{0} ist beschädigt: sein Porträt heißt {1:.60}, und das ist kein gültiger Text. "
+        "„name“ in der Datei berichtigen."
+    ),
+    "{0} is damaged: {1}": "{0} ist beschädigt: {1}",
+    "{0} is locked: open its lock first.": "{0} ist gesperrt: zuerst das Schloss öffnen.",
+    "{0} is no preset: {1}. Choose another.": "{0} ist keine Vorlage: {1}. Eine andere wählen.",
+    "{0} is not a portrait, or is damaged: {1}.": "{0} ist kein Porträt oder ist beschädigt: {1}.",
+    "{0} is not a portrait: choose a file that was exported here.": (
+        "{0} ist kein Porträt: eine Datei wählen, die hier exportiert wurde."
+    ),
+    "{0} is too large for a portrait: choose another file.": (
+        "{0} ist zu groß für ein Porträt: eine andere Datei wählen."
+    ),
+    "{0} must be a number from 0 to 1, not {1!r}.": (
+        "{0} muss eine Zahl von 0 bis 1 sein, nicht {1!r}."
+    ),
+    "{0} must be a whole number up to {1}, not {2!r}.": (
+        "{0} muss eine ganze Zahl bis {1} sein, nicht {2!r}."
+    ),
+    "{0} of {1!r} is {2}, which is not a number: set it to a value between 0 and 1, or mend "
+    "the driver that sets it.": (
+        "{0} von {1!r} ist {2}, und das ist keine Zahl: einen Wert zwischen 0 und 1 "
+        "einstellen, oder den Treiber berichtigen, der ihn setzt."
+    ),
+    "{0} of {1} can be pasted": "{0} von {1} kann eingefügt werden",
+    "{0} was left alone, because {1}: {2} is the scene's camera now": (
+        "{0} blieb, wie sie war, weil {1}: {2} ist jetzt die Kamera der Szene"
+    ),
+    "{0}: made with another model, and looks different with this": (
+        "{0}: mit einem anderen Modell gemacht, und sieht mit diesem anders aus"
+    ),
+    "{0}: {1} frames from frame {2}": "{0}: {1} Einzelbilder ab Einzelbild {2}",
+}
