@@ -46,7 +46,7 @@ class Camera:
             raise CameraRangeError("The camera's pose must be a 4 × 4 matrix of finite numbers.")
         left, right, bottom, top = self.window
         if not (np.isfinite(self.window).all() and right > left and top > bottom):
-            raise CameraRangeError(f"The camera's window {self.window} is empty or not finite.")
+            raise CameraRangeError("The camera's window {0} is empty or not finite.", self.window)
         axes = pose[:3, :3]
         lengths = np.linalg.norm(axes, axis=0)
         if lengths.min() < 1e-9:
@@ -164,27 +164,33 @@ def _look_at(position: Array) -> Array:
     return pose
 
 
-def side_unknown(camera: Camera, config: ModelConfig) -> str | None:
-    """One sentence if the camera stands farther to a side, above or below than was trained."""
+def side_unknown(camera: Camera, config: ModelConfig) -> CameraRangeError | None:
+    """The error, unraised, if the camera stands farther to a side, above or below than trained."""
     yaw, pitch = math.degrees(abs(camera.yaw)), math.degrees(abs(camera.pitch))
     yaw_max, pitch_max = math.degrees(config.yaw_max), math.degrees(config.pitch_max)
     if yaw > yaw_max + 1e-6:
-        return f"The camera stands {yaw:.0f}° to the side; the model knows up to {yaw_max:.0f}°."
+        return CameraRangeError(
+            "The camera stands {0:.0f}° to the side; the model knows up to {1:.0f}°.", yaw, yaw_max
+        )
     if pitch > pitch_max + 1e-6:
-        return f"The camera stands {pitch:.0f}° up or down; the model knows up to {pitch_max:.0f}°."
+        return CameraRangeError(
+            "The camera stands {0:.0f}° up or down; the model knows up to {1:.0f}°.",
+            pitch,
+            pitch_max,
+        )
     return None
 
 
-def out_of_range(camera: Camera, config: ModelConfig) -> str | None:
-    """One sentence that says how the camera leaves the trained range, or None if it does not."""
+def out_of_range(camera: Camera, config: ModelConfig) -> CameraRangeError | None:
+    """The error, unraised, that says how a camera leaves the trained range; None inside of it."""
     side = side_unknown(camera, config)
     if side is not None or camera.orthographic:
         return side
     if not config.distance_min - 1e-6 <= camera.distance <= config.distance_max + 1e-6:
-        return (
-            f"The camera is {camera.distance * config.unit_metres:.2f} m away; the model knows "
-            f"{config.distance_min * config.unit_metres:.2f} to "
-            f"{config.distance_max * config.unit_metres:.1f} m."
+        distances = camera.distance, config.distance_min, config.distance_max
+        return CameraRangeError(
+            "The camera is {0:.2f} m away; the model knows {1:.2f} to {2:.1f} m.",
+            *(distance * config.unit_metres for distance in distances),
         )
     return None
 
@@ -248,7 +254,7 @@ def fit_camera(camera: Camera, config: ModelConfig, outside: str = "clamp") -> C
     if reason is None:
         return camera
     if outside == "refuse":
-        raise CameraRangeError(reason)
+        raise reason
     return clamp_camera(camera, config)
 
 

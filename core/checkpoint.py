@@ -24,7 +24,7 @@ from .config import ModelConfig
 from .errors import CheckpointError
 from .files import write_bytes
 from .model import SSGAN3D
-from .model_card import ADVICE, FORMAT, VERSION, read_header
+from .model_card import FORMAT, VERSION, read_header, unsuitable
 from .parts import PART_COUNT, PART_NAMES
 
 
@@ -54,8 +54,10 @@ def save_checkpoint(
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise CheckpointError(
-                f"The weights {name} hold values that are not finite as {kept}: train on from an "
-                "earlier checkpoint."
+                "The weights {0} hold values that are not finite as {1}: train on from an "
+                "earlier checkpoint.",
+                name,
+                kept,
             )
     try:
         header = {
@@ -67,7 +69,7 @@ def save_checkpoint(
             "info": json.dumps(info, allow_nan=False),
         }
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"The facts about the model are not JSON: {error}.") from error
+        raise CheckpointError("The facts about the model are not JSON: {0}.", error) from error
     write_bytes(Path(path), safetensors_torch.save(tensors, header))
 
 
@@ -86,37 +88,39 @@ def load_checkpoint(path: Path) -> tuple[SSGAN3D, dict[str, Any]]:
         version = json.loads(metadata["version"])
         if version != VERSION:
             raise CheckpointError(
-                f"{path} has model format {version}, and this version of the add-on reads format "
-                f"{VERSION}. Install the add-on that the file was made for, or choose another file."
+                "{0} has model format {1}, and this version of the add-on reads format "
+                "{2}. Install the add-on that the file was made for, or choose another "
+                "file.",
+                path,
+                version,
+                VERSION,
             )
         names = tuple(json.loads(metadata["parts"]))
         config_values, info = json.loads(metadata["config"]), json.loads(metadata["info"])
         info = {**info, "licence": metadata["licence"]}
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"The header of {path} is broken ({error!r}). {ADVICE}.") from error
+        raise unsuitable("The header of {0} is broken ({1!r}).", path, error) from error
     if names != PART_NAMES:
-        raise CheckpointError(
-            f"{path} was made for other parts ({', '.join(map(str, names))}). {ADVICE}."
-        )
+        raise unsuitable("{0} was made for other parts ({1}).", path, ", ".join(map(str, names)))
     if not isinstance(config_values, dict):
-        raise CheckpointError(f"The header of {path} is broken (no configuration). {ADVICE}.")
+        raise unsuitable("The header of {0} is broken (no configuration).", path)
     try:
         config = ModelConfig.from_dict(config_values)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error} {ADVICE}.") from error
+        raise unsuitable("{0}: {1}", path, error) from error
     if not 0 < _least_count(config) <= count:  # before a broken header makes us allocate by it
-        raise CheckpointError(f"{path} holds too few weights for its configuration. {ADVICE}.")
+        raise unsuitable("{0} holds too few weights for its configuration.", path)
     try:
         tensors = safetensors_torch.load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}). {ADVICE}.") from error
+        raise unsuitable("{0} cannot be read ({1}).", path, error) from error
     with torch.random.fork_rng(devices=[]):  # the initial weights must not move others' streams
         model = SSGAN3D(config)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if {name: tensor.shape for name, tensor in tensors.items()} != expected:
-        raise CheckpointError(f"The weights in {path} do not fit its configuration. {ADVICE}.")
+        raise unsuitable("The weights in {0} do not fit its configuration.", path)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise CheckpointError(f"{path} holds weights that are not finite numbers. {ADVICE}.")
+        raise unsuitable("{0} holds weights that are not finite numbers.", path)
     model.load_state_dict(tensors)
     return model.eval().requires_grad_(False), info
 

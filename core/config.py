@@ -231,7 +231,7 @@ class ModelConfig:
         values = _LATER_FIELDS | values
         if set(values) != known:
             odd = ", ".join(sorted(set(values) ^ known))
-            raise CheckpointError(f"The model's configuration does not fit this version: {odd}.")
+            raise CheckpointError("The model's configuration does not fit this version: {0}.", odd)
         try:
             values = dict(values)
             values["maps"] = tuple(
@@ -244,4 +244,4 @@ class ModelConfig:
                 values["lift_origin"] = math.inf
             return cls(**values)
         except (TypeError, KeyError, ValueError) as error:
-            raise CheckpointError(f"The model's configuration is broken: {error}.") from error
+            raise CheckpointError("The model's configuration is broken: {0}.", error) from error

@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
         device = None
     if device is None or device.type not in present or not present[device.type]():
         here = ", ".join(kind for kind, there in present.items() if there())
-        raise PortraitError(f"There is no device {name!r} here; there is: {here}.")
+        raise PortraitError("There is no device {0!r} here; there is: {1}.", name, here)
     return device
 
 
@@ -42,7 +42,9 @@ def choose_precision(name: str, device: torch.device) -> str:
     """
     if name != "auto":
         if name not in PRECISIONS:
-            raise PortraitError(f"There is no precision {name!r}; choose {', '.join(PRECISIONS)}.")
+            raise PortraitError(
+                "There is no precision {0!r}; choose {1}.", name, ", ".join(PRECISIONS)
+            )
         return name
     if device.type == "cpu":
         return "bfloat16" if cpu_has_bfloat16() else "float32"

@@ -176,8 +176,10 @@ class PortraitEngine:
         height, width = size
         if min(height, width) < 1 or height * width > MAX_PIXELS:
             raise PortraitError(
-                f"A picture of {width} × {height} pixels cannot be made; choose a size from 1 × 1 "
-                "to 8192 × 8192."
+                "A picture of {0} × {1} pixels cannot be made; choose a size from 1 × 1 to "
+                "8192 × 8192.",
+                width,
+                height,
             )
         return int(height), int(width)
 
@@ -208,7 +210,7 @@ class PortraitEngine:
             PortraitError: fewer than one portrait.
         """
         if portraits < 1:
-            raise PortraitError(f"{portraits} portraits cannot be kept: keep 1 or more.")
+            raise PortraitError("{0} portraits cannot be kept: keep 1 or more.", portraits)
         views, weights = self.view_stage, self.view_stage.weights
         self.part_stage.memo.resize(portraits * PART_COUNT)
         seen: tuple[Memo[Any], ...] = (views.memo, weights.memo, weights.samples)

@@ -75,7 +75,8 @@ def load_trimesh():  # type: ignore[no-untyped-def]
         import trimesh.smoothing
     except ImportError as error:
         raise PortraitError(
-            f"Part meshes need the Python package {error.name}, which is not installed. Install it "
-            f"with: python -m pip install {error.name}"
+            "Part meshes need the Python package {0}, which is not installed. Install "
+            "it with: python -m pip install {0}",
+            error.name,
         ) from None
     return trimesh

@@ -41,9 +41,9 @@ def seed_noise(seed: int, count: int) -> np.ndarray:
         LatentsError: the seed is not a whole number from 0 to ``MAX_SEED``.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise LatentsError(f"A seed must be a whole number, not {seed!r}.")
+        raise LatentsError("A seed must be a whole number, not {0!r}.", seed)
     if not 0 <= seed <= MAX_SEED:
-        raise LatentsError(f"A seed must lie between 0 and {MAX_SEED}; it is {seed}.")
+        raise LatentsError("A seed must lie between 0 and {0}; it is {1}.", MAX_SEED, seed)
     pairs = (count + 1) // 2
     raw = np.random.PCG64(int(seed)).random_raw(2 * pairs)
     uniform = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # in (0, 1)
@@ -84,13 +84,16 @@ class PortraitLatents:
             tensor = getattr(self, name)
             if tuple(tensor.shape) != size or not tensor.numel():
                 raise LatentsError(
-                    f"The {name} codes of a portrait have shape {tuple(tensor.shape)}, not {size}."
+                    "The {0} codes of a portrait have shape {1}, not {2}.",
+                    name,
+                    tuple(tensor.shape),
+                    size,
                 )
             kind = torch.bool if name == "visible" else torch.float32
             tensor = tensor.detach().to("cpu", kind).contiguous()
             if name != "visible" and not tensor.isfinite().all():
                 raise LatentsError(
-                    f"The {name} codes of a portrait hold values that are not numbers."
+                    "The {0} codes of a portrait hold values that are not numbers.", name
                 )
             object.__setattr__(self, name, tensor)
 
@@ -99,9 +102,13 @@ class PortraitLatents:
         own = (self.base.shape[0], self.shape.shape[1])
         if own != (config.base_dim, config.code_dim):
             raise LatentsError(
-                f"The portrait was made with another model: its codes have {own[0]} and {own[1]} "
-                f"numbers, this model's {config.base_dim} and {config.code_dim}. Load that model, "
-                "or make the portrait anew."
+                "The portrait was made with another model: its codes have {0} and {1} "
+                "numbers, this model's {2} and {3}. Load that model, or make the portrait "
+                "anew.",
+                own[0],
+                own[1],
+                config.base_dim,
+                config.code_dim,
             )
 
     def replace(
@@ -130,7 +137,7 @@ class PortraitLatents:
                 nearer, if shapes are interpolated.
         """
         if not math.isfinite(t):
-            raise LatentsError(f"Portraits cannot be mixed by {t}.")
+            raise LatentsError("Portraits cannot be mixed by {0}.", t)
         rows = list(range(PART_COUNT)) if parts is None else [known_part(name) for name in parts]
         base, codes = self.base, {"shape": self.shape, "texture": self.texture}
         visible = self.visible.clone()
@@ -147,7 +154,7 @@ class PortraitLatents:
     def truncate(self, mean: PortraitLatents, psi: float) -> Self:
         """Draw the codes towards the mean portrait: mean + psi (codes - mean)."""
         if not math.isfinite(psi):
-            raise LatentsError(f"The truncation must be a number from 0 to 1; it is {psi}.")
+            raise LatentsError("The truncation must be a number from 0 to 1; it is {0}.", psi)
         return replace(
             self,
             base=_mix(mean.base, self.base, psi),
@@ -201,7 +208,9 @@ class PortraitLatents:
             }
             data = safetensors_torch.save({name: getattr(self, name) for name in names}, header)
         else:
-            raise LatentsError(f"A portrait is saved as .json or .safetensors, not as {path.name}.")
+            raise LatentsError(
+                "A portrait is saved as .json or .safetensors, not as {0}.", path.name
+            )
         write_bytes(path, data)
 
     @classmethod
@@ -214,11 +223,11 @@ class PortraitLatents:
         path = Path(path)
         try:
             if path.stat().st_size > _MAX_BYTES:
-                raise LatentsError(f"{path} is too large to be a portrait. Choose another file.")
+                raise LatentsError("{0} is too large to be a portrait. Choose another file.", path)
             data = path.read_bytes()
         except OSError as error:
             raise LatentsError(
-                f"The portrait {path} cannot be read ({error.strerror or error})."
+                "The portrait {0} cannot be read ({1}).", path, error.strerror or error
             ) from error
         try:
             if path.suffix == ".safetensors":
@@ -226,20 +235,27 @@ class PortraitLatents:
             else:
                 header, codes = _read_json(data)
         except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-            raise LatentsError(f"{path} is not a portrait, or is damaged ({error}).") from error
+            raise LatentsError(
+                "{0} is not a portrait, or is damaged ({1}).", path, error
+            ) from error
         if header["format"] != FORMAT:
-            raise LatentsError(f"{path} is not a portrait. Choose another file.")
+            raise LatentsError("{0} is not a portrait. Choose another file.", path)
         if header["version"] != VERSION:
             raise LatentsError(
-                f"{path} has portrait format {header['version']}; this version reads {VERSION}."
+                "{0} has portrait format {1}; this version reads {2}.",
+                path,
+                header["version"],
+                VERSION,
             )
         if tuple(header["parts"]) != PART_NAMES:
-            raise LatentsError(f"{path} was made for other parts ({', '.join(header['parts'])}).")
+            raise LatentsError(
+                "{0} was made for other parts ({1}).", path, ", ".join(header["parts"])
+            )
         visible = torch.tensor([name in header["visible"] for name in PART_NAMES])
         try:
             return cls(visible=visible, **codes)
         except LatentsError as error:
-            raise LatentsError(f"{path} is damaged: {error}") from error
+            raise LatentsError("{0} is damaged: {1}", path, error) from error
 
 
 def _read_json(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -283,7 +299,8 @@ def _mix(first: Tensor, second: Tensor, t: float) -> Tensor:
     """(1 - t) first + t second, exactly ``first`` at 0 and ``second`` at 1."""
     if first.shape != second.shape:
         raise LatentsError(
-            f"Portraits of different models cannot be mixed: their codes have shapes "
-            f"{tuple(first.shape)} and {tuple(second.shape)}."
+            "Portraits of different models cannot be mixed: their codes have shapes {0} and {1}.",
+            tuple(first.shape),
+            tuple(second.shape),
         )
     return torch.lerp(first, second, t)

@@ -28,7 +28,7 @@ _OBJ_SHININESS = 1000 * (1 - ROUGHNESS) ** 2  # as Blender and others read an ex
 def check_format(path: Path, *, textured: bool = False) -> None:
     """Raise PortraitError unless meshes can be written to a file of that suffix."""
     if path.suffix.lower() not in FORMATS:
-        raise PortraitError(f"Meshes are written as {', '.join(FORMATS)}, not as {path.name}.")
+        raise PortraitError("Meshes are written as {0}, not as {1}.", ", ".join(FORMATS), path.name)
     if textured and texture_lost(path) is None:
         load_pillow()
 

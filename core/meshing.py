@@ -137,8 +137,10 @@ def _decimated(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
 def _check_resolution(resolution: int) -> None:
     if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1]:
         raise PortraitError(
-            f"The resolution of meshes must lie between {RESOLUTIONS[0]} and {RESOLUTIONS[1]}; "
-            f"it is {resolution}."
+            "The resolution of meshes must lie between {0} and {1}; it is {2}.",
+            RESOLUTIONS[0],
+            RESOLUTIONS[1],
+            resolution,
         )
 
 

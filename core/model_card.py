@@ -17,7 +17,6 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 MAX_BYTES = 1 << 30
 """Larger files are refused unread: no model of this kind comes near it."""
 _MAX_HEADER = 1 << 20
-ADVICE = "Choose another file, or leave the choice empty for the model that comes along"
 
 
 class ModelCard(NamedTuple):
@@ -72,10 +71,10 @@ def read_card(path: Path) -> ModelCard:
         )
     except OSError as error:
         raise CheckpointError(
-            f"The model file {path} cannot be read ({error.strerror or error})."
+            "The model file {0} cannot be read ({1}).", path, error.strerror or error
         ) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"The header of {path} is broken ({error!r}). {ADVICE}.") from error
+        raise unsuitable("The header of {0} is broken ({1!r}).", path, error) from error
 
 
 def read_header(path: Path) -> tuple[dict[str, str], int]:
@@ -88,19 +87,19 @@ def read_header(path: Path) -> tuple[dict[str, str], int]:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise CheckpointError(f"{path} is not a file. {ADVICE}.")
+            raise unsuitable("{0} is not a file.", path)
         if size > MAX_BYTES:
-            raise CheckpointError(
-                f"{path} has {size / 2**20:.0f} MiB, which no portrait model has. {ADVICE}."
+            raise unsuitable(
+                "{0} has {1:.0f} MiB, which no portrait model has.", path, size / 2**20
             )
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             text = file.read(length) if size >= 8 and length <= _MAX_HEADER else b""
     except FileNotFoundError:
-        raise CheckpointError(f"There is no model file {path}. {ADVICE}.") from None
+        raise unsuitable("There is no model file {0}.", path) from None
     except OSError as error:
         raise CheckpointError(
-            f"The model file {path} cannot be read ({error.strerror or error})."
+            "The model file {0} cannot be read ({1}).", path, error.strerror or error
         ) from error
     try:
         header = json.loads(text)
@@ -109,17 +108,30 @@ def read_header(path: Path) -> tuple[dict[str, str], int]:
         count = sum(math.prod(entry["shape"]) for entry in header.values())
     except (ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError):
         if text[:1] == b"{" and len(text) < length:
-            raise CheckpointError(_truncated(path, size)) from None
-        raise CheckpointError(f"{path} is not a safetensors file. {ADVICE}.") from None
+            raise _truncated(path, size) from None
+        raise unsuitable("{0} is not a safetensors file.", path) from None
     if size < 8 + length + end:
-        raise CheckpointError(_truncated(path, size))
+        raise _truncated(path, size)
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file, but no portrait model. {ADVICE}.")
+        raise unsuitable("{0} is a safetensors file, but no portrait model.", path)
     return metadata, count
 
 
-def _truncated(path: Path, size: int) -> str:
-    return f"{path} ends too early, after {size} bytes: it was not copied whole. Copy it again."
+def _truncated(path: Path, size: int) -> CheckpointError:
+    return CheckpointError(
+        "{0} ends too early, after {1} bytes: it was not copied whole. Copy it again.", path, size
+    )
+
+
+def unsuitable(text: str, *values: object) -> CheckpointError:
+    """The error of a file that is no model for portraits: what is wrong with it, what to do."""
+    return CheckpointError(
+        "{0} {1}",
+        CheckpointError(text, *values),
+        CheckpointError(
+            "Choose another file, or leave the choice empty for the model that comes along."
+        ),
+    )
 
 
 def embedded_weights() -> Path:
@@ -131,7 +143,8 @@ def embedded_weights() -> Path:
     found = sorted(WEIGHTS_FOLDER.glob(f"*{SUFFIX}"))
     if not found:
         raise CheckpointError(
-            f"There is no embedded model in {WEIGHTS_FOLDER}: install the add-on's zip anew, or "
-            "train and export one (python -m training export)."
+            "There is no embedded model in {0}: install the add-on's zip anew, or "
+            "train and export one (python -m training export).",
+            WEIGHTS_FOLDER,
         )
     return found[0]

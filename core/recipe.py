@@ -68,7 +68,7 @@ class PortraitRecipe:
                 raise TypeError(f"unknown fields {', '.join(sorted(unknown))}")
             recipe = cls(values["seed"], values.get("truncation", DEFAULT_TRUNCATION), parts)
         except (AttributeError, KeyError, TypeError) as error:
-            raise LatentsError(f"The recipe of a portrait is broken: {error}.") from error
+            raise LatentsError("The recipe of a portrait is broken: {0}.", error) from error
         recipe.check()
         return recipe
 
@@ -80,7 +80,7 @@ class PortraitRecipe:
             _check_unit(f"shape mix of {name}", part.shape_mix)
             _check_unit(f"texture mix of {name}", part.texture_mix)
             if part.visible not in (None, True, False):
-                raise LatentsError(f"Visible of {name} must be yes, no or unset.")
+                raise LatentsError("Visible of {0} must be yes, no or unset.", name)
 
     def resolve(self, engine: PortraitEngine) -> PortraitLatents:
         """The codes that the seeds stand for.
@@ -117,4 +117,4 @@ def known_part(name: str) -> int:
 
 def _check_unit(what: str, value: float) -> None:
     if not isinstance(value, int | float) or not 0 <= value <= 1:  # NaN fails the comparison
-        raise LatentsError(f"The {what} must be a number from 0 to 1; it is {value!r}.")
+        raise LatentsError("The {0} must be a number from 0 to 1; it is {1!r}.", what, value)

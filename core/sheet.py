@@ -46,10 +46,12 @@ def parse_seeds(text: str) -> list[int]:
     for item in text.split(","):
         first, colon, end = item.strip().partition(":")
         if not first.isdecimal() or (colon and not end.isdecimal()):
-            raise PortraitError(f"{text!r} are no seeds: write FROM:TO or numbers, as 0:64 or 3,7.")
+            raise PortraitError(
+                "{0!r} are no seeds: write FROM:TO or numbers, as 0:64 or 3,7.", text
+            )
         seeds += range(int(first), int(end)) if colon else [int(first)]
     if not seeds:
-        raise PortraitError(f"There is no seed in {text!r}: the second number must be larger.")
+        raise PortraitError("There is no seed in {0!r}: the second number must be larger.", text)
     return seeds
 
 
@@ -83,20 +85,25 @@ def contact_sheet(
         raise PortraitError("There is no seed for the contact sheet.")
     if not TILE_SIDES[0] <= tile <= TILE_SIDES[1]:
         raise PortraitError(
-            f"Portraits of a contact sheet have {TILE_SIDES[0]} to {TILE_SIDES[1]} pixels a side, "
-            f"not {tile}."
+            "Portraits of a contact sheet have {0} to {1} pixels a side, not {2}.",
+            TILE_SIDES[0],
+            TILE_SIDES[1],
+            tile,
         )
     across = math.ceil(math.sqrt(len(seeds))) if columns is None else columns
     if across < 1:
-        raise PortraitError(f"A contact sheet needs at least one column, not {across}.")
+        raise PortraitError("A contact sheet needs at least one column, not {0}.", across)
     across = min(across, len(seeds))
     gap, scale = max(2, tile // 32), max(1, tile // 64)
     step = (tile + 7 * scale + gap, tile + gap)  # of rows and columns
     size = (math.ceil(len(seeds) / across) * step[0] + gap, across * step[1] + gap)
     if max(size) > MAX_SIDE:
         raise PortraitError(
-            f"This contact sheet would have {size[1]} × {size[0]} pixels, and {MAX_SIDE} a side "
-            "are the most. Take fewer seeds or smaller portraits."
+            "This contact sheet would have {0} × {1} pixels, and {2} a side are the "
+            "most. Take fewer seeds or smaller portraits.",
+            size[1],
+            size[0],
+            MAX_SIDE,
         )
     sheet = torch.full((*size, 4), _PAPER)
     sheet[..., 3] = 1

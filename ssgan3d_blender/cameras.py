@@ -151,7 +151,8 @@ def range_warning(
         )
     except PortraitError as error:
         return describe(error)
-    return out_of_range(camera, ModelConfig())
+    reason = out_of_range(camera, ModelConfig())
+    return None if reason is None else describe(reason)
 
 
 def is_too_far(scene: bpy.types.Scene) -> bool:

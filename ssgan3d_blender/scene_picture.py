@@ -14,6 +14,7 @@ import bpy
 from ..core.config import ModelConfig
 from ..core.memo import Memo
 from . import portraits
+from .messages import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,9 +168,9 @@ def side_unknown(shot: Shot) -> str | None:
     config = ModelConfig()
     for sitter in shot.sitters:
         camera = camera_bridge.to_core(shot.view, sitter.matrix, config.unit_metres)
-        said = unknown(camera, config)
-        if said is not None and _may_show(camera):
-            return said
+        reason = unknown(camera, config)
+        if reason is not None and _may_show(camera):
+            return describe(reason)
     return None
 
 

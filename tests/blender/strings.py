@@ -2,14 +2,15 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from build import ROOT
 from tests.blender.helpers import Addon
 
-CALLS = {"iface_", "tip_", "rpt_", "poll_message_set", "PortraitError"}
+ERRORS = {"PortraitError", "CheckpointError", "LatentsError", "CameraRangeError", "unsuitable"}
+CALLS = {"iface_", "tip_", "rpt_", "poll_message_set"} | ERRORS
 """Functions whose first argument is shown."""
+COMMAND_LINES = {"cli.py", "__main__.py", "benchmark.py"}
 KEYWORDS = {"text", "heading", "title"}
 """Keywords whose argument is shown."""
 
@@ -45,10 +46,15 @@ def _settings(cls: Any) -> Iterator[str]:
             yield from vars(base).get("__annotations__", {})
 
 
-def of_source(folder: Path = ROOT / "ssgan3d_blender") -> set[str]:
-    """Texts that the source hands to Blender's layouts and messages."""
+def of_source() -> set[str]:
+    """Texts that the source hands to Blender's layouts and messages.
+
+    What only command lines say, which speak English, is left out.
+    """
     found: set[str] = set()
-    for path in folder.glob("*.py"):
+    for path in [*(ROOT / "ssgan3d_blender").glob("*.py"), *(ROOT / "core").glob("*.py")]:
+        if path.name in COMMAND_LINES:
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call | ast.Assign):
                 for argument in _shown(node) if isinstance(node, ast.Call) else _labels(node):
