@@ -20,8 +20,9 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,8 +33,9 @@ from core.checkpoint import load_checkpoint, save_checkpoint
 from core.device import choose_device
 from core.engine import embedded_weights
 from core.errors import PortraitError
+from core.generators import PartGroup
 from core.model import SSGAN3D, GeneratorOutput
-from core.parts import PARTS, part_index
+from core.parts import PART_NAMES, PARTS, part_index
 from core.people_mixture import PeopleMixture
 from training import losses
 from training.adversarial import (
@@ -62,12 +64,12 @@ from training.warm_start import (
     render_codes,
 )
 
-KEEP = 8
-"""Pictures of random portraits stay as they are where averaged over KEEP × KEEP pixels."""
 KEEP_WEIGHTS = {"keep image": 1.0, "keep mask": 0.3, "keep coarse mask": 0.3, "keep depth": 2.0}
 """Of the random pairs, beside the frozen copy."""
 SMALL_PARTS_WEIGHT = 0.2
 """Of reconstructions: eyes and mouths are looked at first, and are a twentieth of the picture."""
+LAYERED = {"weight", "bias", "style_bias", "base_style", "code_style"}
+"""Parameters of part generators whose first axis are layers and the second parts, not the first."""
 SAMPLES = 16
 MAX_GRADIENT = 2.0
 WARM_UP = 50
@@ -90,6 +92,8 @@ class RefineOptions:
     matching_weight: float = 0.3
     gradient_weight: float = 0.6
     outside: float = 8.0
+    keep: int = 8
+    parts: tuple[str, ...] = ()
     ema: float = 0.997
     save_minutes: float = 5.0
     threads: int = 2
@@ -140,11 +144,29 @@ def codes_of_rows(mixture: PeopleMixture, rows: Tensor, visible: Tensor) -> Fitt
     return FittedCodes(mixture.base[rows], mixture.shape[rows], mixture.texture[rows], visible)
 
 
-def keep_terms(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
-    """What holds random pairs to the frozen copy, unweighted; see :func:`.localize.target_of`."""
-    image, kept = (F.avg_pool2d(t.float(), KEEP) for t in (student.image[:, 0], target.image))
+def keep_terms(student: GeneratorOutput, target: Target, keep: int) -> dict[str, Tensor]:
+    """What holds random pairs to the frozen copy, unweighted; see :func:`.localize.target_of`.
+
+    Args:
+        keep: pictures stay as they are where averaged over so many pixels squared.
+    """
+    image, kept = (F.avg_pool2d(t.float(), keep) for t in (student.image[:, 0], target.image))
     held = {f"keep {name}": value for name, value in held_terms(student, target).items()}
     return {"keep image": F.l1_loss(image, kept)} | held
+
+
+def train_only(model: SSGAN3D, parts: Collection[str]) -> None:
+    """Let only the generators of these parts learn: all else of the model stays."""
+    model.requires_grad_(False)
+    for group in model.generators.groups:
+        assert isinstance(group, PartGroup)
+        chosen = torch.tensor([PART_NAMES[part] in parts for part in group.parts])
+        for name, parameter in group.named_parameters():
+            axis = 1 if name in LAYERED else 0
+            mask = chosen.view([-1 if a == axis else 1 for a in range(parameter.ndim)])
+            parameter.requires_grad_(bool(chosen.any()))
+            if parameter.requires_grad:  # parts of a group share their tensors
+                parameter.register_hook(partial(torch.mul, mask.to(parameter)))
 
 
 class Refinement:
@@ -177,6 +199,8 @@ class Refinement:
         self.average = copy.deepcopy(teacher).eval().requires_grad_(False)
         self.student = copy.deepcopy(teacher).train().requires_grad_(True)
         self.student.mapping.requires_grad_(False)
+        if options.parts:
+            train_only(self.student, options.parts)
         self.discriminator, self.augmentation = discriminator, augmentation
         self.is_judged = options.adversarial_weight > 0 or options.matching_weight > 0
         self.step, self.seconds = 0, 0.0
@@ -249,7 +273,7 @@ class Refinement:
             target = target_of(render_codes(self.teacher, codes, rays), parts)
         rebuilt = render_codes(self.student, fitted, batch.rays)
         pairs = render_codes(self.student, codes, rays)
-        terms = reconstruction_losses(rebuilt, batch) | keep_terms(pairs, target)
+        terms = reconstruction_losses(rebuilt, batch) | keep_terms(pairs, target, options.keep)
         shown = rebuilt.image.flatten(0, 1).float()
         terms["small parts"] = losses.small_part_l1(shown, batch.image, batch.mask)
         terms["mask tie"] = mask_tie(pairs)
@@ -290,6 +314,8 @@ HELP = {
     "gradient_weight": "weight of L1 of gradients; where hairs cannot be placed to the pixel, it "
     "prefers none",
     "outside": "weight of what changes outside of a swapped part",
+    "keep": "random portraits stay as they are where averaged over so many pixels squared",
+    "parts": "parts whose generators learn; none: all, and the render net",
     "ema": "decay of the moving average a step",
     "save_minutes": "time between two writings of the model",
     "threads": "CPU threads",
@@ -315,8 +341,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     defaults = asdict(RefineOptions())
     for name, text in HELP.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "parts":
+            parser.add_argument(option, nargs="+", choices=PART_NAMES, default=(), help=text)
+            continue
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
+            option,
             type=type(defaults[name]),
             default=defaults[name],
             help=f"{text} (default {defaults[name]})",
@@ -328,7 +358,8 @@ def run(arguments: argparse.Namespace) -> int:
     keep_heap()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
-    options = RefineOptions(**{name: getattr(arguments, name) for name in HELP})
+    chosen = {name: getattr(arguments, name) for name in HELP}
+    options = RefineOptions(**chosen | {"parts": tuple(arguments.parts)})
     device = choose_device(options.device)
     teacher, info = load_checkpoint(arguments.weights)
     people = info.get("people")

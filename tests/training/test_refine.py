@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.model import GeneratorOutput
-from core.parts import PART_COUNT, part_index
+from core.part_runner import PartRunner
+from core.parts import PART_COUNT, PART_NAMES, part_index
 from training.__main__ import main
 from training.augment import AdaptiveAugmentation
 from training.data import DatasetError, PortraitSet, read_views
@@ -86,14 +87,14 @@ def test_only_what_averages_out_may_change() -> None:
     target = target_of(teacher, torch.tensor([EYES]))
     strands = torch.tensor([0.5, -0.5]).repeat(8).expand(3, 16, 16)  # stripes of one pixel
     fine = GeneratorOutput(image + strands, logits, image, coarse, depth)
-    assert float(keep_terms(fine, target)["keep image"]) == 0
-    assert float(keep_terms(fine, target)["keep outside"]) == 0
+    assert float(keep_terms(fine, target, 8)["keep image"]) == 0
+    assert float(keep_terms(fine, target, 8)["keep outside"]) == 0
     lighter = GeneratorOutput(image + 0.25, logits, image, coarse, depth + 0.1)
-    found = keep_terms(lighter, target)
+    found = keep_terms(lighter, target, 8)
     assert float(found["keep image"]) == pytest.approx(0.25)
     assert float(found["keep depth"]) == pytest.approx(0.1)
     one = torch.cat([image[:1], image[1:] + strands])
-    changed = keep_terms(GeneratorOutput(one, logits, image, coarse, depth), target)
+    changed = keep_terms(GeneratorOutput(one, logits, image, coarse, depth), target, 8)
     share = float(target.outside.float().mean())
     assert 0.5 < share < 1
     assert float(changed["keep outside"]) == pytest.approx(0.5 * share)
@@ -133,6 +134,34 @@ def test_without_a_discriminator_it_only_reconstructs(mixing: Path, balls: Path)
     assert {"image", "small parts", "keep outside"} <= set(values)
     assert not {"G", "matching", "D"} & set(values)
     assert all(torch.equal(value, judge.state_dict()[name]) for name, value in before.items())
+
+
+def test_one_part_can_learn_alone(mixing: Path, balls: Path) -> None:
+    teacher, info = load_checkpoint(mixing)
+    known, rows = known_views(read_views([balls]), info["people"])
+    views = Views(PortraitSet(known), teacher.config, torch.device("cpu"), 8)
+    options = RefineOptions(
+        steps=2, portraits=2, pairs=1, ema=0.0, parts=("hair",), adversarial_weight=0
+    )
+    refinement = Refinement(
+        teacher, views, rows, Discriminator(), AdaptiveAugmentation(0.2), options
+    )
+    refinement.run(lambda: None)
+    made = refinement.average
+    learnt = set()
+    for before, after in zip(teacher.generators.groups, made.generators.groups, strict=True):
+        for part in before.parts:
+            first, second = (PartRunner(group, part, torch.float32) for group in (before, after))
+            same = all(
+                torch.equal(value, getattr(second, name))
+                for name, value in vars(first).items()
+                if isinstance(value, torch.Tensor)
+            )
+            if not same:
+                learnt.add(PART_NAMES[part])
+    assert learnt == {"hair"}
+    renders = made.render_net.state_dict()
+    assert all(torch.equal(v, renders[n]) for n, v in teacher.render_net.state_dict().items())
 
 
 def test_a_portrait_is_rebuilt_from_its_own_row(mixing: Path) -> None:
