@@ -14,6 +14,7 @@ from core.engine import PortraitEngine, embedded_weights
 from core.errors import CheckpointError
 from core.meshing import extract_meshes
 from core.render_net import enlarge_to
+from training.evaluate.bare import HIDING, bare_head, mean_head
 
 SEEDS = (1, 2)
 YAWS = (-30, 0, 30)
@@ -50,6 +51,20 @@ def silhouette(meshes, camera, size):
 
 def test_file_is_small(weights):
     assert weights.stat().st_size <= 20e6
+
+
+@pytest.mark.parametrize("degrees", YAWS)
+def test_hidden_hair_leaves_a_whole_head(shipped, degrees):
+    """As in 152 renders without hair: the lowest crown among them was 0.62."""
+    heads = []
+    for seed in range(8):
+        latents = shipped.sample(seed)
+        bare = latents.with_visible(set(latents.visible_names) - set(HIDING))
+        rendering = shipped.render(bare, Camera.orbit(math.radians(degrees)))
+        heads.append(bare_head(rendering.labels[0]))
+    assert min(head.crown for head in heads) >= 0.62
+    assert max(head.gaps for head in heads) < 0.1
+    assert mean_head(heads).gaps < 0.02
 
 
 @pytest.mark.slow

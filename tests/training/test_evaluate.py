@@ -9,11 +9,12 @@ import torch
 from core.camera import Camera
 from core.engine import PortraitEngine
 from core.errors import PortraitError
-from core.parts import PART_COUNT
+from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.evaluate import (
     agreement,
+    bare,
     command,
     distribution,
     faces,
@@ -411,6 +412,24 @@ def test_evaluates_a_model(
     text = capsys.readouterr().out
     assert "edits stay local" in text
     assert "null: mediapipe is not installed" in text
+
+
+def test_bare_head_by_hand() -> None:
+    skin, brows, mouth = (part_index(name) for name in ("skin", "brows", "mouth"))
+    labels = torch.zeros(20, 12, dtype=torch.uint8)
+    labels[2:18, 1:11] = skin
+    labels[8, 2:10] = brows
+    labels[16, 2:10] = mouth
+    assert bare.bare_head(labels) == bare.BareHead(crown=0.75, gaps=0.0)  # 6 rows above, 8 below
+    labels[2:5, 4:7] = 0  # 9 of the 6 × 10 pixels above the brows
+    found = bare.bare_head(labels)
+    assert found.crown == 0.75
+    assert found.gaps == pytest.approx(9 / 60)
+    labels[labels == mouth] = skin
+    assert bare.bare_head(labels) is None
+    assert math.isnan(bare.mean_head([None]).crown)
+    heads = [bare.BareHead(0.5, 0.1), None, bare.BareHead(1.0, 0.3)]
+    assert bare.mean_head(heads) == bare.BareHead(0.75, 0.2)
 
 
 def test_a_set_without_held_out_people_is_refused(

@@ -20,7 +20,7 @@ from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
 from core.parts import PART_NAMES
 from training.data import PortraitSet, read_views
-from training.evaluate import agreement, faces, inversion, locality, segmentation, sheet
+from training.evaluate import agreement, bare, faces, inversion, locality, segmentation, sheet
 from training.evaluate.distribution import distances
 from training.evaluate.inception import InceptionFeatures
 from training.evaluate.neighbours import nearest
@@ -37,6 +37,7 @@ from training.evaluate.report import Report
 
 SEGMENTER = "segmenter.safetensors"
 FACE_YAWS = (0, 15, 30, 45)
+BARE_YAWS = (-30, 0, 30)
 STEEP = 37.5, 52.5
 """Renders with |yaw| in this range stand beside the model's pictures at 45°, in degrees."""
 _UNCHANGED = "no pixel changed when the part was swapped"
@@ -160,6 +161,26 @@ class Evaluation:
         self.report.add("edit_outside_ratio", name, own, ceiling, reason=reason)
         if self.sheets:
             sheet.edits(self.sheets / "edits.png", self.engine, pairs[0], self.truncation)
+
+    def hair_comes_off(self) -> None:
+        """Whether there is a head beneath hidden hair, beside renders of people without any."""
+        self.report.heading("hair comes off: the head beneath, from in front and from 30°")
+        own = []
+        for seed in range(FIRST_SEED, FIRST_SEED + self.amounts.faces):
+            latents = self.engine.sample(seed, self.truncation)
+            shown = latents.with_visible(set(latents.visible_names) - set(bare.HIDING))
+            cameras = [Camera.orbit(math.radians(yaw)) for yaw in BARE_YAWS]
+            own += [bare.bare_head(view) for view in self.engine.render(shown, cameras).labels]
+        views = read_views(self.arguments.data, held_out=True)
+        if self.arguments.train_data:
+            views += read_views(self.arguments.train_data)
+        steepest = math.radians(max(BARE_YAWS))
+        views = [v for v in views if abs(v.yaw) <= steepest and not v.present & set(bare.HIDING)]
+        true = [bare.bare_head(labels) for labels in PortraitSet(views).labels] if views else []
+        mine, ceiling = bare.mean_head(own), bare.mean_head(true)
+        text = "crown above brows : brows to mouth"
+        self.report.add("bare_crown", text, mine.crown, ceiling.crown)
+        self.report.add("bare_gaps", "share of gaps above the brows", mine.gaps, ceiling.gaps)
 
     def views_agree(self) -> None:
         """Pixels carried by depth between near views."""
@@ -334,6 +355,7 @@ class Evaluation:
             self.distribution,
             self.mask_is_true,
             self.edits_stay_local,
+            self.hair_comes_off,
             self.views_agree,
             self.people_can_be_fitted,
             self.nobody_is_copied,
