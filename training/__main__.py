@@ -12,6 +12,7 @@ _COMMANDS = {
     "synthesize": ("training.synthetic.synthesize", "render a labelled data set"),
     "prepare": ("training.prepare", "convert another data set to this format"),
     "train": ("training.trainer", "train a model on data sets"),
+    "graft": ("training.graft", "give a model some parts of another one"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),

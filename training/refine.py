@@ -52,6 +52,7 @@ from training.averaging import follow
 from training.data import DatasetError, PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator, write_discriminator
 from training.export import LICENCE
+from training.graft import LAYERED
 from training.heap import keep_heap
 from training.localize import Target, held_terms, target_of, twice
 from training.swaps import swapped_pairs
@@ -68,8 +69,6 @@ KEEP_WEIGHTS = {"keep image": 1.0, "keep mask": 0.3, "keep coarse mask": 0.3, "k
 """Of the random pairs, beside the frozen copy."""
 SMALL_PARTS_WEIGHT = 0.2
 """Of reconstructions: eyes and mouths are looked at first, and are a twentieth of the picture."""
-LAYERED = {"weight", "bias", "style_bias", "base_style", "code_style"}
-"""Parameters of part generators whose first axis are layers and the second parts, not the first."""
 SAMPLES = 16
 MAX_GRADIENT = 2.0
 WARM_UP = 50

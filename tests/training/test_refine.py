@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.model import GeneratorOutput
+from core.model import SSGAN3D, GeneratorOutput
 from core.part_runner import PartRunner
 from core.parts import PART_COUNT, PART_NAMES, part_index
 from training.__main__ import main
@@ -36,6 +36,21 @@ def mixing(balls: Path, options_of, tmp_path_factory: pytest.TempPathFactory) ->
     path = out / "mixing.safetensors"
     assert main(["export", "--run", str(out), "--out", str(path)]) == 0
     return path
+
+
+def changed_parts(before: SSGAN3D, after: SSGAN3D) -> set[str]:
+    """Names of the parts whose generators differ, as those who draw with them see it."""
+    changed = set()
+    for one, other in zip(before.generators.groups, after.generators.groups, strict=True):
+        for part in one.parts:
+            runners = [vars(PartRunner(group, part, torch.float32)) for group in (one, other)]
+            if not all(
+                torch.equal(value, runners[1][name])
+                for name, value in runners[0].items()
+                if isinstance(value, torch.Tensor)
+            ):
+                changed.add(PART_NAMES[part])
+    return changed
 
 
 def test_an_exported_model_names_the_people_that_it_mixes(mixing: Path, balls: Path) -> None:
@@ -148,20 +163,33 @@ def test_one_part_can_learn_alone(mixing: Path, balls: Path) -> None:
     )
     refinement.run(lambda: None)
     made = refinement.average
-    learnt = set()
-    for before, after in zip(teacher.generators.groups, made.generators.groups, strict=True):
-        for part in before.parts:
-            first, second = (PartRunner(group, part, torch.float32) for group in (before, after))
-            same = all(
-                torch.equal(value, getattr(second, name))
-                for name, value in vars(first).items()
-                if isinstance(value, torch.Tensor)
-            )
-            if not same:
-                learnt.add(PART_NAMES[part])
+    learnt = changed_parts(teacher, made)
     assert learnt == {"hair"}
     renders = made.render_net.state_dict()
     assert all(torch.equal(v, renders[n]) for n, v in teacher.render_net.state_dict().items())
+
+
+def test_a_graft_brings_one_part_and_no_other(mixing: Path, tmp_path: Path) -> None:
+    mine, info = load_checkpoint(mixing)
+    donor = copy.deepcopy(mine)
+    with torch.no_grad():
+        for parameter in donor.parameters():
+            parameter.add_(0.01)
+    paths = [tmp_path / f"{name}.safetensors" for name in ("mine", "donor", "out")]
+    save_checkpoint(paths[0], mine, {})
+    save_checkpoint(paths[1], donor, {"people": info["people"], "refined": [{"steps": 3}]})
+    files = ["--weights", str(paths[0]), "--donor", str(paths[1]), "--out", str(paths[2])]
+    assert main(["graft", *files, "--parts", "skin", "hat"]) == 0
+    out, facts = load_checkpoint(paths[2])
+    stored = load_checkpoint(paths[0])[0]
+    assert changed_parts(stored, out) == {"skin", "hat"}
+    half = copy.deepcopy(donor).half().float()
+    assert not {"skin", "hat"} & changed_parts(half, out)
+    renders = out.render_net.state_dict()
+    for name, value in stored.render_net.state_dict().items():
+        assert torch.allclose(value, renders[name], atol=1e-3)
+    assert facts["grafted"] == [{"parts": ["skin", "hat"], "refined": [{"steps": 3}]}]
+    assert facts["people"] == info["people"]
 
 
 def test_a_portrait_is_rebuilt_from_its_own_row(mixing: Path) -> None:

@@ -1,0 +1,75 @@
+"""``python -m training graft``: a model with some parts' generators of another one.
+
+Two models that one training grew from are close enough for that: what the other learnt about a part
+comes over, and the render net with its detail stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.generators import PartGroup
+from core.model import SSGAN3D
+from core.parts import PART_NAMES
+from core.people_mixture import PeopleMixture
+from training.export import LICENCE
+
+LAYERED = {"weight", "bias", "style_bias", "base_style", "code_style"}
+"""Parameters of part generators whose first axis are layers and the second parts, not the first."""
+
+
+def part_slices(model: SSGAN3D, parts: Collection[str]) -> Iterator[Tensor]:
+    """Views of all that only the generators of ``parts`` consist of, always in the same order."""
+    for group in model.generators.groups:
+        assert isinstance(group, PartGroup)
+        for row, part in enumerate(group.parts):
+            if PART_NAMES[part] in parts:
+                for name, parameter in group.named_parameters():
+                    yield parameter.detach().select(1 if name in LAYERED else 0, row)
+
+
+def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
+    """Give ``model`` the donor's generators of ``parts``; all else stays.
+
+    Raises:
+        PortraitError: the two are built otherwise.
+    """
+    if model.config != donor.config:
+        raise PortraitError("The two models have other sizes: graft from one of the same training.")
+    pairs = zip(part_slices(model, parts), part_slices(donor, parts), strict=True)
+    for mine, given in pairs:
+        mine.copy_(given)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training graft``."""
+    parser.add_argument(
+        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
+    )
+    parser.add_argument("--donor", type=Path, required=True, help="model file to take parts from")
+    parser.add_argument("--parts", nargs="+", choices=PART_NAMES, required=True, help="which parts")
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training graft``."""
+    model, info = load_checkpoint(arguments.weights)
+    donor, learnt = load_checkpoint(arguments.donor)
+    graft(model, donor, arguments.parts)
+    info = {key: value for key, value in info.items() if key != "licence"}
+    once = {"parts": arguments.parts, "refined": learnt.get("refined", [])}
+    info |= {"grafted": [*info.get("grafted", []), once]}
+    people = [m.mapping.keys for m in (model, donor) if isinstance(m.mapping, PeopleMixture)]
+    if "people" in learnt and len(people) == 2 and torch.equal(*people):
+        info["people"] = learnt["people"]
+    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    print(f"{arguments.out}: {', '.join(arguments.parts)} of {arguments.donor}")
+    return 0
