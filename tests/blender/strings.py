@@ -16,7 +16,7 @@ KEYWORDS = {"text", "heading", "title"}
 
 
 def of_classes(addon: Addon) -> set[str]:
-    """Labels and tooltips of all registered operators, panels, menus and settings."""
+    """Tooltips of all registered operators, panels and menus; names and tooltips of settings."""
     package, rna_of = addon("ssgan3d_blender"), addon("ssgan3d_blender.manual").rna_of
     found: set[str] = set()
     for module in package.MODULES:
@@ -26,7 +26,6 @@ def of_classes(addon: Addon) -> set[str]:
 
 
 def _of_class(cls: Any, rna: Any) -> Iterator[str]:
-    yield getattr(cls, "bl_label", "")
     yield getattr(cls, "bl_description", "")
     for name in _settings(cls):
         item = rna.properties.get(name)
@@ -81,7 +80,7 @@ def _shown(call: ast.Call) -> Iterator[ast.expr]:
 
 
 def _labels(assignment: ast.Assign) -> Iterator[ast.expr]:
-    """The label of a class as written: Blender overwrites that of a preset menu while it runs."""
+    """The label of a class as written: Blender overwrites that of a preset menu when one is used."""
     if any(getattr(target, "id", "") == "bl_label" for target in assignment.targets):
         yield assignment.value
 
