@@ -35,7 +35,7 @@ from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.generators import PartGroup
 from core.model import SSGAN3D, GeneratorOutput
-from core.parts import PART_NAMES, PARTS, part_index
+from core.parts import PART_NAMES
 from core.people_mixture import PeopleMixture
 from training import losses
 from training.adversarial import (
@@ -104,7 +104,7 @@ def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View
     """Views of people that the model mixes, and their portraits' rows among its people.
 
     A sibling that only lacks a part is the same person with that part hidden: nothing else shows
-    what is beneath hair.
+    what is beneath hair and clothes.
 
     Args:
         views: of one data set, sorted by identity.
@@ -129,8 +129,7 @@ def _shown(view: View) -> int | None:
     """Number of the identity whose codes make a picture; None of a sibling with other parts."""
     base = view.factors["global"]
     other = {name for name, number in view.factors.items() if number != base}
-    hidden = all(name not in view.present and PARTS[part_index(name)].optional for name in other)
-    return base if hidden else None
+    return None if other & view.present else base
 
 
 def codes_of_rows(mixture: PeopleMixture, rows: Tensor, visible: Tensor) -> FittedCodes:

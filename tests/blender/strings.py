@@ -80,7 +80,7 @@ def _shown(call: ast.Call) -> Iterator[ast.expr]:
 
 
 def _labels(assignment: ast.Assign) -> Iterator[ast.expr]:
-    """The label of a class as written: Blender overwrites that of a preset menu when one is used."""
+    """The label of a class as written: Blender renames a preset menu once one is used."""
     if any(getattr(target, "id", "") == "bl_label" for target in assignment.targets):
         yield assignment.value
 

@@ -6,4 +6,4 @@ Lengths are decimetres in the template's space (x to the viewer's right, y up, z
 until ``dataset`` writes model units.
 """
 
-GENERATOR_VERSION = "2.2"
+GENERATOR_VERSION = "2.3"

@@ -18,7 +18,8 @@ class Garment:
 
     Attributes:
         vertices: (V, 3); colors: (V, 3) linear RGB; inside: (V,): cloth where positive.
-        hem: (R, 3) vertices of the ring along the collar, with the quads of ``ring_quads``.
+        hem: (R, 3) vertices of the ring along the collar, with the quads of ``ring_quads``, or None
+            where the shoulders are bare.
         hem_color: linear RGB.
         jacket, jacket_inside: a second skin over the first, or None.
         ring: (R, 3) vertices of a scarf or a hood that lies on the shoulders, or None.
@@ -27,7 +28,7 @@ class Garment:
     vertices: np.ndarray
     colors: np.ndarray
     inside: np.ndarray
-    hem: np.ndarray
+    hem: np.ndarray | None
     hem_color: np.ndarray
     jacket: np.ndarray | None
     jacket_inside: np.ndarray | None
@@ -64,6 +65,9 @@ def make_garment(
     colors = np.where(trim, clothes.colors[clothes.trim] * 0.8, colors)
     normals = vertex_normals(skin, piece.quads)
     cloth = skin + normals * lift
+    if not clothes.present:
+        bare = np.full_like(inside, -1.0)
+        return Garment(cloth, colors, bare, None, first, None, None, None)
     jacket = jacket_inside = None
     if clothes.layer == "jacket":
         jacket = cloth + normals * 0.07

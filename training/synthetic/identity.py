@@ -124,6 +124,7 @@ class Identity:
             name
             for name, part in (
                 ("hair", self.hair),
+                ("clothes", self.clothes),
                 ("glasses", self.glasses),
                 ("hat", self.hat),
                 ("earrings", self.earrings),

@@ -6,8 +6,8 @@ Numbers:
     900,000 ... 909,999      held-out identities
     910,000 ... 989,999      their siblings: 910,000 + 8 · (identity - 900,000) + k
 
-Siblings 0 to 3 have one part from their own stream; 4 to 7 lack hair, glasses, hat or earrings, and
-exist where the identity has them: only so is the scalp beneath hair ever seen.
+Siblings 0 to 2 have one part from their own stream; 3 to 7 lack clothes, hair, glasses, hat or
+earrings, and exist where the identity has them: only so are scalp and shoulders ever seen.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ from core.parts import PART_NAMES
 
 HELD_OUT_FIRST = 900_000
 SIBLINGS_MAX = 8
-RESAMPLED_SIBLINGS = 4
-HIDDEN_PARTS: Mapping[int, str] = {4: "hair", 5: "glasses", 6: "hat", 7: "earrings"}
+RESAMPLED_SIBLINGS = 3
+HIDDEN_PARTS: Mapping[int, str] = {
+    3: "clothes",
+    4: "hair",
+    5: "glasses",
+    6: "hat",
+    7: "earrings",
+}
 """Index of a sibling to the part that it lacks."""
 _TRAIN_COUNT, _TRAIN_SIBLINGS = 100_000, 100_000
 _HELD_OUT_COUNT, _HELD_OUT_SIBLINGS = 10_000, 910_000

@@ -145,7 +145,8 @@ class Hair:
 class Clothes:
     """Colours are linear RGB; ``hem`` is the collar's thickness in decimetres.
 
-    ``layer`` is what is worn over it, one of ``LAYERS``, in a colour of its own.
+    ``layer`` is what is worn over it, one of ``LAYERS``, in a colour of its own. Only siblings lack
+    clothes: shoulders are bare then.
     """
 
     collar: str
@@ -158,6 +159,7 @@ class Clothes:
     hem: float
     layer: str
     layer_color: np.ndarray
+    present: bool = True
 
 
 @dataclass(frozen=True)
