@@ -432,6 +432,14 @@ def test_bare_head_by_hand() -> None:
     assert bare.mean_head(heads) == bare.BareHead(0.75, 0.2)
 
 
+def test_bare_shoulders_by_hand() -> None:
+    labels = torch.full((32, 32), part_index("skin"), dtype=torch.uint8)
+    labels[-2:] = 0
+    labels[-1, :20] = part_index("neck")
+    labels[-2, :12] = part_index("neck")
+    assert bare.bare_shoulders(labels) == 0.5  # 32 of the 64 pixels of the lowest two rows
+
+
 def test_a_set_without_held_out_people_is_refused(
     trained, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

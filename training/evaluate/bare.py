@@ -1,4 +1,4 @@
-"""Whether a head is whole where hair is hidden: from part labels alone."""
+"""Whether what hair and clothes hide is whole: from part labels alone."""
 
 from __future__ import annotations
 
@@ -50,6 +50,16 @@ def bare_head(labels: Tensor) -> BareHead | None:
         return None
     crown = (brow - np.nonzero(head)[0].min()) / (mouth.mean() - brow)
     return BareHead(float(crown), 1 - sum(len(found) for found in across) / whole)
+
+
+def bare_shoulders(labels: Tensor) -> float:
+    """Share of a picture's lowest sixteenth that somebody without clothes fills, in 0..1.
+
+    Args:
+        labels: (S, S), the part of each pixel.
+    """
+    lowest = labels[-(len(labels) // 16) :]
+    return float((lowest != BACKGROUND).float().mean())
 
 
 def mean_head(heads: list[BareHead | None]) -> BareHead:

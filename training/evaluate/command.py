@@ -6,9 +6,10 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -165,22 +166,36 @@ class Evaluation:
     def hair_comes_off(self) -> None:
         """Whether there is a head beneath hidden hair, beside renders of people without any."""
         self.report.heading("hair comes off: the head beneath, from in front and from 30°")
-        own = []
+        own, true = self._without(bare.HIDING)
+        mine, ceiling = (bare.mean_head([bare.bare_head(v) for v in kind]) for kind in (own, true))
+        text = "crown above brows : brows to mouth"
+        self.report.add("bare_crown", text, mine.crown, ceiling.crown)
+        self.report.add("bare_gaps", "share of gaps above the brows", mine.gaps, ceiling.gaps)
+
+    def clothes_come_off(self) -> None:
+        """Whether there are shoulders beneath hidden clothes, beside renders without clothes."""
+        self.report.heading("clothes come off: the shoulders beneath, from in front and from 30°")
+        own, true = (
+            [bare.bare_shoulders(labels) for labels in kind] for kind in self._without({"clothes"})
+        )
+        ceiling = fmean(true) if true else math.nan
+        text = "share of the lowest sixteenth"
+        self.report.add("bare_shoulders", text, fmean(own), ceiling)
+
+    def _without(self, hidden: Collection[str]) -> tuple[list[Tensor], list[Tensor]]:
+        """Labels of random portraits with parts hidden, and of renders that lack them."""
+        own: list[Tensor] = []
+        cameras = [Camera.orbit(math.radians(yaw)) for yaw in BARE_YAWS]
         for seed in range(FIRST_SEED, FIRST_SEED + self.amounts.faces):
             latents = self.engine.sample(seed, self.truncation)
-            shown = latents.with_visible(set(latents.visible_names) - set(bare.HIDING))
-            cameras = [Camera.orbit(math.radians(yaw)) for yaw in BARE_YAWS]
-            own += [bare.bare_head(view) for view in self.engine.render(shown, cameras).labels]
+            shown = latents.with_visible(set(latents.visible_names) - set(hidden))
+            own += self.engine.render(shown, cameras).labels
         views = read_views(self.arguments.data, held_out=True)
         if self.arguments.train_data:
             views += read_views(self.arguments.train_data)
         steepest = math.radians(max(BARE_YAWS))
-        views = [v for v in views if abs(v.yaw) <= steepest and not v.present & set(bare.HIDING)]
-        true = [bare.bare_head(labels) for labels in PortraitSet(views).labels] if views else []
-        mine, ceiling = bare.mean_head(own), bare.mean_head(true)
-        text = "crown above brows : brows to mouth"
-        self.report.add("bare_crown", text, mine.crown, ceiling.crown)
-        self.report.add("bare_gaps", "share of gaps above the brows", mine.gaps, ceiling.gaps)
+        views = [v for v in views if abs(v.yaw) <= steepest and not v.present & set(hidden)]
+        return own, list(PortraitSet(views).labels) if views else []
 
     def views_agree(self) -> None:
         """Pixels carried by depth between near views."""
@@ -356,6 +371,7 @@ class Evaluation:
             self.mask_is_true,
             self.edits_stay_local,
             self.hair_comes_off,
+            self.clothes_come_off,
             self.views_agree,
             self.people_can_be_fitted,
             self.nobody_is_copied,
