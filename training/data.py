@@ -184,7 +184,7 @@ class PortraitSet:
         """Side of the pictures in pixels."""
         return self.images.shape[-1]
 
-    def picture(self, index: Tensor | Sequence[int]) -> Tensor:
+    def picture(self, index: Tensor | Sequence[int] | int) -> Tensor:
         """Pictures in [-1, 1], (..., 3, S, S) float32."""
         return self.images[index].float() / 127.5 - 1
 

@@ -440,6 +440,19 @@ def test_bare_shoulders_by_hand() -> None:
     assert bare.bare_shoulders(labels) == 0.5  # 32 of the 64 pixels of the lowest two rows
 
 
+def test_bare_smears_by_hand() -> None:
+    labels = torch.zeros(32, 32, dtype=torch.uint8)
+    labels[24:, 8:24] = part_index("neck")
+    image = torch.full((3, 32, 32), -1.0)
+    image[:, 24:] = 0.6  # 0.8 of white
+    image[:, 24:, 8:12] = -0.4  # 0.3 of white, less than 0.4 of the median, on a quarter
+    image[:, 24:, 12] = -0.3  # 0.35: a shadow
+    assert bare.bare_smears(image, labels) == 0.25
+    labels[:, 9:] = 0
+    labels[27:] = 0
+    assert bare.bare_smears(image, labels) is None  # 3 pixels of 1024
+
+
 def test_a_set_without_held_out_people_is_refused(
     trained, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Whether what hair and clothes hide is whole: from part labels alone."""
+"""Whether what hair and clothes hide is whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ HIDING = "hair", "hat"
 """Parts that lie over the scalp."""
 LEAST_PIXELS = 8
 """Brows and mouths of fewer pixels say nothing about where they are."""
+LEAST_NECK = 1 / 256
+"""So much of a picture is needed for a median of the neck's skin."""
+DARK = 0.4
+"""Of the median: what is darker than that is no skin but in a deep shadow."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,21 @@ def bare_shoulders(labels: Tensor) -> float:
     """
     lowest = labels[-(len(labels) // 16) :]
     return float((lowest != BACKGROUND).float().mean())
+
+
+def bare_smears(image: Tensor, labels: Tensor) -> float | None:
+    """Share of the neck's pixels that are far darker than its median; None where it is hidden.
+
+    What clothes always hide is taught by nothing, and may be of any colour.
+
+    Args:
+        image: (3, S, S) in [-1, 1].
+        labels: (S, S), the part of each pixel.
+    """
+    shades = (image.float().mean(0)[labels == part_index("neck")] + 1) / 2
+    if len(shades) < LEAST_NECK * labels.numel():
+        return None
+    return float((shades < DARK * shades.median()).float().mean())
 
 
 def mean_head(heads: list[BareHead | None]) -> BareHead:

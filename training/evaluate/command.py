@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -42,6 +42,10 @@ BARE_YAWS = (-30, 0, 30)
 STEEP = 37.5, 52.5
 """Renders with |yaw| in this range stand beside the model's pictures at 45°, in degrees."""
 _UNCHANGED = "no pixel changed when the part was swapped"
+
+
+_Labelled = tuple[Tensor, Tensor]
+"""A picture (3, S, S) in [-1, 1] and its labels (S, S)."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +170,10 @@ class Evaluation:
     def hair_comes_off(self) -> None:
         """Whether there is a head beneath hidden hair, beside renders of people without any."""
         self.report.heading("hair comes off: the head beneath, from in front and from 30°")
-        own, true = self._without(bare.HIDING)
-        mine, ceiling = (bare.mean_head([bare.bare_head(v) for v in kind]) for kind in (own, true))
+        mine, ceiling = (
+            bare.mean_head([bare.bare_head(labels) for _, labels in kind])
+            for kind in self._without(bare.HIDING)
+        )
         text = "crown above brows : brows to mouth"
         self.report.add("bare_crown", text, mine.crown, ceiling.crown)
         self.report.add("bare_gaps", "share of gaps above the brows", mine.gaps, ceiling.gaps)
@@ -175,27 +181,30 @@ class Evaluation:
     def clothes_come_off(self) -> None:
         """Whether there are shoulders beneath hidden clothes, beside renders without clothes."""
         self.report.heading("clothes come off: the shoulders beneath, from in front and from 30°")
-        own, true = (
-            [bare.bare_shoulders(labels) for labels in kind] for kind in self._without({"clothes"})
-        )
-        ceiling = fmean(true) if true else math.nan
-        text = "share of the lowest sixteenth"
-        self.report.add("bare_shoulders", text, fmean(own), ceiling)
+        kinds = self._without({"clothes"})
+        own, ceiling = (_mean(bare.bare_shoulders(labels) for _, labels in kind) for kind in kinds)
+        self.report.add("bare_shoulders", "share of the lowest sixteenth", own, ceiling)
+        own, ceiling = (_mean(bare.bare_smears(*picture) for picture in kind) for kind in kinds)
+        self.report.add("bare_smears", "share of the neck that is no skin", own, ceiling)
 
-    def _without(self, hidden: Collection[str]) -> tuple[list[Tensor], list[Tensor]]:
-        """Labels of random portraits with parts hidden, and of renders that lack them."""
-        own: list[Tensor] = []
+    def _without(self, hidden: Collection[str]) -> tuple[list[_Labelled], list[_Labelled]]:
+        """Random portraits with parts hidden, and renders that lack them."""
+        own: list[_Labelled] = []
         cameras = [Camera.orbit(math.radians(yaw)) for yaw in BARE_YAWS]
         for seed in range(FIRST_SEED, FIRST_SEED + self.amounts.faces):
             latents = self.engine.sample(seed, self.truncation)
             shown = latents.with_visible(set(latents.visible_names) - set(hidden))
-            own += self.engine.render(shown, cameras).labels
+            drawn = self.engine.render(shown, cameras)
+            own += zip(drawn.image, drawn.labels, strict=True)
         views = read_views(self.arguments.data, held_out=True)
         if self.arguments.train_data:
             views += read_views(self.arguments.train_data)
         steepest = math.radians(max(BARE_YAWS))
         views = [v for v in views if abs(v.yaw) <= steepest and not v.present & set(hidden)]
-        return own, list(PortraitSet(views).labels) if views else []
+        if not views:
+            return own, []
+        data = PortraitSet(views)
+        return own, [(data.picture(index), labels) for index, labels in enumerate(data.labels)]
 
     def views_agree(self) -> None:
         """Pixels carried by depth between near views."""
@@ -445,6 +454,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         report.write(arguments.json)
     return 0
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    """Mean of those that could be measured; NaN if none could."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else math.nan
 
 
 def _previous(path: Path | None) -> dict[str, float] | None:
