@@ -39,7 +39,8 @@ def save_checkpoint(
     """Write ``model`` to ``path``, at once or not at all.
 
     Args:
-        info: facts about the training that can be written as JSON.
+        info: facts about the training that can be written as JSON. The "licence" of facts that were
+            loaded is left out: ``licence`` says it.
         half: store weights as float16, which halves the file.
 
     Raises:
@@ -59,6 +60,7 @@ def save_checkpoint(
                 name,
                 kept,
             )
+    facts = {key: value for key, value in info.items() if key != "licence"}
     try:
         header = {
             "format": FORMAT,
@@ -66,7 +68,7 @@ def save_checkpoint(
             "config": json.dumps(model.config.to_dict(), allow_nan=False),
             "parts": json.dumps(PART_NAMES),
             "licence": licence,
-            "info": json.dumps(info, allow_nan=False),
+            "info": json.dumps(facts, allow_nan=False),
         }
     except (TypeError, ValueError) as error:
         raise CheckpointError("The facts about the model are not JSON: {0}.", error) from error

@@ -64,7 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
     model, info = load_checkpoint(arguments.weights)
     donor, learnt = load_checkpoint(arguments.donor)
     graft(model, donor, arguments.parts)
-    info = {key: value for key, value in info.items() if key != "licence"}
     once = {"parts": arguments.parts, "refined": learnt.get("refined", [])}
     info |= {"grafted": [*info.get("grafted", []), once]}
     people = [m.mapping.keys for m in (model, donor) if isinstance(m.mapping, PeopleMixture)]

@@ -231,7 +231,6 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     minutes = round((time.monotonic() - started) / 60, 1)
-    info = {key: value for key, value in info.items() if key != "licence"}
     once = {"steps": steps, "minutes": minutes, "weight": arguments.outside}
     info["edits made local"] = [*info.get("edits made local", []), once]
     save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)

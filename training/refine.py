@@ -381,7 +381,6 @@ def run(arguments: argparse.Namespace) -> int:
         augmentation,
         options,
     )
-    info = {key: value for key, value in info.items() if key != "licence"}
     before = info.get("refined", [])
 
     def save() -> None:
