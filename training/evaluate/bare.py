@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from core.parts import BACKGROUND, part_index
@@ -81,10 +82,15 @@ def bare_smears(image: Tensor, labels: Tensor) -> float | None:
     return float((shades < DARK * shades.median()).float().mean())
 
 
+def mean_known(values: Iterable[float | None]) -> float:
+    """Mean of those that could be measured; NaN if none could."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else math.nan
+
+
 def mean_head(heads: list[BareHead | None]) -> BareHead:
     """Mean of those that could be measured; NaN if none could."""
-    known = [(head.crown, head.gaps) for head in heads if head is not None]
-    if not known:
-        return BareHead(math.nan, math.nan)
-    crown, gaps = torch.tensor(known, dtype=torch.float64).mean(0).tolist()
-    return BareHead(crown, gaps)
+    known = [head for head in heads if head is not None]
+    return BareHead(
+        mean_known(head.crown for head in known), mean_known(head.gaps for head in known)
+    )

@@ -6,10 +6,10 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -43,9 +43,7 @@ STEEP = 37.5, 52.5
 """Renders with |yaw| in this range stand beside the model's pictures at 45°, in degrees."""
 _UNCHANGED = "no pixel changed when the part was swapped"
 
-
-_Labelled = tuple[Tensor, Tensor]
-"""A picture (3, S, S) in [-1, 1] and its labels (S, S)."""
+_Measured = TypeVar("_Measured")
 
 
 @dataclass(frozen=True)
@@ -170,10 +168,7 @@ class Evaluation:
     def hair_comes_off(self) -> None:
         """Whether there is a head beneath hidden hair, beside renders of people without any."""
         self.report.heading("hair comes off: the head beneath, from in front and from 30°")
-        mine, ceiling = (
-            bare.mean_head([bare.bare_head(labels) for _, labels in kind])
-            for kind in self._without(bare.HIDING)
-        )
+        mine, ceiling = map(bare.mean_head, self._without(bare.HIDING, _head))
         text = "crown above brows : brows to mouth"
         self.report.add("bare_crown", text, mine.crown, ceiling.crown)
         self.report.add("bare_gaps", "share of gaps above the brows", mine.gaps, ceiling.gaps)
@@ -181,21 +176,28 @@ class Evaluation:
     def clothes_come_off(self) -> None:
         """Whether there are shoulders beneath hidden clothes, beside renders without clothes."""
         self.report.heading("clothes come off: the shoulders beneath, from in front and from 30°")
-        kinds = self._without({"clothes"})
-        own, ceiling = (_mean(bare.bare_shoulders(labels) for _, labels in kind) for kind in kinds)
-        self.report.add("bare_shoulders", "share of the lowest sixteenth", own, ceiling)
-        own, ceiling = (_mean(bare.bare_smears(*picture) for picture in kind) for kind in kinds)
-        self.report.add("bare_smears", "share of the neck that is no skin", own, ceiling)
+        kinds = self._without(["clothes"], _shoulders)
+        for at, key, text in (
+            (0, "bare_shoulders", "share of the lowest sixteenth"),
+            (1, "bare_smears", "share of the neck that is no skin"),
+        ):
+            own, ceiling = (bare.mean_known(found[at] for found in kind) for kind in kinds)
+            self.report.add(key, text, own, ceiling)
 
-    def _without(self, hidden: Collection[str]) -> tuple[list[_Labelled], list[_Labelled]]:
-        """Random portraits with parts hidden, and renders that lack them."""
-        own: list[_Labelled] = []
+    def _without(
+        self, hidden: Collection[str], measure: Callable[[Tensor, Tensor], _Measured]
+    ) -> tuple[list[_Measured], list[_Measured]]:
+        """Measures of random portraits with parts hidden, and of renders that lack them.
+
+        Args:
+            measure: is called with a picture (3, S, S) in [-1, 1] and its labels (S, S).
+        """
+        own: list[_Measured] = []
         cameras = [Camera.orbit(math.radians(yaw)) for yaw in BARE_YAWS]
         for seed in range(FIRST_SEED, FIRST_SEED + self.amounts.faces):
-            latents = self.engine.sample(seed, self.truncation)
-            shown = latents.with_visible(set(latents.visible_names) - set(hidden))
+            shown = self.engine.sample(seed, self.truncation).with_visible(hidden=hidden)
             drawn = self.engine.render(shown, cameras)
-            own += zip(drawn.image, drawn.labels, strict=True)
+            own += map(measure, drawn.image, drawn.labels)
         views = read_views(self.arguments.data, held_out=True)
         if self.arguments.train_data:
             views += read_views(self.arguments.train_data)
@@ -204,7 +206,7 @@ class Evaluation:
         if not views:
             return own, []
         data = PortraitSet(views)
-        return own, [(data.picture(index), labels) for index, labels in enumerate(data.labels)]
+        return own, [measure(data.picture(at), labels) for at, labels in enumerate(data.labels)]
 
     def views_agree(self) -> None:
         """Pixels carried by depth between near views."""
@@ -456,10 +458,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _mean(values: Iterable[float | None]) -> float:
-    """Mean of those that could be measured; NaN if none could."""
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else math.nan
+def _head(_: Tensor, labels: Tensor) -> bare.BareHead | None:
+    return bare.bare_head(labels)
+
+
+def _shoulders(image: Tensor, labels: Tensor) -> tuple[float, float | None]:
+    return bare.bare_shoulders(labels), bare.bare_smears(image, labels)
 
 
 def _previous(path: Path | None) -> dict[str, float] | None:

@@ -120,17 +120,7 @@ class Identity:
     @property
     def present(self) -> list[str]:
         """Parts that the portrait has, in the order of ``core.parts``."""
-        absent = {
-            name
-            for name, part in (
-                ("hair", self.hair),
-                ("clothes", self.clothes),
-                ("glasses", self.glasses),
-                ("hat", self.hat),
-                ("earrings", self.earrings),
-            )
-            if not part.present
-        }
+        absent = {name for name in HIDDEN_PARTS.values() if not getattr(self, name).present}
         return [name for name in PART_NAMES if name not in absent]
 
     @property
