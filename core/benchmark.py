@@ -430,7 +430,7 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
         weights = weights_stage.compute(parts, keys, latents.visible, [camera])
         table = FeatureTable({k: part.map for k, part in parts.items()}, config)
         features = table.composite(weights, config)[0]
-        mask = weights.mask[0].unflatten(-1, side)
+        mask, surface = (t[0].unflatten(-1, side) for t in (weights.mask, weights.surface()))
         drawn = views.compute(parts, keys, weights, [camera])
         geometry = weights_stage.gather(parts, latents.visible)
 
@@ -450,7 +450,10 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
             ),
             "geometry, rays, weights": (weigh, geometry),
             "features": (lambda i: table.composite(weights, config), [weights.mask, weights.uv]),
-            "render net": (lambda i: views.net(features, mask), [features, mask, views.net]),
+            "render net": (
+                lambda i: views.net(features, mask, surface),
+                [features, mask, surface, views.net],
+            ),
             "masks, labels, depth": (outputs, drawn),
         }
         stages = []

@@ -53,7 +53,7 @@ SHIPPED_MAPS: dict[str, PartMapSpec] = {
 }
 
 
-_LATER_FIELDS = {"shuffle_blur": False, "people": 0}
+_LATER_FIELDS = {"shuffle_blur": False, "people": 0, "detail_directions": 0, "detail_side": 128}
 """Fields that model files of before do not know, and what those do."""
 
 
@@ -95,6 +95,9 @@ class ModelConfig:
         render_blocks: residual blocks at the ray grid.
         shuffle_blur: whether a binomial blur follows each pixel shuffle, against its net-like
             pattern.
+        detail_directions: directions of the strands that lie on the surface (:mod:`.detail`), each
+            in two tiles; 0 for none.
+        detail_side: texels of such a tile, either way.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -130,6 +133,8 @@ class ModelConfig:
     render_channels: tuple[int, ...] = (96, 64)
     render_blocks: int = 3
     shuffle_blur: bool = False
+    detail_directions: int = 0
+    detail_side: int = 128
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55
@@ -157,6 +162,11 @@ class ModelConfig:
     def part_layers(self) -> int:
         """Modulated layers of one part generator."""
         return self.base_layers + self.shape_layers + self.texture_layers
+
+    @property
+    def detail_tiles(self) -> int:
+        """Tiles of fine structure on the surface: the channels that follow the features."""
+        return 2 * self.detail_directions
 
     @classmethod
     def shipped(cls) -> Self:

@@ -19,7 +19,8 @@ class PartMap:
     """What one part generator makes; B portraits.
 
     Attributes:
-        features: f_k^2d, (B, H, W, C).
+        features: f_k^2d, and how much of each tile of fine structure shows, which is at least 0
+            (:mod:`.detail`); (B, H, W, C + T).
         depth: d_k^2d relative to the face base (absolute for the face base), (B, H, W).
         density: σ_k^2d ≥ 0, (B, H, W).
     """
@@ -85,6 +86,14 @@ class PartGroup(nn.Module):
         feature_weight[..., :3] *= 0.1  # coarse colour starts calm
         self.feature_weight = nn.Parameter(feature_weight)
         self.feature_bias = nn.Parameter(torch.zeros(count, config.features))
+        tiles = config.detail_tiles
+        if tiles:
+            self.detail_style = nn.Parameter(torch.zeros(count, 2 * config.code_dim, width))
+            self.detail_style_bias = nn.Parameter(torch.ones(count, width))
+            self.detail_weight = nn.Parameter(torch.randn(count, width, width))
+            self.detail_bias = nn.Parameter(torch.zeros(count, width))
+            self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
+            self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1
         self.form_basis = nn.Parameter(torch.zeros(count, rows, 2, cells, cells))
@@ -123,6 +132,9 @@ class PartGroup(nn.Module):
             features = torch.cat(
                 [features[..., :3] + color.to(features.dtype), features[..., 3:]], -1
             )
+        if self.config.detail_directions:
+            amount = self._detail(x, shape[:, wanted], texture[:, wanted], pick)
+            features = torch.cat([features, amount.reshape(grid).to(features.dtype)], -1)
         depth, density = geometry[..., 0], F.softplus(geometry[..., 1])
         return {
             part: PartMap(features[:, row], depth[:, row], density[:, row])
@@ -137,11 +149,15 @@ class PartGroup(nn.Module):
             code = shape if layer < lower + self.config.shape_layers else texture
             style = torch.einsum("bkz,kzc->bkc", code, pick(self.code_style[layer - lower]))
         style = style + pick(self.style_bias[layer])  # (B, Kg, C)
-        weight = pick(self.weight[layer]) * style[..., None]  # (B, Kg, C in, C out)
-        weight = weight * torch.rsqrt(weight.square().sum(2, keepdim=True) + 1e-8)
-        bias = pick(self.bias[layer]).expand(style.shape).flatten(0, 1)[:, None]
-        x = torch.baddbmm(bias.to(x.dtype), x, (weight * math.sqrt(2)).flatten(0, 1).to(x.dtype))
-        return F.leaky_relu(x, 0.2, inplace=True)
+        return _modulated(x, pick(self.weight[layer]), pick(self.bias[layer]), style)
+
+    def _detail(self, x, shape, texture, pick):  # type: ignore[no-untyped-def]
+        """How much of each tile shows, (B Kg, H W, T): one more layer and a head."""
+        codes = torch.cat([shape, texture], 2)
+        style = torch.einsum("bkz,kzc->bkc", codes, pick(self.detail_style))
+        style = style + pick(self.detail_style_bias)
+        x = _modulated(x, pick(self.detail_weight), pick(self.detail_bias), style)
+        return self._head(x, self.detail_head, self.detail_head_bias, pick).square()
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""
@@ -161,6 +177,21 @@ class PartGroup(nn.Module):
         weight = pick(weight).repeat(batch, 1, 1).to(x.dtype)
         bias = pick(bias).repeat(batch, 1)[:, None].to(x.dtype)
         return torch.baddbmm(bias, x, weight)
+
+
+def _modulated(x: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor:
+    """Modulated 1 × 1 convolution and leaky ReLU.
+
+    Args:
+        x: (B Kg, H W, C).
+        weight, bias: (Kg, C in, C out) and (Kg, C out).
+        style: (B, Kg, C in).
+    """
+    weight = weight * style[..., None]  # (B, Kg, C in, C out)
+    weight = weight * torch.rsqrt(weight.square().sum(2, keepdim=True) + 1e-8)
+    bias = bias.expand(style.shape).flatten(0, 1)[:, None]
+    x = torch.baddbmm(bias.to(x.dtype), x, (weight * math.sqrt(2)).flatten(0, 1).to(x.dtype))
+    return F.leaky_relu(x, 0.2, inplace=True)
 
 
 class PartGenerators(nn.Module):

@@ -13,7 +13,7 @@ from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
 from .people_mixture import PeopleMixture
-from .render_net import RenderNet
+from .render_net import RenderNet, detailed
 from .volume import FeatureTable, RayBatch, ray_weights
 
 
@@ -22,14 +22,17 @@ class PosedFeatures:
     """Features, masks and depth of V views of B portraits on the ray grid.
 
     Attributes:
-        features: f_render, (B, V, C, r, r); the first three are coarse colour.
+        features: f_render, (B, V, C + T, r, r); the first three are coarse colour, the last T say how
+            much of each tile of fine structure shows.
         mask: m, (B, V, K, r, r), sums to 1.
         depth: planar depth of the surface, (B, V, r, r).
+        surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, V, 3, r, r).
     """
 
     features: Tensor
     mask: Tensor
     depth: Tensor
+    surface: Tensor
 
 
 @dataclass
@@ -42,6 +45,7 @@ class GeneratorOutput:
         coarse_image: the first three features, (B, V, 3, r, r).
         coarse_mask: m, (B, V, K, r, r), sums to 1.
         depth: planar depth of the surface, (B, V, r, r).
+        smooth: the image without fine detail of the surface.
     """
 
     image: Tensor
@@ -49,6 +53,7 @@ class GeneratorOutput:
     coarse_image: Tensor
     coarse_mask: Tensor
     depth: Tensor
+    smooth: Tensor
 
 
 class SSGAN3D(nn.Module):
@@ -88,16 +93,23 @@ class SSGAN3D(nn.Module):
             visible: (B, K) bool, or None for all.
             rays: samples of V cameras for each portrait (:func:`~.volume.sample_rays`).
         """
-        coarse = self.posed(base, shape, texture, visible, rays)
-        batch, views = coarse.features.shape[:2]
-        flat = coarse.features.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        image, logits = self.render_net(flat, coarse.mask.flatten(0, 1))
+        return self.finish(self.posed(base, shape, texture, visible, rays))
+
+    def finish(self, posed: PosedFeatures) -> GeneratorOutput:
+        """What the render net makes of what the volume renderer gives."""
+        views = posed.features.shape[:2]
+        features, mask, surface = (
+            t.flatten(0, 1) for t in (posed.features, posed.mask, posed.surface)
+        )
+        features = features.contiguous(memory_format=torch.channels_last)
+        smooth, logits, gain = self.render_net.layers(features, mask, surface)
         return GeneratorOutput(
-            image.unflatten(0, (batch, views)),
-            logits.unflatten(0, (batch, views)),
-            coarse.features[:, :, :3],
-            coarse.mask,
-            coarse.depth,
+            detailed(smooth, gain).unflatten(0, views),
+            logits.unflatten(0, views),
+            posed.features[:, :, :3],
+            posed.mask,
+            posed.depth,
+            smooth.unflatten(0, views),
         )
 
     def posed(
@@ -116,4 +128,5 @@ class SSGAN3D(nn.Module):
             FeatureTable(maps, self.config).composite(weights, self.config),
             weights.mask.unflatten(-1, grid),
             weights.depth.unflatten(-1, grid),
+            weights.surface().unflatten(-1, grid),
         )

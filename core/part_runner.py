@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .detail import DETAILED
 from .generators import PartGroup, PartMap
 
 
@@ -40,6 +41,15 @@ class PartRunner:
         self.geometry_bias = group.geometry_bias[row].detach()
         self.feature_weight = group.feature_weight[row].detach().to(precision)
         self.feature_bias = group.feature_bias[row].detach().to(precision)
+        self.is_detailed = bool(config.detail_directions) and part in DETAILED
+        self.tiles = config.detail_tiles
+        if self.is_detailed:
+            self.detail_weight = group.detail_weight[row].detach() * math.sqrt(2)
+            self.detail_bias = group.detail_bias[row].detach().to(precision)
+            self.detail_style = group.detail_style[row].detach()  # (2 Z, C)
+            self.detail_style_bias = group.detail_style_bias[row].detach()
+            self.detail_head = group.detail_head[row].detach().to(precision)
+            self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 
@@ -48,9 +58,7 @@ class PartRunner:
         styles = torch.cat(
             [base @ self.base_style, shape @ self.shape_style, texture @ self.texture_style]
         )
-        weight = self.weight * (styles + self.style_bias)[..., None]  # (L, C in, C out)
-        norm = weight.square().sum(1, keepdim=True)
-        weight = (weight * torch.rsqrt(norm / 2 + 1e-8)).to(self.precision)
+        weight = self._modulated(self.weight, styles + self.style_bias)  # (L, C in, C out)
         x = self.position
         geometry = x
         for layer, (matrix, bias) in enumerate(zip(weight, self.bias, strict=True)):
@@ -58,6 +66,9 @@ class PartRunner:
             if layer == self.geometry_layer:
                 geometry = torch.addmm(self.geometry_bias, x.float(), self.geometry_weight)
         features = torch.addmm(self.feature_bias, x, self.feature_weight)
+        if self.tiles:
+            amount = self._detail(x, torch.cat([shape, texture]))
+            features = torch.cat([features, amount], 1)
         features = features.unflatten(0, self.size)  # (H, W, F)
         geometry = geometry.T.unflatten(1, self.size)  # (2, H, W)
         if self.form_basis.shape[-1]:
@@ -66,6 +77,21 @@ class PartRunner:
             features[..., :3] += color.permute(1, 2, 0).to(self.precision)
         depth, density = geometry.contiguous().unbind(0)
         return PartMap(features[None], depth[None], F.softplus(density)[None])
+
+    def _modulated(self, weight: Tensor, style: Tensor) -> Tensor:
+        """Weights (…, C in, C out), which hold √2, scaled by styles (…, C in) and normalised."""
+        weight = weight * style[..., None]
+        norm = weight.square().sum(-2, keepdim=True)
+        return (weight * torch.rsqrt(norm / 2 + 1e-8)).to(self.precision)
+
+    def _detail(self, x: Tensor, codes: Tensor) -> Tensor:
+        """How much of each tile shows, (H W, T), from the last layer's x."""
+        if not self.is_detailed:
+            return x.new_zeros(len(x), self.tiles)
+        style = codes @ self.detail_style + self.detail_style_bias
+        weight = self._modulated(self.detail_weight, style)
+        x = F.leaky_relu(torch.addmm(self.detail_bias, x, weight), 0.2, inplace=True)
+        return torch.addmm(self.detail_head_bias, x, self.detail_head).square_()
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

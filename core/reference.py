@@ -26,9 +26,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig, Window
+from .detail import DETAILED
 from .generators import PartMap
 from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
-from .model import SSGAN3D, GeneratorOutput
+from .model import SSGAN3D, GeneratorOutput, PosedFeatures
 from .parts import BACKGROUND, PART_COUNT
 from .volume import RayBatch, picture_positions
 
@@ -102,7 +103,7 @@ def composite(
     config: ModelConfig,
     *,
     levels: int | None = 32,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> PosedFeatures:
     """Render part maps sample by sample.
 
     Args:
@@ -110,13 +111,10 @@ def composite(
         geometry: d̂_k and σ_k^2d of the lifted parts on the common grid.
         rays: samples of V cameras for each of B portraits.
         levels: Z, layers of the grid; None looks everything up without a grid.
-
-    Returns:
-        f_render (B, V, C, r, r), m (B, V, K, r, r) and the mean planar depth (B, V, r, r).
     """
     batch, views, count, samples = rays.z.shape
     density = rays.z.new_zeros(batch, PART_COUNT, views, count, samples)
-    features = rays.z.new_zeros(batch, config.features, views, count, samples)
+    features = rays.z.new_zeros(batch, maps[BACKGROUND].features.shape[-1], views, count, samples)
     fields = _continuous(maps, geometry, rays, config)
     if levels is not None:
         fields = _gridded(maps, geometry, rays, config, levels)
@@ -135,11 +133,15 @@ def composite(
     posed = (weight[:, None] * features).sum(-1)  # (B, C, V, R)
     posed = posed + left[:, None, ..., -1] * _backdrop(maps[BACKGROUND], config)[:, :, None]
     depth = (weight * rays.depth).sum(-1) / weight.sum(-1).clamp_min(1e-6)
+    fine = (weight[:, None] * share[:, list(DETAILED)]).sum(1)  # (B, V, R, N)
+    moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
+    surface = torch.stack([moment.sum(-1) for moment in moments], 2)  # (B, V, 3, R)
     side = (config.ray_size, config.ray_size)
-    return (
+    return PosedFeatures(
         posed.transpose(1, 2).unflatten(-1, side),
         mask.transpose(1, 2).unflatten(-1, side),
         depth.unflatten(-1, side),
+        surface.unflatten(-1, side),
     )
 
 
@@ -166,9 +168,5 @@ def render(
     """What ``SSGAN3D.forward`` computes, by way of the dense grid or, with None, without one."""
     maps = model.part_maps(base, shape, texture)
     geometry = model.geometry(maps, visible)
-    features, mask, depth = composite(maps, geometry, rays, model.config, levels=levels)
-    image, logits = model.render_net(features.flatten(0, 1), mask.flatten(0, 1))
-    sizes = features.shape[:2]
-    return GeneratorOutput(
-        image.unflatten(0, sizes), logits.unflatten(0, sizes), features[:, :, :3], mask, depth
-    )
+    posed = composite(maps, geometry, rays, model.config, levels=levels)
+    return model.finish(posed)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
+from .detail import SurfaceDetail
 from .parts import PART_COUNT
 
 MASK_FLOOR = 1.0e-4
@@ -56,6 +57,8 @@ class RenderNet(nn.Module):
         self.to_mask = nn.Conv2d(widths[-1], PART_COUNT, 1)
         for head in (self.to_picture, self.to_mask):
             start_at_zero(head)
+        self.features = config.features
+        self.detail = SurfaceDetail(config) if config.detail_directions else None
 
     def trunk(self, features: Tensor, mask: Tensor) -> Tensor:
         """f_render (B, C, r, r) and m (B, K, r, r) → features at half the picture's size."""
@@ -67,7 +70,7 @@ class RenderNet(nn.Module):
         return x  # (B, C', S / 2, S / 2)
 
     def picture(self, x: Tensor, features: Tensor) -> Tensor:
-        """Picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
+        """Smooth picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
         residual = self._shuffle(self.to_picture(x))
         return enlarge_to(features[:, :3], residual.shape[-1]) + residual
 
@@ -80,10 +83,33 @@ class RenderNet(nn.Module):
         x = F.pixel_shuffle(x, 2)
         return binomial_blur(x) if self.shuffle_blur else x
 
-    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2)."""
+    def forward(self, features: Tensor, mask: Tensor, surface: Tensor) -> tuple[Tensor, Tensor]:
+        """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2).
+
+        Args:
+            features: f_render, (B, C + T, r, r).
+            mask: m, (B, K, r, r).
+            surface: where the rays meet what has detail (:meth:`.volume.RayWeights.surface`),
+                (B, 3, r, r).
+        """
+        smooth, logits, gain = self.layers(features, mask, surface)
+        return detailed(smooth, gain), logits
+
+    def layers(
+        self, features: Tensor, mask: Tensor, surface: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Smooth picture, mask logits, and the detail's gain, (B, 1, S, S), if there is any."""
+        amount = features[:, self.features :]
+        features = features[:, : self.features]
         x = self.trunk(features, mask)
-        return self.picture(x, features), self.mask_logits(x, mask)
+        picture, logits = self.picture(x, features), self.mask_logits(x, mask)
+        gain = None if self.detail is None else self.detail(amount, surface, picture.shape[-1])
+        return picture, logits, gain
+
+
+def detailed(smooth: Tensor, gain: Tensor | None) -> Tensor:
+    """A picture whose light, which is 0 at -1, the detail's gain has changed."""
+    return smooth if gain is None else smooth + (smooth + 1) * gain
 
 
 def log_mask(mask: Tensor) -> Tensor:

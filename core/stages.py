@@ -231,7 +231,8 @@ class ViewStage:
             image = enlarge_to(features[:, :3].float(), 2 * side)
             logits = log_mask(mask)
         else:
-            image, logits = self.net(features, mask)
+            surface = weights.surface()[0].unflatten(-1, (side, side))
+            image, logits = self.net(features, mask, surface)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()

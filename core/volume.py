@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from .camera import Camera
 from .config import ModelConfig
+from .detail import DETAILED
 from .generators import PartMap
 from .lifting import LIFTED, Geometry, model_to_map, shell, window_coordinates
 from .parts import BACKGROUND, PART_COUNT
@@ -61,6 +62,13 @@ class RayWeights:
     mask: Tensor
     uv: Tensor
     depth: Tensor
+
+    def surface(self) -> Tensor:
+        """Σ_k m_k (u_k, v_k, 1) over the parts that have fine detail, (B, V, 3, R)."""
+        mask = self.mask[:, :, list(DETAILED)]
+        uv = self.uv[:, :, [LIFTED.index(part) for part in DETAILED]]
+        sums = (uv * mask[..., None]).sum(2)  # (B, V, R, 2)
+        return torch.cat([sums, mask.sum(2)[..., None]], -1).transpose(2, 3)
 
 
 def camera_tensors(cameras: Sequence[Camera], size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -163,14 +171,14 @@ class FeatureTable:
     """The feature maps of all parts as rows of one table, for lookups at any (part, u, v).
 
     Attributes:
-        rows: (B T, C): the texels of all parts of all portraits; T texels a portrait.
+        rows: (B N, C): the texels of all parts of all portraits; N texels a portrait.
     """
 
     def __init__(self, maps: dict[int, PartMap], config: ModelConfig) -> None:
         batch = maps[BACKGROUND].features.shape[0]
-        flat = [maps[k].features.reshape(batch, -1, config.features) for k in range(PART_COUNT)]
+        flat = [maps[k].features.flatten(1, 2) for k in range(PART_COUNT)]
         self.texels = sum(rows.shape[1] for rows in flat)
-        self.rows = torch.cat(flat, 1).reshape(batch * self.texels, config.features)
+        self.rows = torch.cat(flat, 1).flatten(0, 1)
         device = self.rows.device
         sizes = [(spec.height, spec.width) for spec in config.maps]
         starts = [0]

@@ -15,6 +15,7 @@ _COMMANDS = {
     "graft": ("training.graft", "give a model some parts of another one"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
+    "detail": ("training.detail", "teach a model where how much fine structure lies"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),
     "pack": ("training.pack", "put data sets and a run into few files of bounded size"),

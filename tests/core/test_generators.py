@@ -1,17 +1,22 @@
+import dataclasses
+
 import pytest
 import torch
 
 from core.config import ModelConfig
+from core.detail import DETAILED
 from core.model import SSGAN3D
 from core.part_runner import PartRunner
 from core.parts import FACE_BASE, PART_COUNT, PART_NAMES, part_index
 
 
-@pytest.fixture(params=["tiny", "paper's layers"])
+@pytest.fixture(params=["tiny", "paper's layers", "detail"])
 def any_model(request):
     """Every weight random, so that none can be forgotten."""
     config = ModelConfig.tiny()
-    if request.param != "tiny":
+    if request.param == "detail":
+        config = dataclasses.replace(config, detail_directions=2)
+    elif request.param != "tiny":
         config = ModelConfig.from_dict(
             config.to_dict() | {"base_layers": 2, "learned_position": False, "linear_cells": 0}
         )
@@ -19,6 +24,10 @@ def any_model(request):
     model = SSGAN3D(config)
     for parameter in model.generators.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
+    for group in model.generators.groups if config.detail_directions else ():
+        for row, part in enumerate(group.parts):
+            if part not in DETAILED:  # as training leaves them
+                group.detail_head.data[row] = group.detail_head_bias.data[row] = 0
     return model.requires_grad_(False)
 
 
@@ -45,7 +54,7 @@ def test_maps_have_their_shapes(any_model, codes):
     assert sorted(maps) == list(range(PART_COUNT))
     for part, spec in enumerate(config.maps):
         size = (2, spec.height, spec.width)
-        assert maps[part].features.shape == (*size, config.features)
+        assert maps[part].features.shape == (*size, config.features + config.detail_tiles)
         assert maps[part].depth.shape == maps[part].density.shape == size
         assert (maps[part].density >= 0).all()
 

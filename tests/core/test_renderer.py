@@ -10,6 +10,7 @@ from core import reference
 from core.camera import Camera
 from core.config import ModelConfig
 from core.lifting import gather_geometry, part_geometry
+from core.model import PosedFeatures
 from core.parts import BACKGROUND, part_index
 from core.raymarch import RaySamples, ShellTable, march
 from core.volume import FeatureTable, camera_tensors, ray_weights, sample_rays
@@ -32,7 +33,10 @@ def both(maps, config, yaw, levels):
     weights = ray_weights(geometry, rays, config)
     features = FeatureTable(maps, config).composite(weights, config)
     side = (config.ray_size, config.ray_size)
-    fast = features, weights.mask.unflatten(-1, side), weights.depth.unflatten(-1, side)
+    fast = PosedFeatures(
+        features,
+        *(t.unflatten(-1, side) for t in (weights.mask, weights.depth, weights.surface())),
+    )
     return fast, reference.composite(maps, geometry, rays, config, levels=levels)
 
 
@@ -43,15 +47,19 @@ def test_fast_path_follows_the_equations(smooth_maps, degrees, lift_origin):
     config = dataclasses.replace(FINE, lift_origin=lift_origin)
     yaw = math.radians(degrees)
     fast, plain = both(smooth_maps(config), config, yaw, levels=128)
-    features, mask, depth = (abs(a - b) for a, b in zip(fast, plain, strict=True))
+    features, mask, depth, surface = (
+        abs(getattr(fast, name) - getattr(plain, name))
+        for name in ("features", "mask", "depth", "surface")
+    )
     assert mask.max() < MASK_TOLERANCE
     assert mask.mean() < MASK_MEAN_TOLERANCE
     assert features.max() < FEATURE_TOLERANCE
-    seen = plain[1][:, :, BACKGROUND] < 0.5
+    assert surface.max() < MASK_TOLERANCE
+    seen = plain.mask[:, :, BACKGROUND] < 0.5
     assert seen.float().mean() > 0.3
     assert depth[seen].max() < DEPTH_TOLERANCE
     # and the scene is not trivial: parts hide and border each other
-    shares = plain[1].amax((0, 1, 3, 4))
+    shares = plain.mask.amax((0, 1, 3, 4))
     for name in ("skin", "nose", "hair", "clothes", "background"):
         assert shares[part_index(name)] > 0.7, name
 
@@ -62,7 +70,7 @@ def test_the_difference_comes_from_the_grid(smooth_maps):
     Without a grid the masks are those of the fast path but for rounding.
     """
     coarse, fine, none = (
-        abs(fast[1] - plain[1]).mean()
+        abs(fast.mask - plain.mask).mean()
         for fast, plain in (both(smooth_maps(FINE), FINE, 0.4, levels) for levels in (24, 96, None))
     )
     assert fine < 0.5 * coarse
@@ -71,7 +79,7 @@ def test_the_difference_comes_from_the_grid(smooth_maps):
 
 def test_masks_of_the_plain_renderer_sum_to_one(smooth_maps):
     config = ModelConfig.tiny()
-    _, (_, mask, _) = both(smooth_maps(config), config, 0.3, levels=32)
+    mask = both(smooth_maps(config), config, 0.3, levels=32)[1].mask
     assert torch.allclose(mask.sum(2), torch.ones_like(mask[:, :, 0]), atol=1e-5)
 
 

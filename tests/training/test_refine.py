@@ -98,18 +98,18 @@ def test_only_what_averages_out_may_change() -> None:
     image = torch.zeros(2, 1, 3, 16, 16)
     coarse = torch.full((2, 1, PART_COUNT, 8, 8), 1 / PART_COUNT)
     depth = torch.zeros(2, 1, 8, 8)
-    teacher = GeneratorOutput(image, logits, image, coarse, depth)
+    teacher = GeneratorOutput(image, logits, image, coarse, depth, image)
     target = target_of(teacher, torch.tensor([EYES]))
     strands = torch.tensor([0.5, -0.5]).repeat(8).expand(3, 16, 16)  # stripes of one pixel
-    fine = GeneratorOutput(image + strands, logits, image, coarse, depth)
+    fine = GeneratorOutput(image + strands, logits, image, coarse, depth, image)
     assert float(keep_terms(fine, target, 8)["keep image"]) == 0
     assert float(keep_terms(fine, target, 8)["keep outside"]) == 0
-    lighter = GeneratorOutput(image + 0.25, logits, image, coarse, depth + 0.1)
+    lighter = GeneratorOutput(image + 0.25, logits, image, coarse, depth + 0.1, image)
     found = keep_terms(lighter, target, 8)
     assert float(found["keep image"]) == pytest.approx(0.25)
     assert float(found["keep depth"]) == pytest.approx(0.1)
     one = torch.cat([image[:1], image[1:] + strands])
-    changed = keep_terms(GeneratorOutput(one, logits, image, coarse, depth), target, 8)
+    changed = keep_terms(GeneratorOutput(one, logits, image, coarse, depth, one), target, 8)
     share = float(target.outside.float().mean())
     assert 0.5 < share < 1
     assert float(changed["keep outside"]) == pytest.approx(0.5 * share)

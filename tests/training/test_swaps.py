@@ -62,7 +62,7 @@ def test_outside_of_the_part_the_second_picture_should_be_the_first() -> None:
     image = torch.rand(2, 1, 3, 16, 16, generator=generator)
     logits = 9 * moved_eye()[:, None]
     coarse = torch.full((2, 1, PART_COUNT, 8, 8), 1 / PART_COUNT)
-    output = GeneratorOutput(image, logits, image, coarse, torch.zeros(2, 1, 8, 8))
+    output = GeneratorOutput(image, logits, image, coarse, torch.zeros(2, 1, 8, 8), image)
     target = target_of(output, torch.tensor([EYES]))
     edited = ~target.outside[0, 0]
     assert 0 < int(edited.sum()) < 100
@@ -74,7 +74,7 @@ def test_outside_of_the_part_the_second_picture_should_be_the_first() -> None:
     image = torch.zeros_like(image)
     image[1, 0, 0, 15, 15] = 0.6
     image[1, 0, 0, 4, 4] = 0.9
-    student = GeneratorOutput(image, logits, image, coarse, torch.zeros(2, 1, 8, 8))
+    student = GeneratorOutput(image, logits, image, coarse, torch.zeros(2, 1, 8, 8), image)
     found = terms_of(student, target_of(student, torch.tensor([EYES])))
     assert float(found["outside"]) == pytest.approx(0.6 / (3 * 256))
     assert float(found["image"]) > 0  # what should be alike is not

@@ -1,0 +1,110 @@
+"""Fine structure that is fixed to the surface: strands of hair, cloth, stubble, pores.
+
+A texel of a part's map is several pixels wide and a ray four. Whatever is finer had to come from
+the render net, which knows pixels but not places on the surface: strands that it draws stand still
+on the screen while the head turns. So periodic tiles of noise lie on the surface, in lifting
+coordinates, one texel a pixel of a face in the trained framing: strands in a few directions, coarse
+and fine. Each part's generator says how much of each shows where; the tiles are looked up at every
+pixel.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import ModelConfig
+from .parts import PART_NAMES
+
+DETAILED = tuple(PART_NAMES.index(n) for n in ("skin", "nose", "hair", "neck", "clothes", "hat"))
+"""Parts with fine structure of their own; the small ones are edges and colours all over."""
+COARSE = tuple(PART_NAMES.index(n) for n in ("hair", "clothes", "hat"))
+"""Those that coarse tiles lie on; on skin they are blotches."""
+BANDS = ((0.045, 0.11), (0.11, 0.5))
+"""Frequencies of coarse and fine tiles, in cycles a texel."""
+FALLOFF = 1.2
+"""Amplitudes fall with the frequency to this power, as the renders' hair does."""
+DENSITY = 1.5
+"""Texels a pixel where lifting coordinates are lengths; about one where a face is."""
+
+
+class SurfaceDetail(nn.Module):
+    """The tiles on the surface: by how much they change the light of each pixel."""
+
+    tiles: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        noise = oriented_noise(config.detail_directions, config.detail_side)
+        # made again wherever a model is loaded
+        self.register_buffer("tiles", noise, persistent=False)  # (T, t, t)
+        self.periods = DENSITY * config.image_size / config.frame_side / config.detail_side
+
+    def forward(self, amount: Tensor, surface: Tensor, size: int) -> Tensor:
+        """By how much the picture is brightened, as a share of its light, (B, 1, S, S).
+
+        Args:
+            amount: of each tile, Σ_k m_k a_k, (B, T, r, r).
+            surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, 3, r, r).
+            size: S.
+        """
+        amount = F.interpolate(amount, size=(size, size), mode="bilinear")
+        where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
+        position = where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.periods
+        gain = (amount.float() * self._lookup(position)).sum(1, keepdim=True)
+        return gain * self._resolved(position)
+
+    def _resolved(self, position: Tensor) -> Tensor:
+        """How much of the tiles a pixel can show, (B, 1, S, S): less where it covers texels."""
+        grown = F.pad(position, (0, 1, 0, 1), mode="replicate")
+        here = grown[..., :-1, :-1]
+        across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
+        down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
+        largest = torch.maximum(across, down)
+        return 1 / (largest * self.tiles.shape[-1] ** 2).clamp_min(1)
+
+    def _lookup(self, position: Tensor) -> Tensor:
+        """The periodic tiles at (B, 2, S, S) periods: (B, T, S, S)."""
+        side = self.tiles.shape[-1]
+        wrapped = F.pad(self.tiles.float()[None], (1, 1, 1, 1), mode="circular")
+        texel = (position - position.floor()) * side + 1  # in the padded tile
+        grid = (texel / (side + 2) * 2 - 1).permute(0, 2, 3, 1)
+        batch = position.shape[0]
+        return F.grid_sample(wrapped.expand(batch, -1, -1, -1), grid, align_corners=False)
+
+
+def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor:
+    """Band-pass filters as factors of the frequencies of a square picture, (2 D, side, side).
+
+    Those of the coarse band come first. Filter d of a band lets pass what varies most along
+    π d / D, counted from x to y: strands that run across that. Between neighbours it is e^-0.5.
+    """
+    line = torch.fft.fftfreq(side)
+    fy, fx = torch.meshgrid(line, line, indexing="ij")
+    radius, angle = torch.hypot(fx, fy), torch.atan2(fy, fx)
+    filters = []
+    for low, high in BANDS:
+        band = ((radius > low) & (radius <= high)).float()
+        radial = band * radius.clamp_min(low) ** -falloff
+        for number in range(directions):
+            apart = torch.remainder(angle - math.pi * (number / directions - 0.5), math.pi)
+            apart = (apart - math.pi / 2) * directions / math.pi  # in directions
+            filters.append(radial * torch.exp(-2 * apart.square()))
+    return torch.stack(filters)
+
+
+def oriented_noise(directions: int, side: int) -> Tensor:
+    """Periodic noise through :func:`oriented_filters`, (2 D, side, side), each of variance 1.
+
+    It is drawn from a fixed seed: the same everywhere up to rounding.
+    """
+    generator = torch.Generator().manual_seed(0)
+    tiles = []
+    for spectrum in oriented_filters(directions, side, FALLOFF):
+        white = torch.randn(side, side, generator=generator)
+        tile = torch.fft.ifft2(torch.fft.fft2(white) * spectrum).real
+        tiles.append(tile / tile.std())
+    return torch.stack(tiles)

@@ -1,0 +1,157 @@
+"""Fine structure on the surface: what the tiles look like, and that they stay on the surface."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from core import reference
+from core.camera import Camera
+from core.config import ModelConfig
+from core.detail import BANDS, DENSITY, DETAILED, SurfaceDetail, oriented_noise
+from core.engine import PortraitEngine
+from core.model import SSGAN3D
+from core.parts import part_index
+from core.volume import camera_tensors, sample_rays
+
+CONFIG = dataclasses.replace(ModelConfig.tiny(), detail_directions=4, detail_side=64)
+TILES = CONFIG.detail_tiles
+
+
+def flat_surface(shift: float = 0.0, scale: float = 1.0) -> torch.Tensor:
+    """A plane that faces the camera, one texel a pixel, moved to the right by ``shift`` pixels."""
+    side = CONFIG.ray_size
+    texel = CONFIG.frame_side / CONFIG.image_size / DENSITY  # in units of u
+    pixel = (torch.arange(side) + 0.5) * CONFIG.image_size / side
+    u = (pixel * scale - shift) * texel
+    v = pixel * scale * texel
+    return torch.stack([u.expand(side, -1), v[:, None].expand(-1, side), torch.ones(side, side)])[
+        None
+    ]
+
+
+def amounts(tile: int, value: float = 0.1) -> torch.Tensor:
+    amount = torch.zeros(1, TILES, CONFIG.ray_size, CONFIG.ray_size)
+    amount[:, tile] = value
+    return amount
+
+
+def test_tiles_are_strands_of_the_directions_and_widths_that_they_say() -> None:
+    tiles = oriented_noise(4, 64)
+    assert tiles.shape == (8, 64, 64)
+    torch.testing.assert_close(tiles.std((1, 2)), torch.ones(8))
+    assert torch.equal(tiles, oriented_noise(4, 64))
+    across = (tiles - tiles.roll(1, 2)).square().mean((1, 2))
+    along = (tiles - tiles.roll(1, 1)).square().mean((1, 2))
+    for band in (0, 4):  # tile 0 varies along x: its strands hang; two further they lie
+        assert across[band] > 4 * along[band]
+        assert along[band + 2] > 4 * across[band + 2]
+        assert across[band + 1] == pytest.approx(float(along[band + 1]), rel=0.3)
+    assert (across[4:] > 4 * across[:4]).all()
+    frequency = torch.fft.fftfreq(64)
+    radius = torch.hypot(frequency[:, None], frequency)
+    power = torch.fft.fft2(tiles).abs().square()
+    for (low, high), some in zip(BANDS, (power[:4], power[4:]), strict=True):
+        assert some[:, (radius > low) & (radius <= high)].sum() > 0.999 * some.sum()
+
+
+def test_detail_goes_where_the_surface_goes() -> None:
+    detail = SurfaceDetail(CONFIG)
+    still, moved = (detail(amounts(5), flat_surface(s), CONFIG.image_size) for s in (0.0, 3.0))
+    inner = slice(8, -8)  # at the border, the nearest ray's place is repeated
+    assert float(still[..., inner, inner].std()) == pytest.approx(0.1, rel=0.2)
+    torch.testing.assert_close(
+        moved[..., inner, 11:-8], still[..., inner, 8:-11], atol=1e-4, rtol=1e-3
+    )
+    period = flat_surface(CONFIG.detail_side)
+    again = detail(amounts(5), period, CONFIG.image_size)
+    torch.testing.assert_close(again, still, atol=1e-4, rtol=1e-3)
+
+
+def test_the_light_changes_by_the_amount_that_is_asked_for() -> None:
+    detail = SurfaceDetail(CONFIG)
+    surface = flat_surface()
+    none, some, more = (
+        detail(amounts(6, value), surface, CONFIG.image_size) for value in (0.0, 0.1, 0.3)
+    )
+    assert (none == 0).all()
+    torch.testing.assert_close(more, 3 * some)
+
+
+def test_detail_that_a_pixel_cannot_show_fades() -> None:
+    detail = SurfaceDetail(CONFIG)
+    near, far = (
+        detail(amounts(5), flat_surface(scale=scale), CONFIG.image_size)[..., 8:-8, 8:-8].std()
+        for scale in (1.0, 4.0)
+    )
+    assert float(far / near) == pytest.approx(1 / 16, rel=0.3)
+
+
+@pytest.fixture
+def detailed_model() -> SSGAN3D:
+    """Random weights; every part with detail shows much of it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = SSGAN3D(CONFIG)
+        for group in model.generators.groups:
+            torch.nn.init.normal_(group.detail_head, std=0.05)
+            for row, part in enumerate(group.parts):
+                group.geometry_bias.data[row, 1] = 1.0
+                if part in DETAILED:
+                    group.detail_head_bias.data[row] = 0.3
+                else:
+                    group.detail_head.data[row] = 0.0
+    return model.eval().requires_grad_(False)
+
+
+def test_all_paths_draw_the_same_detail(detailed_model: SSGAN3D) -> None:
+    engine = PortraitEngine(detailed_model, device="cpu", precision="float32")
+    latents, camera = engine.sample(2), Camera.orbit(0.3, 0.1)
+    fast = engine.render(latents, camera, size=(64, 64)).image
+    rays = sample_rays(*(t[None] for t in camera_tensors([camera], CONFIG.ray_size)), CONFIG)
+    codes = (latents.base[None], latents.shape[None], latents.texture[None], latents.visible[None])
+    plain = detailed_model(*codes, rays)
+    slow = reference.render(detailed_model, *codes, rays, levels=None)
+    shown = (plain.image - plain.smooth).abs().mean()
+    assert shown > 0.02
+    for image in (fast, slow.image[:, 0].clamp(-1, 1)):
+        assert (image - plain.image[:, 0].clamp(-1, 1)).abs().mean() < 0.05 * shown
+
+
+def test_only_parts_with_detail_have_any(detailed_model: SSGAN3D) -> None:
+    engine = PortraitEngine(detailed_model, device="cpu", precision="float32")
+    parts = engine.part_stage.compute(engine.sample(2), range(len(CONFIG.maps)))
+    for part, made in parts.items():
+        amount = made.map.features[..., CONFIG.features :]
+        assert amount.shape[-1] == TILES
+        assert (amount >= 0).all()
+        assert bool((amount > 0).any()) == (part in DETAILED)
+    assert part_index("eyes") not in DETAILED
+
+
+def test_the_texture_code_moves_detail_and_no_geometry(detailed_model: SSGAN3D) -> None:
+    engine = PortraitEngine(detailed_model, device="cpu", precision="float32")
+    hair = part_index("hair")
+    latents = engine.sample(2)
+    other = dataclasses.replace(latents, texture=latents.texture + 1)
+    before, after = (engine.part_stage.compute(code, [hair])[hair].map for code in (latents, other))
+    assert torch.equal(before.depth, after.depth)
+    amounts_before, amounts_after = (m.features[..., CONFIG.features :] for m in (before, after))
+    assert not torch.allclose(amounts_before, amounts_after, rtol=0.05)
+
+
+def test_a_view_from_afar_and_one_from_the_side_are_finite(detailed_model: SSGAN3D) -> None:
+    engine = PortraitEngine(detailed_model, device="cpu", precision="float32")
+    cameras = [Camera.orbit(math.radians(45), 0.2), Camera.orbit(0.0, 0.0, distance=40.0)]
+    assert engine.render(engine.sample(1), cameras).image.isfinite().all()
+
+
+def test_model_files_of_before_have_no_detail() -> None:
+    config = ModelConfig.tiny()
+    values = config.to_dict()
+    del values["detail_directions"], values["detail_side"]
+    assert ModelConfig.from_dict(values) == config
+    assert SSGAN3D(config).render_net.detail is None

@@ -1,0 +1,118 @@
+"""Where how much fine structure lies: measured energies, and what is learnt of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.checkpoint import load_checkpoint
+from core.detail import COARSE, DETAILED, oriented_noise
+from core.parts import PART_COUNT, part_index
+from training.__main__ import main
+from training.data import PortraitSet, read_views
+from training.detail import (
+    DetailTraining,
+    energies,
+    missing_energies,
+    response,
+    with_detail,
+)
+from training.refine import known_views
+from training.trainer import Trainer
+from training.warm_start import Views
+
+DIRECTIONS = 4
+
+
+@pytest.fixture(scope="module")
+def mixing(balls: Path, options_of, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of two steps that mixes the people of ``balls``."""
+    out = tmp_path_factory.mktemp("mixing")
+    trainer = Trainer(options_of(balls, out, people=8))
+    for _ in range(2):
+        trainer.train_step()
+    trainer.save()
+    path = out / "mixing.safetensors"
+    assert main(["export", "--run", str(out), "--out", str(path)]) == 0
+    return path
+
+
+def grey(gain: torch.Tensor) -> torch.Tensor:
+    """A grey picture whose light changes by ``gain`` (S, S)."""
+    return (0.5 * (1 + gain) - 1).expand(1, 3, -1, -1)
+
+
+@pytest.mark.parametrize("tile", [0, 2, 5, 7])
+def test_a_tile_has_the_energy_that_its_response_says(tile: int) -> None:
+    noise = oriented_noise(DIRECTIONS, 128)[tile]
+    found = energies(grey(0.1 * noise), torch.ones(1, 1, 128, 128), DIRECTIONS)
+    expected = 0.01 * response(DIRECTIONS, 128)[:, tile]
+    mean = found.mean((0, 2, 3))
+    assert int(mean.argmax()) == tile
+    # dividing by the light nearby takes a little from the coarse band
+    assert float(mean[tile]) == pytest.approx(float(expected[tile]), rel=0.3)
+    faint = expected < 0.01 * expected.max()
+    assert (mean[faint] < 0.1 * mean[tile]).all()
+
+
+def test_what_is_missing_is_what_the_render_has_more_away_from_edges() -> None:
+    hair, eyes = part_index("hair"), part_index("eyes")
+    mask = torch.zeros(1, PART_COUNT, 64, 64)
+    mask[:, hair, :, :32] = 1
+    mask[:, eyes, :, 32:] = 1  # no detail there, whatever the render shows
+    noise = oriented_noise(DIRECTIONS, 128)[4]
+    render, half = grey(0.2 * noise), grey(0.1 * noise)
+    energy, known = missing_energies(render, half, mask, DIRECTIONS, 32)
+    assert energy.shape == (1, 2 * DIRECTIONS, 32, 32)
+    assert known[0, 0, 4:-4, 1:14].all()
+    assert not known[..., 15:].any()
+    shown = energy[:, :, 4:-4, 4:12].mean((0, 2, 3))
+    expected = (0.2**2 - 0.1**2) * response(DIRECTIONS, 128)[:, 4]
+    assert float(shown[4]) == pytest.approx(float(expected[4]), rel=0.3)
+    nothing, _ = missing_energies(half, render, mask, DIRECTIONS, 32)
+    assert float(nothing.max()) < 0.2 * float(expected[4])
+
+
+def test_a_model_is_given_a_little_detail_and_stays_what_it_is(mixing: Path) -> None:
+    model, _ = load_checkpoint(mixing)
+    grown = with_detail(model, DIRECTIONS)
+    before, after = model.state_dict(), grown.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    codes = grown.mapping(torch.randn(1, model.config.z_dim))[:3]
+    for part, made in grown.part_maps(*codes).items():
+        amount = made.features[..., model.config.features :]
+        coarse, fine = amount.split(DIRECTIONS, -1)
+        for share, parts in ((coarse, COARSE), (fine, DETAILED)):
+            expected = 0.02 if part in parts else 0.0
+            torch.testing.assert_close(share, torch.full_like(share, expected))
+    assert with_detail(grown, 6) is grown
+
+
+def test_only_detail_is_learnt_and_comes_near_the_renders(mixing: Path, balls: Path) -> None:
+    model, info = load_checkpoint(mixing)
+    grown = with_detail(model, DIRECTIONS)
+    known, rows = known_views(read_views([balls]), info["people"])
+    training = DetailTraining(
+        grown, Views(PortraitSet(known), grown.config, torch.device("cpu"), 8), rows
+    )
+    before = {name: value.clone() for name, value in grown.state_dict().items()}
+    first, _ = training.loss([0, 3], torch.Generator().manual_seed(0))
+    assert training.run(0, 2, 3e-2, steps=30) == 30
+    last, share = training.loss([0, 3], torch.Generator().manual_seed(0))
+    assert last.item() < first.item()
+    assert 0.2 < share.item() < 5
+    moved = {n for n, value in grown.state_dict().items() if not torch.equal(value, before[n])}
+    assert moved
+    assert all(".detail_" in name for name in moved)
+
+
+def test_the_command_writes_a_model_with_detail(mixing: Path, balls: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.safetensors"
+    files = ["--weights", str(mixing), "--data", str(balls), "--out", str(out)]
+    assert main(["detail", *files, "--steps", "2", "--directions", "3", "--pictures", "2"]) == 0
+    model, info = load_checkpoint(out)
+    assert model.config.detail_directions == 3
+    assert info["detail"][0]["steps"] == 2
+    assert info["people"] == load_checkpoint(mixing)[1]["people"]

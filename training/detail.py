@@ -1,0 +1,266 @@
+"""``python -m training detail``: how much fine structure lies where, measured in renders.
+
+Where a strand lies is chance, and nothing that compares pixels can teach it: the picture that errs
+least is a smooth one. What can be learnt is how strong the structure of a place is, in which
+direction and how fine (Heeger and Bergen 1995: textures as the energies of oriented filters). A
+render and the model's smooth picture of the same person are filtered; what energy the render has
+more is what the tiles of :mod:`core.detail` must give. All else of the model stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.detail import COARSE, DETAILED, FALLOFF, oriented_filters
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.generators import PartGroup
+from core.model import SSGAN3D
+from core.people_mixture import PeopleMixture
+from training.data import PortraitSet, read_views
+from training.export import LICENCE
+from training.heap import keep_heap
+from training.refine import codes_of_rows, known_views
+from training.warm_start import Views
+
+DIRECTIONS = 6
+_START = 0.02
+"""Amount of every tile at first: at none, nothing would be learnt."""
+_NEAR = 13
+"""Side of the squares of pixels whose mean light a pixel's structure is compared with."""
+_DARKEST = 0.06
+"""Least such light, of 2: in the dark, noise of the renders is no structure."""
+_MARGIN = 5
+"""Side, in pixels of the masks, of the squares that must lie in one part: edges are no structure."""
+_SPREAD = 6.0
+"""Standard deviation, in pixels, of the places over which energies are averaged."""
+_FLOOR = 3.0e-5
+"""Energy, of squares of shares of a place's light, that nobody sees."""
+_LARGEST = 0.05
+"""Of such energies: more is a highlight, or an edge that the mask does not know."""
+REPORT_EVERY = 50
+SAMPLES = 16
+
+
+def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
+    """The same model with tiles of fine structure, of which a little shows; itself if it has some."""
+    if model.config.detail_directions:
+        return model
+    grown = SSGAN3D(dataclasses.replace(model.config, detail_directions=directions))
+    grown.load_state_dict(model.state_dict(), strict=False)
+    with torch.no_grad():
+        for group in grown.generators.groups:
+            assert isinstance(group, PartGroup)
+            for row, part in enumerate(group.parts):
+                if part in DETAILED:
+                    first = 0 if part in COARSE else directions
+                    # squared, what starts at zero stays there
+                    group.detail_head_bias[row, first:] = _START**0.5
+    return grown.eval().requires_grad_(False)
+
+
+def response(directions: int, side: int) -> Tensor:
+    """Energy that each tile of variance 1 gives in each filter, (2 D filters, 2 D tiles)."""
+    tiles = oriented_filters(directions, side, FALLOFF).square()
+    tiles = tiles / tiles.sum((1, 2), keepdim=True)
+    return torch.einsum("fxy,txy->ft", oriented_filters(directions, side).square(), tiles)
+
+
+def energies(image: Tensor, inside: Tensor, directions: int) -> Tensor:
+    """Energy of the light's structure around each place, by filter: (B, 2 D, S, S).
+
+    Args:
+        image: (B, 3, S, S) in [-1, 1].
+        inside: (B, 1, S, S), 1 where it counts, else 0.
+    """
+    light = image.mean(1, keepdim=True) + 1
+    near = F.pad(light, [_NEAR // 2] * 4, mode="replicate")
+    light = light / F.avg_pool2d(near, _NEAR, 1).clamp_min(_DARKEST)
+    filters = oriented_filters(directions, image.shape[-1]).to(image)
+    found = torch.fft.ifft2(torch.fft.fft2(light) * filters).real  # (B, 2 D, S, S)
+    total = _blur(found.square() * inside)
+    return total / _blur(inside).clamp_min(1e-3)
+
+
+def _blur(x: Tensor) -> Tensor:
+    """(B, C, S, S) blurred by a Gaussian of ``_SPREAD``."""
+    reach = int(3 * _SPREAD)
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device) / _SPREAD) ** 2)
+    line = (line / line.sum()).expand(x.shape[1], 1, 1, -1)
+    x = F.conv2d(x, line, padding=(0, reach), groups=x.shape[1])
+    return F.conv2d(x, line.transpose(2, 3), padding=(reach, 0), groups=x.shape[1])
+
+
+def missing_energies(image: Tensor, smooth: Tensor, mask: Tensor, directions: int, side: int):  # type: ignore[no-untyped-def]
+    """What a render's structure has more than the model's smooth picture, on the ray grid.
+
+    Args:
+        image, smooth: (B, 3, S, S) in [-1, 1].
+        mask: soft masks of the render, (B, K, S / 2, S / 2).
+        side: r.
+
+    Returns:
+        Energies (B, 2 D, r, r) and where they count, (B, 1, r, r) in {0, 1}.
+    """
+    outside = F.max_pool2d(1 - mask[:, list(DETAILED)], _MARGIN, 1, _MARGIN // 2)
+    inside = (outside < 0.05).any(1, keepdim=True).to(image)
+    counted = F.interpolate(inside, image.shape[-2:])
+    more = energies(image, counted, directions) - energies(smooth, counted, directions)
+    step = image.shape[-1] // side
+    known = F.avg_pool2d(counted, step) > 0.99
+    return F.avg_pool2d(more.clamp_min(0), step), known.to(image)
+
+
+class DetailTraining:
+    """Teaches a model's detail branches what energies its people's renders have."""
+
+    def __init__(self, model: SSGAN3D, views: Views, rows: Tensor, seed: int = 0) -> None:
+        """
+        Args:
+            model: has tiles and is trained in place.
+            views: renders of people whom it mixes.
+            rows: (P,) row of each portrait of ``views`` among the model's people.
+        """
+        assert isinstance(model.mapping, PeopleMixture)
+        self.model, self.views, self.rows, self.seed = model, views, rows, seed
+        self.config = model.config
+        self.portrait = {v: p for p, group in enumerate(views.data.identities) for v in group}
+        self.learned = [
+            parameter.requires_grad_(True)
+            for name, parameter in model.named_parameters()
+            if ".detail_" in name
+        ]
+        self.response = response(self.config.detail_directions, self.config.detail_side)
+        self.known: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def run(self, minutes: float, pictures: int, rate: float, steps: int = 0) -> int:
+        """Train for so long, or so many steps; the learning rate falls to zero by a half cosine.
+
+        Returns:
+            The number of steps.
+        """
+        optimizer = torch.optim.Adam(self.learned, rate, betas=(0.9, 0.99))
+        started, step = time.monotonic(), 0
+        order: list[int] = []
+        sums = [0.0, 0.0]
+
+        def done() -> float:
+            return step / steps if steps else (time.monotonic() - started) / (minutes * 60)
+
+        while (progress := done()) < 1:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            if len(order) < pictures:
+                order += torch.randperm(len(self.portrait), generator=generator).tolist()
+            chosen, order = order[:pictures], order[pictures:]
+            for group in optimizer.param_groups:
+                group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress))
+            loss, share = self.loss(chosen, generator)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            step += 1
+            sums = [sums[0] + float(loss.detach()), sums[1] + float(share.detach())]
+            if step % REPORT_EVERY == 0:
+                line = {"step": step, "minutes": round((time.monotonic() - started) / 60, 1)}
+                means = [round(value / REPORT_EVERY, 3) for value in sums]
+                line |= dict(zip(("loss", "share of energy"), means, strict=True))
+                print(json.dumps(line), flush=True)
+                sums = [0.0, 0.0]
+        return step
+
+    def loss(self, chosen: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Whittle's likelihood of the missing energies, negative; share of them that is given.
+
+        It is least where the energy that is given is the mean of what is wanted.
+        """
+        portraits = torch.tensor([self.portrait[view] for view in chosen])
+        batch = self.views.of(portraits, chosen, generator)
+        codes = codes_of_rows(self.model.mapping, self.rows[portraits], batch.visible)
+        posed = self.model.posed(codes.base, codes.shape, codes.texture, codes.visible, batch.rays)
+        missing = [row for row, view in enumerate(chosen) if view not in self.known]
+        if missing:
+            with torch.no_grad():
+                smooth = self.model.finish(posed).smooth[missing, 0].float()
+                found = missing_energies(
+                    batch.image[missing],
+                    smooth,
+                    batch.mask[missing],
+                    self.config.detail_directions,
+                    self.config.ray_size,
+                )
+            for row, energy, known in zip(missing, *found, strict=True):
+                self.known[chosen[row]] = energy.half(), known
+        energy, known = (torch.stack(t) for t in zip(*(self.known[v] for v in chosen), strict=True))
+        wanted = energy.float().clamp_max(_LARGEST)
+        amount = posed.features[:, 0, self.config.features :].float()
+        given = torch.einsum("ft,bthw->bfhw", self.response, amount.square())
+        total = given + _FLOOR
+        apart = (total.log() + (wanted + _FLOOR) / total) * known
+        loss = apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
+        return loss, (given * known).sum() / (wanted * known).sum().clamp_min(1e-9)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training detail``."""
+    parser.add_argument(
+        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="data set that shows people of the model"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument(
+        "--directions",
+        type=int,
+        default=DIRECTIONS,
+        help=f"directions of strands, where the model has none (default {DIRECTIONS})",
+    )
+    for name, default, text in (
+        ("minutes", 15.0, "how long to train"),
+        ("steps", 0, "how many steps instead"),
+        ("pictures", 6, "renders a step"),
+        ("rate", 3e-3, "learning rate at first; it falls to zero by a half cosine"),
+        ("threads", 2, "CPU threads"),
+        ("seed", 0, "what every random choice depends on"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, help=f"{text} (default {default})"
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training detail``."""
+    keep_heap()
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)
+    model, info = load_checkpoint(arguments.weights)
+    people = info.get("people")
+    if not people:
+        raise PortraitError(
+            f"{arguments.weights} does not say which portraits it mixes. Train on from it with "
+            "`python -m training train --start`, and export with this version."
+        )
+    known, rows = known_views(read_views([arguments.data]), people)
+    data = PortraitSet(known)
+    print(f"{len(data)} pictures of {len(rows.unique())} of {len(people)} people", flush=True)
+    model = with_detail(model, arguments.directions)
+    views = Views(data, model.config, torch.device("cpu"), SAMPLES)
+    training = DetailTraining(model, views, rows, arguments.seed)
+    started = time.monotonic()
+    steps = training.run(arguments.minutes, arguments.pictures, arguments.rate, arguments.steps)
+    minutes = round((time.monotonic() - started) / 60, 1)
+    once = {"steps": steps, "minutes": minutes, "pictures": len(data)}
+    facts = info | {"detail": [*info.get("detail", []), once]}
+    save_checkpoint(arguments.out, model, facts, half=True, licence=LICENCE)
+    print(f"{arguments.out}: {steps} steps")
+    return 0
