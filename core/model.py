@@ -22,7 +22,7 @@ class PosedFeatures:
     """Features, masks and depth of V views of B portraits on the ray grid.
 
     Attributes:
-        features: f_render, (B, V, C + T, r, r); the first three are coarse colour, the last T say how
+        features: f_render, (B, V, C + T, r, r); the first three are coarse colour, the last T how
             much of each tile of fine structure shows.
         mask: m, (B, V, K, r, r), sums to 1.
         depth: planar depth of the surface, (B, V, r, r).

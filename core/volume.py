@@ -175,7 +175,6 @@ class FeatureTable:
     """
 
     def __init__(self, maps: dict[int, PartMap], config: ModelConfig) -> None:
-        batch = maps[BACKGROUND].features.shape[0]
         flat = [maps[k].features.flatten(1, 2) for k in range(PART_COUNT)]
         self.texels = sum(rows.shape[1] for rows in flat)
         self.rows = torch.cat(flat, 1).flatten(0, 1)

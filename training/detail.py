@@ -41,7 +41,7 @@ _NEAR = 13
 _DARKEST = 0.06
 """Least such light, of 2: in the dark, noise of the renders is no structure."""
 _MARGIN = 5
-"""Side, in pixels of the masks, of the squares that must lie in one part: edges are no structure."""
+"""Side, in pixels of the masks, of squares that must lie in one part: edges are no structure."""
 _SPREAD = 6.0
 """Standard deviation, in pixels, of the places over which energies are averaged."""
 _FLOOR = 3.0e-5
@@ -53,7 +53,7 @@ SAMPLES = 16
 
 
 def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
-    """The same model with tiles of fine structure, of which a little shows; itself if it has some."""
+    """The same model with tiles of fine structure, of which a little shows, unless it has some."""
     if model.config.detail_directions:
         return model
     grown = SSGAN3D(dataclasses.replace(model.config, detail_directions=directions))
@@ -132,6 +132,7 @@ class DetailTraining:
             rows: (P,) row of each portrait of ``views`` among the model's people.
         """
         assert isinstance(model.mapping, PeopleMixture)
+        self.people = model.mapping
         self.model, self.views, self.rows, self.seed = model, views, rows, seed
         self.config = model.config
         self.portrait = {v: p for p, group in enumerate(views.data.identities) for v in group}
@@ -185,7 +186,7 @@ class DetailTraining:
         """
         portraits = torch.tensor([self.portrait[view] for view in chosen])
         batch = self.views.of(portraits, chosen, generator)
-        codes = codes_of_rows(self.model.mapping, self.rows[portraits], batch.visible)
+        codes = codes_of_rows(self.people, self.rows[portraits], batch.visible)
         posed = self.model.posed(codes.base, codes.shape, codes.texture, codes.visible, batch.rays)
         missing = [row for row, view in enumerate(chosen) if view not in self.known]
         if missing:
