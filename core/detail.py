@@ -21,8 +21,10 @@ from .parts import PART_NAMES
 
 DETAILED = tuple(PART_NAMES.index(n) for n in ("skin", "nose", "hair", "neck", "clothes", "hat"))
 """Parts with fine structure of their own; the small ones are edges and colours all over."""
-COARSE = tuple(PART_NAMES.index(n) for n in ("hair", "clothes", "hat"))
-"""Those that coarse tiles lie on; on skin they are blotches."""
+COARSE = (PART_NAMES.index("hair"),)
+"""Those that coarse tiles lie on; on skin they are blotches, on clothes they took up prints."""
+MOST = 0.15
+"""Bound of an amount: what no render has shown, behind a collar say, must not run wild."""
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
 FALLOFF = 1.2
@@ -74,6 +76,12 @@ class SurfaceDetail(nn.Module):
         grid = (texel / (side + 2) * 2 - 1).permute(0, 2, 3, 1)
         batch = position.shape[0]
         return F.grid_sample(wrapped.expand(batch, -1, -1, -1), grid, align_corners=False)
+
+
+def bounded_amount(x: Tensor) -> Tensor:
+    """What a part's head gives, as the amount of a tile: 0 to ``MOST``, x² where it is small."""
+    squared = x.square()
+    return squared / (1 + squared / MOST)
 
 
 def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
+from .detail import bounded_amount
 from .parts import PART_COUNT
 
 
@@ -157,7 +158,7 @@ class PartGroup(nn.Module):
         style = torch.einsum("bkz,kzc->bkc", codes, pick(self.detail_style))
         style = style + pick(self.detail_style_bias)
         x = _modulated(x, pick(self.detail_weight), pick(self.detail_bias), style)
-        return self._head(x, self.detail_head, self.detail_head_bias, pick).square()
+        return bounded_amount(self._head(x, self.detail_head, self.detail_head_bias, pick))
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .detail import DETAILED
+from .detail import DETAILED, bounded_amount
 from .generators import PartGroup, PartMap
 
 
@@ -91,7 +91,7 @@ class PartRunner:
         style = codes @ self.detail_style + self.detail_style_bias
         weight = self._modulated(self.detail_weight, style)
         x = F.leaky_relu(torch.addmm(self.detail_bias, x, weight), 0.2, inplace=True)
-        return torch.addmm(self.detail_head_bias, x, self.detail_head).square_()
+        return bounded_amount(torch.addmm(self.detail_head_bias, x, self.detail_head))
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

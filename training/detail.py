@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.detail import COARSE, DETAILED, FALLOFF, oriented_filters
+from core.detail import COARSE, DETAILED, FALLOFF, MOST, oriented_filters
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.generators import PartGroup
@@ -65,7 +65,7 @@ def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
                 if part in DETAILED:
                     first = 0 if part in COARSE else directions
                     # squared, what starts at zero stays there
-                    group.detail_head_bias[row, first:] = _START**0.5
+                    group.detail_head_bias[row, first:] = (_START / (1 - _START / MOST)) ** 0.5
     return grown.eval().requires_grad_(False)
 
 
