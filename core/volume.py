@@ -213,12 +213,15 @@ class FeatureTable:
         weight = weight * share[:, None]  # (M, 4)
         per_ray = torch.bincount(ray, minlength=batch * views * count)
         offsets = 4 * (per_ray.cumsum(0) - per_ray)
+        rows = self.rows
+        if rows.is_cuda and rows.requires_grad:  # CUDA has no gradient of bfloat16 bags
+            rows = rows.float()
         features = F.embedding_bag(
             taps.reshape(-1),
-            self.rows,
+            rows,
             offsets,
             mode="sum",
-            per_sample_weights=weight.reshape(-1).to(self.rows.dtype),
+            per_sample_weights=weight.reshape(-1).to(rows.dtype),
         )  # (B V R, C)
         side = config.ray_size
         return features.reshape(batch, views, side, side, -1).permute(0, 1, 4, 2, 3)

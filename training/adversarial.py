@@ -120,12 +120,19 @@ def real_pairs(batch: Batch) -> Pairs:
     return Pairs(batch.image, batch.mask)
 
 
-def verdict(discriminator: Discriminator, fakes: list[Pairs], real: Pairs) -> dict[str, Tensor]:
+def verdict(
+    discriminator: Discriminator,
+    fakes: list[Pairs],
+    real: Pairs,
+    smooth: Pairs | None = None,
+) -> dict[str, Tensor]:
     """What the discriminator says to the generator: "G", and "matching" of what has a target.
 
     Args:
         discriminator: is not trained by it.
         fakes: random portraits; or reconstructions of ``real``, and random portraits after them.
+        smooth: what of the reconstructions is matched, if not they: where fine detail lies on the
+            surface is chance, and the features that err least are those of a smooth picture.
     """
     discriminator.requires_grad_(False)
     terms: dict[str, Tensor] = {}
@@ -135,7 +142,9 @@ def verdict(discriminator: Discriminator, fakes: list[Pairs], real: Pairs) -> di
         if len(fakes) > 1:
             with torch.no_grad():
                 wanted = discriminator.features(real.image, real.mask)
-            terms["matching"] = feature_matching(features[0], wanted)
+        if len(fakes) > 1:
+            mine = discriminator.features(smooth.image, smooth.mask) if smooth else features[0]
+            terms["matching"] = feature_matching(mine, wanted)
     discriminator.requires_grad_(True)
     terms["G"] = torch.stack([losses.generator_loss(s.float()) for s in scores]).mean()
     return terms

@@ -73,8 +73,7 @@ class EvenViews(Views):
         batch = super().of(rows, chosen, generator)
         grid = (len(rows), len(chosen) // len(rows))
         origins, directions = (
-            rays[chosen].unflatten(0, grid).to(self.device)
-            for rays in (self.origins, self.directions)
+            rays[chosen].unflatten(0, grid) for rays in (self.origins, self.directions)
         )
         batch.rays = sample_rays(origins, directions, batch.centre, self.config)
         return batch

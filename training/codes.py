@@ -419,6 +419,14 @@ class FactorIndex:
             _mean_rows(texture.flatten(0, 1), rows, len(self.names[1])),
         )
 
+    @torch.no_grad()
+    def assign(self, book: CodeBook, portraits: Tensor, codes: Codes) -> None:
+        """Set the rows of portraits (N,) to their codes (N, ·), (N, K, ·), (N, K, ·)."""
+        rows = self.part_rows[portraits]
+        book.base[self.base_rows[portraits]] = codes[0].to(book.base)
+        book.shape[rows] = codes[1].to(book.shape)
+        book.texture[rows] = codes[2].to(book.texture)
+
 
 def _mean_rows(values: Tensor, rows: Tensor, count: int) -> Tensor:
     total = torch.zeros(count, values.shape[1]).index_add_(0, rows, values)

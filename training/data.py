@@ -5,7 +5,9 @@ The format is described in docs/data.md; ``training.synthetic`` writes it.
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -161,9 +163,9 @@ class PortraitSet:
         identities: view indices of each identity.
     """
 
-    def __init__(self, views: Sequence[View], workers: int = 2) -> None:
+    def __init__(self, views: Sequence[View]) -> None:
         self.views = list(views)
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             loaded = list(pool.map(_load, self.views))
         self.images = torch.from_numpy(np.stack([image for image, _, _ in loaded]))
         self.labels = torch.from_numpy(np.stack([label for _, label, _ in loaded]))
@@ -179,6 +181,13 @@ class PortraitSet:
     def __len__(self) -> int:
         return len(self.views)
 
+    def to(self, device: torch.device) -> PortraitSet:
+        """The same pictures in the memory of another device."""
+        moved = copy.copy(self)
+        for name in ("images", "labels", "depth", "foreground"):
+            setattr(moved, name, getattr(self, name).to(device))
+        return moved
+
     @property
     def size(self) -> int:
         """Side of the pictures in pixels."""
@@ -192,8 +201,8 @@ class PortraitSet:
         """Labels averaged over squares, (..., K, size, size), sums to 1."""
         labels = self.labels[index].long()
         factor = labels.shape[-1] // size
-        mask = torch.zeros(*labels.shape[:-2], PART_COUNT, size, size)
-        share = torch.tensor(1 / factor**2).expand_as(mask)
+        mask = torch.zeros(*labels.shape[:-2], PART_COUNT, size, size, device=labels.device)
+        share = torch.full_like(mask[..., :1, :1, :1], 1 / factor**2).expand_as(mask)
         for row in range(factor):
             for column in range(factor):
                 mask.scatter_add_(-3, labels[..., None, row::factor, column::factor], share)

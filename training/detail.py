@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import ModelConfig
 from core.detail import COARSE, DETAILED, FALLOFF, MOST, oriented_filters
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -69,6 +71,13 @@ def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
     return grown.eval().requires_grad_(False)
 
 
+@functools.cache
+def filters_on(device: torch.device, directions: int, side: int) -> Tensor:
+    """The filters that energies are measured with, (2 D, side, side)."""
+    return oriented_filters(directions, side).to(device)
+
+
+@functools.cache
 def response(directions: int, side: int) -> Tensor:
     """Energy that each tile of variance 1 gives in each filter, (2 D filters, 2 D tiles)."""
     tiles = oriented_filters(directions, side, FALLOFF).square()
@@ -86,7 +95,7 @@ def energies(image: Tensor, inside: Tensor, directions: int) -> Tensor:
     light = image.mean(1, keepdim=True) + 1
     near = F.pad(light, [_NEAR // 2] * 4, mode="replicate")
     light = light / F.avg_pool2d(near, _NEAR, 1).clamp_min(_DARKEST)
-    filters = oriented_filters(directions, image.shape[-1]).to(image)
+    filters = filters_on(image.device, directions, image.shape[-1])
     found = torch.fft.ifft2(torch.fft.fft2(light) * filters).real  # (B, 2 D, S, S)
     total = _blur(found.square() * inside)
     return total / _blur(inside).clamp_min(1e-3)
@@ -121,6 +130,26 @@ def missing_energies(image: Tensor, smooth: Tensor, mask: Tensor, directions: in
     return F.avg_pool2d(more.clamp_min(0), step), known.to(image)
 
 
+def misfit(amount: Tensor, wanted: Tensor, known: Tensor, config: ModelConfig) -> Tensor:
+    """Whittle's likelihood of missing energies, negative.
+
+    It is least where the energy that is given is the mean of what is wanted.
+
+    Args:
+        amount: of each tile, (B, 2 D, r, r).
+        wanted, known: as from :func:`missing_energies`.
+    """
+    total = given_energies(amount, config) + _FLOOR
+    apart = (total.log() + (wanted.float().clamp_max(_LARGEST) + _FLOOR) / total) * known
+    return apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
+
+
+def given_energies(amount: Tensor, config: ModelConfig) -> Tensor:
+    """Energies that amounts of the tiles give in the filters, both (B, 2 D, r, r)."""
+    gives = response(config.detail_directions, config.detail_side).to(amount.device)
+    return torch.einsum("ft,bthw->bfhw", gives, amount.float().square())
+
+
 class DetailTraining:
     """Teaches a model's detail branches what energies its people's renders have."""
 
@@ -141,7 +170,6 @@ class DetailTraining:
             for name, parameter in model.named_parameters()
             if ".detail_" in name
         ]
-        self.response = response(self.config.detail_directions, self.config.detail_side)
         self.known: dict[int, tuple[Tensor, Tensor]] = {}
 
     def run(self, minutes: float, pictures: int, rate: float, steps: int = 0) -> int:
@@ -180,10 +208,7 @@ class DetailTraining:
         return step
 
     def loss(self, chosen: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Whittle's likelihood of the missing energies, negative; share of them that is given.
-
-        It is least where the energy that is given is the mean of what is wanted.
-        """
+        """What :func:`misfit` says of some views; share of the missing energies that is given."""
         portraits = torch.tensor([self.portrait[view] for view in chosen])
         batch = self.views.of(portraits, chosen, generator)
         codes = codes_of_rows(self.people, self.rows[portraits], batch.visible)
@@ -202,13 +227,11 @@ class DetailTraining:
             for row, energy, known in zip(missing, *found, strict=True):
                 self.known[chosen[row]] = energy.half(), known
         energy, known = (torch.stack(t) for t in zip(*(self.known[v] for v in chosen), strict=True))
-        wanted = energy.float().clamp_max(_LARGEST)
-        amount = posed.features[:, 0, self.config.features :].float()
-        given = torch.einsum("ft,bthw->bfhw", self.response, amount.square())
-        total = given + _FLOOR
-        apart = (total.log() + (wanted + _FLOOR) / total) * known
-        loss = apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
-        return loss, (given * known).sum() / (wanted * known).sum().clamp_min(1e-9)
+        wanted = energy.float()
+        amount = posed.features[:, 0, self.config.features :]
+        given = (given_energies(amount, self.config) * known).sum()
+        share = given / (wanted.clamp_max(_LARGEST) * known).sum().clamp_min(1e-9)
+        return misfit(amount, wanted, known, self.config), share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

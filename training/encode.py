@@ -55,20 +55,36 @@ def encode(model: SSGAN3D, descriptors: Descriptors, presence: Tensor) -> Codes:
 
 
 def encode_and_refit(
-    model: SSGAN3D, descriptors: Descriptors, presence: Tensor, rounds: int = 2
+    model: SSGAN3D,
+    descriptors: Descriptors,
+    presence: Tensor,
+    rounds: int = 2,
+    known: tuple[Tensor, Codes] | None = None,
 ) -> Codes:
     """As :func:`encode`, and in turn fit the parts' linear models to portraits so encoded.
 
     Data that the model has not seen vary in ways that its linear models do not span. Alternating
     least squares turn their axes towards the new data and leave the layers what they have learned.
+
+    Args:
+        known: rows (N,) of portraits whose codes are known already, and those codes; they keep
+            them.
     """
+
+    def found(encoder: Encoder) -> Codes:
+        codes = encoder.encode(descriptors, presence)
+        if known is not None:
+            for target, values in zip(codes, known[1], strict=True):
+                target[known[0]] = values
+        return codes
+
     with torch.no_grad():
         encoder = Encoder(model)
         for _ in range(rounds):
-            codes = encoder.encode(descriptors, presence)
+            codes = found(encoder)
             encoder.refit(codes, descriptors, presence)
             encoder = Encoder(model, encoder.spread(codes, presence))
-        return encoder.encode(descriptors, presence)
+        return found(encoder)
 
 
 class Encoder:

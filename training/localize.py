@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from core.camera import Camera, canonical_camera
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
+from core.device import choose_device
 from core.engine import embedded_weights
 from core.model import SSGAN3D, GeneratorOutput
 from core.volume import RayBatch, camera_tensors, sample_rays
@@ -62,7 +63,9 @@ class Target:
     outside: Tensor
 
 
-def random_rays(config: ModelConfig, count: int, generator: torch.Generator) -> RayBatch:
+def random_rays(
+    config: ModelConfig, count: int, generator: torch.Generator, device: torch.device
+) -> RayBatch:
     """Rays of one random camera within the trained range for each of ``count`` portraits."""
     turn = torch.rand(count, 2, generator=generator) * 2 - 1
     near, far = (math.log(config.frame_side * lens) for lens in LENSES)
@@ -74,6 +77,7 @@ def random_rays(config: ModelConfig, count: int, generator: torch.Generator) -> 
         for (yaw, pitch), away in zip(turn.tolist(), distance.tolist(), strict=True)
     ]
     origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, config.ray_size))
+    origins, directions, centre = (t.to(device) for t in (origins, directions, centre))
     return sample_rays(origins, directions, centre, config)
 
 
@@ -166,6 +170,7 @@ def localize(
     learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
     weights = WEIGHTS | {"outside": outside}
+    device = next(teacher.parameters()).device
     started, step = time.monotonic(), 0
 
     def done() -> float:
@@ -175,7 +180,7 @@ def localize(
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         with torch.no_grad():
             codes, parts = swapped_pairs(teacher, pairs, generator)
-            rays = twice(random_rays(teacher.config, pairs, generator))
+            rays = twice(random_rays(teacher.config, pairs, generator, device))
             arguments = (codes.base, codes.shape, codes.texture, codes.visible, rays)
             target = target_of(teacher(*arguments), parts)
         terms = terms_of(student(*arguments), target)
@@ -210,6 +215,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=OUTSIDE,
         help=f"weight of what changes outside of the part ({OUTSIDE:g})",
     )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (auto)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--seed", type=int, default=0, help="of all random choices (0)")
 
@@ -222,7 +228,7 @@ def run(arguments: argparse.Namespace) -> int:
     teacher, info = load_checkpoint(arguments.weights)
     started = time.monotonic()
     model, steps = localize(
-        teacher,
+        teacher.to(choose_device(arguments.device)),
         minutes=arguments.minutes,
         steps=arguments.steps,
         pairs=arguments.pairs,
@@ -233,6 +239,6 @@ def run(arguments: argparse.Namespace) -> int:
     minutes = round((time.monotonic() - started) / 60, 1)
     once = {"steps": steps, "minutes": minutes, "weight": arguments.outside}
     info["edits made local"] = [*info.get("edits made local", []), once]
-    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    save_checkpoint(arguments.out, model.cpu(), info, half=True, licence=LICENCE)
     print(f"{arguments.out}: {steps} steps")
     return 0

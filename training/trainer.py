@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.device import choose_device
 from core.errors import PortraitError
-from core.model import SSGAN3D
+from core.model import SSGAN3D, PosedFeatures
+from core.people_mixture import PeopleMixture
 from core.volume import camera_tensors, sample_rays
 from training import losses, sheets
 from training.adversarial import (
@@ -36,7 +38,8 @@ from training.adversarial import (
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
 from training.codes import CodeBasis, Codes, FactorIndex, describe
-from training.data import PortraitSet, read_views
+from training.data import PortraitSet, View, read_views
+from training.detail import misfit, missing_energies
 from training.discriminator import Discriminator, read_discriminator
 from training.encode import encode, encode_and_refit
 from training.fit_mapping import fit_mapping
@@ -53,6 +56,7 @@ from training.state import (
 )
 from training.warm_start import (
     WEIGHTS,
+    Batch,
     FittedCodes,
     Views,
     batch_codes,
@@ -74,6 +78,7 @@ class TrainOptions:
     start: str = ""
     start_discriminator: str = ""
     shuffle_blur: bool = False
+    hold_render_net: bool = False
     people: int = 0
     minutes: float = 60.0
     portraits: int = 4
@@ -86,6 +91,8 @@ class TrainOptions:
     random_portraits: int = 6
     adversarial_weight: float = 0.08
     matching_weight: float = 0.3
+    detail_weight: float = 0.05
+    fade: float = 0.0
     ema: float = 0.998
     threads: int = 2
     device: str = "auto"
@@ -124,12 +131,16 @@ class Trainer:
         self.index = FactorIndex.build(firsts)
         self.usual = torch.tensor([view.usual for view in firsts])
         self.identity = torch.tensor([view.identity for view in firsts])
-        codes = self._first_codes()
+        codes = self._first_codes(firsts)
         self.book = self.index.average(*codes).to(self.device)
+        known = known_codes(self.model, self.ancestor, firsts)
+        if known is not None:  # their siblings' are guesses
+            self.index.assign(self.book, *known)
         people = options.people or self._saved_facts().get("config", {}).get("people", 0)
         if people and people != self.config.people:
             self._mix_people(people)
         self.step, self.seconds = 0, 0.0
+        self.progress = 0.0  # of this call's minutes
         self.model.to(self.device)
         # torch's own types do not know this overload
         self.model.render_net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -150,9 +161,8 @@ class Trainer:
             self.augmentation.strength = read_discriminator(file, self.discriminator)
         if self.state_path.exists():
             self._resume()
-        elif options.start:
-            self.settle()
         self.model.mapping.requires_grad_(options.mode == "adversarial")
+        self.model.render_net.requires_grad_(not options.hold_render_net)
 
     def _mix_people(self, people: int) -> None:
         """Let a mixture of the data's people take the mapping network's place."""
@@ -179,7 +189,7 @@ class Trainer:
             model = reconfigured(model, shuffle_blur=options.shuffle_blur)
         return model.train().requires_grad_(True), facts
 
-    def _first_codes(self) -> Codes:
+    def _first_codes(self, firsts: Sequence[View]) -> Codes:
         """Codes of all portraits: in the model that the run starts from, or from a code basis."""
         presence = self.views.presence
         if self.options.start and self._knows_all():
@@ -189,7 +199,8 @@ class Trainer:
         if self.options.start:
             if self.state_path.exists():  # its own codes follow; new people begin in the old model
                 return encode(self.model, descriptors, presence)
-            return encode_and_refit(self.model, descriptors, presence)
+            known = known_codes(self.model, self.ancestor, firsts)
+            return encode_and_refit(self.model, descriptors, presence, known=known)
         path = self.out / "basis.safetensors"
         fresh = not path.exists()
         if fresh:
@@ -279,11 +290,14 @@ class Trainer:
             f"{len(self.data)} pictures of {len(self.data.identities)} portraits, step {self.step}",
             flush=True,
         )
+        if self.options.start and self.step == 0 and self.options.minutes > 0:
+            self.settle()
         stopping = threading.Event()
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, lambda *_: stopping.set())
         while time.monotonic() - started < self.options.minutes * 60 and not stopping.is_set():
             before = time.monotonic()
+            self.progress = (before - started) / (self.options.minutes * 60)
             for name, value in self.train_step().items():
                 sums[name] += value
             steps += 1
@@ -311,17 +325,26 @@ class Trainer:
         terms: dict[str, Tensor] = {}
         weights: dict[str, float] = {}
         fakes: list[Pairs] = []
+        smooth: Pairs | None = None
         if options.mode != "adversarial":
             codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
-            output = render_codes(self.model, codes, batch.rays)
+            with mixed(self.device.type):
+                posed = self.model.posed(
+                    codes.base, codes.shape, codes.texture, codes.visible, batch.rays
+                )
+                output = self.model.finish(posed)
             terms |= reconstruction_losses(output, batch)
             weights |= WEIGHTS
             fakes.append(Pairs.of(output))
+            if self.config.detail_directions:
+                smooth = Pairs(output.smooth.flatten(0, 1).float(), fakes[0].mask)
+                terms["detail"] = self._detail_misfit(posed, smooth.image, batch)
+                weights["detail"] = options.detail_weight
         if options.mode != "fit":
             count = options.random_portraits
             output = random_portraits(self.model, self.views, count, generator)
             fakes.append(Pairs.of(output))
-            terms |= verdict(self.discriminator, fakes, real_pairs(batch))
+            terms |= verdict(self.discriminator, fakes, real_pairs(batch), smooth)
             terms["mask tie"] = mask_tie(output)
             weight = options.adversarial_weight if len(fakes) > 1 else 1.0
             weights |= {"matching": options.matching_weight, "G": weight, "mask tie": MASK_TIE}
@@ -329,9 +352,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
-        warm_up = min(1.0, (self.step + 1) / 50)
+        share = min(1.0, (self.step + 1) / 50) * self._fading()
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * warm_up
+            group["lr"] = rate * share
         self.optimizer.step()
         self._average()
         values = {name: float(value.detach()) for name, value in terms.items()}
@@ -348,6 +371,21 @@ class Trainer:
             )
         self.step += 1
         return values
+
+    def _detail_misfit(self, posed: PosedFeatures, smooth: Tensor, batch: Batch) -> Tensor:
+        """What :func:`~training.detail.misfit` says of a batch."""
+        config = self.config
+        with torch.no_grad():
+            wanted, known = missing_energies(
+                batch.image, smooth, batch.mask, config.detail_directions, config.ray_size
+            )
+        amount = posed.features[:, :, config.features :].flatten(0, 1)
+        return misfit(amount, wanted, known, config)
+
+    def _fading(self) -> float:
+        """What is left of the learning rate: it falls to zero in the last share of the minutes."""
+        fade = self.options.fade
+        return min(1.0, (1 - self.progress) / fade) if fade else 1.0
 
     def _average(self) -> None:
         follow(self.ema, self.model, self.options.ema, self.step)
@@ -455,6 +493,24 @@ class Trainer:
         return rows
 
 
+def known_codes(
+    model: SSGAN3D, facts: dict[str, Any] | None, firsts: Sequence[View]
+) -> tuple[Tensor, Codes] | None:
+    """Which portraits are people that a model mixes, and their codes; None if nobody is.
+
+    Args:
+        facts: of the model's file; "people" are the identities behind the mixture's rows.
+        firsts: one view of each portrait.
+    """
+    rows = {identity: row for row, identity in enumerate((facts or {}).get("people", []))}
+    known = [place for place, view in enumerate(firsts) if view.usual and view.identity in rows]
+    if not known or not isinstance(model.mapping, PeopleMixture):
+        return None
+    mixed = [rows[firsts[place].identity] for place in known]
+    mixture = model.mapping
+    return torch.tensor(known), (mixture.base[mixed], mixture.shape[mixed], mixture.texture[mixed])
+
+
 def load_weights(model: SSGAN3D, weights: dict[str, Tensor]) -> bool:
     """Load weights, and say whether their mapping is of the model's kind; if not, it is left out.
 
@@ -509,6 +565,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --start: a blur after each pixel shuffle",
     )
+    parser.add_argument(
+        "--hold-render-net",
+        action="store_true",
+        help="leave the render net as it is: what it learnt from a discriminator fades where only "
+        "reconstruction teaches it",
+    )
     for name, help_text in {
         "people": "so many training portraits, at most, that random ones are mixed from; 0: as "
         "the run has it so far, or the model that it starts from; else the paper's mapping network",
@@ -523,6 +585,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "random_portraits": "random portraits a step, in the modes that have a discriminator",
         "adversarial_weight": "weight of the discriminator's verdict beside reconstruction",
         "matching_weight": "weight of feature matching",
+        "detail_weight": "weight of the energies of fine structure, where the model has some",
+        "fade": "last share of the minutes in which the generator's learning rates fall to zero",
         "ema": "decay of the generator's moving average a step",
         "threads": "CPU threads",
         "device": "cpu, cuda, mps or auto",

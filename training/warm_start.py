@@ -50,10 +50,12 @@ class Views:
     def __init__(
         self, data: PortraitSet, config: ModelConfig, device: torch.device, samples: int
     ) -> None:
-        self.data, self.config, self.device, self.samples = data, config, device, samples
+        self.data, self.config, self.device, self.samples = data.to(device), config, device, samples
         self.presence = data.presence([group[0] for group in data.identities])  # (P, K)
         cameras = [canonical_camera(view.camera, config) for view in data.views]
-        self.origins, self.directions, self.centre = camera_tensors(cameras, config.ray_size)
+        self.origins, self.directions, self.centre = (
+            rays.to(device) for rays in camera_tensors(cameras, config.ray_size)
+        )
 
     def batch(self, portraits: int, views: int, generator: torch.Generator) -> Batch:
         """Random portraits and views, with replacement where a portrait has fewer views."""
@@ -71,26 +73,26 @@ class Views:
         size, side = self.config.image_size, self.config.ray_size
         mask = self.data.soft_mask(chosen, size // 2)
         grid = (len(rows), len(chosen) // len(rows))
-        origins = self.origins[chosen].unflatten(0, grid).to(self.device)
-        directions = self.directions[chosen].unflatten(0, grid).to(self.device)
-        centre = self.centre[chosen].unflatten(0, grid).to(self.device)
+        origins = self.origins[chosen].unflatten(0, grid)
+        directions = self.directions[chosen].unflatten(0, grid)
+        centre = self.centre[chosen].unflatten(0, grid)
         depth, shown = _average_depth(self.data.depth[chosen], self.data.foreground[chosen], side)
         offsets, spacing = guided_samples(
             depth.flatten(1), shown.flatten(1), self.samples, self.config, generator
         )
-        planar = offsets.unflatten(0, grid).to(self.device) + centre[..., None, None]
-        spacing = spacing.unflatten(0, grid).to(self.device)
+        planar = offsets.unflatten(0, grid) + centre[..., None, None]
+        spacing = spacing.unflatten(0, grid)
         rays = rays_at(origins, directions, planar, spacing, self.config)
         image = self.data.picture(chosen)
         if image.shape[-1] != size:
             image = F.interpolate(image, size=(size, size), mode="area")
         return Batch(
             rows,
-            image.to(self.device),
-            mask.to(self.device),
-            F.avg_pool2d(mask, size // 2 // side).to(self.device),
-            depth.to(self.device),
-            shown.to(self.device),
+            image,
+            mask,
+            F.avg_pool2d(mask, size // 2 // side),
+            depth,
+            shown,
             self.presence[rows].to(self.device),
             rays,
             centre,
@@ -127,7 +129,7 @@ def guided_samples(
     )
     even = torch.full_like(guided, (config.far - config.near) / samples)
     spacing = torch.where(foreground[..., None], guided, even)  # (N, R, samples)
-    jitter = torch.rand(*depth.shape, samples, generator=generator)
+    jitter = torch.rand(*depth.shape, samples, generator=generator).to(depth.device)
     return config.near + spacing.cumsum(-1) - spacing * jitter, spacing
 
 

@@ -18,6 +18,8 @@ from training.__main__ import main
 from training.localize import localize, random_rays, target_of, terms_of, twice
 from training.swaps import edited_pixels, swapped_pairs
 
+CPU = torch.device("cpu")
+
 EYES, SKIN, NOSE = (part_index(name) for name in ("eyes", "skin", "nose"))
 
 
@@ -85,7 +87,7 @@ def test_outside_of_the_part_the_second_picture_should_be_the_first() -> None:
 
 def test_cameras_lie_in_the_trained_range(trained) -> None:
     config = trained.trainer.config
-    rays = random_rays(config, 50, torch.Generator().manual_seed(0))
+    rays = random_rays(config, 50, torch.Generator().manual_seed(0), CPU)
     assert rays.z.shape == (50, 1, config.ray_size**2, config.samples)
     middle = rays.depth.mean((1, 2, 3))  # about the distance of the camera
     assert float(middle.min()) > 2.8
@@ -98,7 +100,7 @@ def outside(model: SSGAN3D) -> float:
     generator = torch.Generator().manual_seed(1000)
     with torch.no_grad():
         codes, parts = swapped_pairs(model, 12, generator)
-        rays = random_rays(model.config, 12, generator)
+        rays = random_rays(model.config, 12, generator, CPU)
         output = model(codes.base, codes.shape, codes.texture, codes.visible, twice(rays))
         return float(terms_of(output, target_of(output, parts))["outside"])
 

@@ -1,3 +1,4 @@
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -5,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.checkpoint import save_checkpoint
 from core.errors import PortraitError
 from core.parts import part_index
+from training.detail import with_detail
 from training.export import averaged_model
 from training.state import read_state
 from training.trainer import Trainer, TrainOptions
@@ -151,3 +154,45 @@ def test_a_run_leaves_a_state_and_a_sheet(balls: Path, tmp_path: Path, options_o
     written = {path.name for path in tmp_path.iterdir()}
     assert {"state.safetensors", "basis.safetensors", "sheets"} <= written
     assert list((tmp_path / "sheets").glob("*.png"))
+
+
+def test_people_of_the_model_that_a_run_starts_from_keep_their_codes(
+    balls: Path, tmp_path: Path, options_of: Options
+) -> None:
+    mixing = Trainer(options_of(balls, tmp_path / "old", mode="hybrid", people=9))
+    mixing.train_step()
+    mixing.save()
+    model, info = averaged_model(tmp_path / "old")
+    file = tmp_path / "model.safetensors"
+    save_checkpoint(file, model, info)
+    old = mixing.portrait_codes()
+    started = Trainer(options_of(balls, tmp_path / "new", mode="hybrid", start=str(file)))
+    known = started.usual & torch.isin(started.identity, torch.tensor(info["people"]))
+    assert known.any()
+    for before, after in zip(old, started.portrait_codes(), strict=True):
+        torch.testing.assert_close(after[known], before[known])
+
+
+def test_rates_fall_to_zero_in_the_last_share_of_the_minutes(
+    balls: Path, tmp_path: Path, options_of: Options
+) -> None:
+    trainer = Trainer(options_of(balls, tmp_path, fade=0.5))
+    trainer.step = 100  # warm
+    rates = []
+    for trainer.progress in (0.0, 0.5, 0.75, 0.99):
+        trainer.train_step()
+        rates.append(trainer.optimizer.param_groups[0]["lr"] / trainer.base_rates[0])
+    assert rates == pytest.approx([1.0, 1.0, 0.5, 0.02])
+
+
+def test_fine_structure_learns_beside_all_else(
+    balls: Path, tmp_path: Path, options_of: Options, trained
+) -> None:
+    file = tmp_path / "model.safetensors"
+    save_checkpoint(file, with_detail(trained.trainer.model, 4), {})
+    trainer = Trainer(options_of(balls, tmp_path / "run", mode="hybrid", start=str(file)))
+    before = [group.detail_head_bias.clone() for group in trainer.model.generators.groups]
+    values = trainer.train_step()
+    assert math.isfinite(values["detail"])
+    after = [group.detail_head_bias for group in trainer.model.generators.groups]
+    assert any(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
