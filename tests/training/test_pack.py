@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.data import read_views
+from training.data import PortraitSet, read_views
 from training.pack import PackError, compact_state, pack, unpack
 from training.state import read_state
 from training.trainer import Trainer, TrainOptions
@@ -52,7 +52,7 @@ def test_a_run_and_its_data_go_on_elsewhere(
 
 def test_families_go_whole_or_stay(balls: Path, tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in balls.rglob("*.*"))
-    counts = pack(tmp_path / "pack", data=[balls], mib=size * 0.9 / 2**20 + 40 * KIB)
+    counts = pack(tmp_path / "pack", data=[balls], mib=size * 0.5 / 2**20 + 40 * KIB)
     assert 0 < counts["portraits"] < 6
     assert counts["portraits"] + counts["left out"] == 6
     assert sum(p.stat().st_size for p in (tmp_path / "pack").iterdir()) < 2**20
@@ -62,6 +62,24 @@ def test_families_go_whole_or_stay(balls: Path, tmp_path: Path) -> None:
     assert (1 in seen) == (6 in seen)  # 6 is a sibling of 1
     with pytest.raises(PackError, match="Not one portrait"):
         pack(tmp_path / "pack", data=[balls], mib=1 * KIB)
+
+
+def test_a_compact_pack_says_nearly_the_same(balls: Path, tmp_path: Path) -> None:
+    whole = pack(tmp_path / "whole", data=[balls])
+    small = pack(tmp_path / "small", data=[balls], compact=True)
+    assert small["pictures"] == whole["pictures"]
+    packed = [
+        sum(path.stat().st_size for path in (tmp_path / name).glob("piece_*"))
+        for name in ("whole", "small")
+    ]
+    assert packed[1] < packed[0]
+    unpack(tmp_path / "small", tmp_path / "there")
+    before = PortraitSet(read_views([balls]))
+    after = PortraitSet(read_views([tmp_path / "there" / "data" / balls.name]))
+    assert torch.equal(after.labels, before.labels)
+    assert torch.equal(after.foreground, before.foreground)
+    torch.testing.assert_close(after.depth, before.depth, atol=0.5 / 400 + 2e-3, rtol=0)
+    assert (after.images.float() - before.images.float()).abs().mean() < 4
 
 
 def test_moments_stay_behind_where_room_is_short() -> None:
