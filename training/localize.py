@@ -15,6 +15,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,13 @@ from core.config import ModelConfig
 from core.device import choose_device
 from core.engine import embedded_weights
 from core.model import SSGAN3D, GeneratorOutput
+from core.parts import PART_NAMES, part_index
 from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses
 from training.averaging import follow
 from training.export import LICENCE
 from training.heap import keep_heap
-from training.swaps import edited_pixels, swapped_pairs
+from training.swaps import SWAPPED, edited_pixels, swapped_pairs
 from training.warm_start import WEIGHTS
 
 OUTSIDE = 4.0
@@ -146,6 +148,7 @@ def localize(
     pairs: int,
     rate: float,
     outside: float = OUTSIDE,
+    swapped: Sequence[int] = SWAPPED,
     seed: int = 0,
 ) -> tuple[SSGAN3D, int]:
     """A copy of the model whose edits change less outside of what is edited.
@@ -157,6 +160,7 @@ def localize(
         pairs: a step.
         rate: learning rate, which falls to zero by a half cosine.
         outside: weight of what differs outside of the part.
+        swapped: parts that pairs differ in.
 
     Returns:
         The average of the weights over the last hundred steps or so, and the number of steps.
@@ -179,7 +183,7 @@ def localize(
     while (progress := done()) < 1:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         with torch.no_grad():
-            codes, parts = swapped_pairs(teacher, pairs, generator)
+            codes, parts = swapped_pairs(teacher, pairs, generator, swapped)
             rays = twice(random_rays(teacher.config, pairs, generator, device))
             arguments = (codes.base, codes.shape, codes.texture, codes.visible, rays)
             target = target_of(teacher(*arguments), parts)
@@ -215,6 +219,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=OUTSIDE,
         help=f"weight of what changes outside of the part ({OUTSIDE:g})",
     )
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=[],
+        choices=[PART_NAMES[part] for part in SWAPPED],
+        help="parts that pairs differ in (all but the skin)",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (auto)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--seed", type=int, default=0, help="of all random choices (0)")
@@ -234,10 +245,13 @@ def run(arguments: argparse.Namespace) -> int:
         pairs=arguments.pairs,
         rate=arguments.rate,
         outside=arguments.outside,
+        swapped=[part_index(name) for name in arguments.parts] or SWAPPED,
         seed=arguments.seed,
     )
     minutes = round((time.monotonic() - started) / 60, 1)
     once = {"steps": steps, "minutes": minutes, "weight": arguments.outside}
+    if arguments.parts:
+        once["parts"] = arguments.parts
     info["edits made local"] = [*info.get("edits made local", []), once]
     save_checkpoint(arguments.out, model.cpu(), info, half=True, licence=LICENCE)
     print(f"{arguments.out}: {steps} steps")

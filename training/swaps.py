@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,22 +13,22 @@ from core.parts import FACE_BASE, PART_COUNT
 from training.adversarial import random_codes
 from training.warm_start import FittedCodes
 
-SWAPPED = [part for part in range(PART_COUNT) if part != FACE_BASE]
+SWAPPED = tuple(part for part in range(PART_COUNT) if part != FACE_BASE)
 """All parts but the skin: whatever sits on a head follows its form."""
 
 
 def swapped_pairs(
-    model: SSGAN3D, count: int, generator: torch.Generator
+    model: SSGAN3D, count: int, generator: torch.Generator, swapped: Sequence[int] = SWAPPED
 ) -> tuple[FittedCodes, Tensor]:
     """Codes of ``count`` random portraits, then of the same with one part of somebody else.
 
-    Both wear the part.
+    Both wear the part, which is any of ``swapped``.
 
     Returns:
         Codes of 2 ``count`` portraits, and the swapped parts (count,).
     """
     codes, donors = (random_codes(model, count, generator) for _ in range(2))
-    parts = torch.tensor(SWAPPED)[torch.randint(len(SWAPPED), (count,), generator=generator)]
+    parts = torch.tensor(swapped)[torch.randint(len(swapped), (count,), generator=generator)]
     chosen = F.one_hot(parts, PART_COUNT).bool().to(codes.visible.device)  # (B, K)
     visible = codes.visible | chosen
     pairs = FittedCodes(

@@ -30,6 +30,8 @@ def test_pairs_differ_in_one_part_that_both_wear(trained) -> None:
         codes, parts = swapped_pairs(trainer.model, 40, torch.Generator().manual_seed(0))
     assert len(codes.base) == 80
     assert set(parts.tolist()) == set(range(PART_COUNT)) - {FACE_BASE}
+    _, chosen = swapped_pairs(trainer.model, 9, torch.Generator(), (EYES, NOSE))
+    assert set(chosen.tolist()) == {EYES, NOSE}
     for first, part in enumerate(parts.tolist()):
         second = first + len(parts)
         assert codes.visible[first, part]
@@ -139,4 +141,6 @@ def test_the_command_writes_a_model_that_says_so(trained, tmp_path: Path, capsys
     assert (info["name"], info["steps"]) == ("portrait16", 7)
     rounds = [(once["steps"], once["weight"]) for once in info["edits made local"]]
     assert rounds == [(2, 4.0), (1, 9.0)]
+    assert main(["localize", *again, "--parts", "eyes"]) == 0
+    assert load_checkpoint(out)[1]["edits made local"][-1]["parts"] == ["eyes"]
     assert main(["localize", "--weights", str(tmp_path / "none"), "--out", str(out)]) == 1
