@@ -236,9 +236,7 @@ class DetailTraining:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training detail``."""
-    parser.add_argument(
-        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
-    )
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
     parser.add_argument(
         "--data", type=Path, required=True, help="data set that shows people of the model"
     )
@@ -267,11 +265,12 @@ def run(arguments: argparse.Namespace) -> int:
     keep_heap()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
-    model, info = load_checkpoint(arguments.weights)
+    weights = arguments.weights or embedded_weights()
+    model, info = load_checkpoint(weights)
     people = info.get("people")
     if not people:
         raise PortraitError(
-            f"{arguments.weights} does not say which portraits it mixes. Train on from it with "
+            f"{weights} does not say which portraits it mixes. Train on from it with "
             "`python -m training train --start`, and export with this version."
         )
     known, rows = known_views(read_views([arguments.data]), people)

@@ -155,7 +155,9 @@ def averaged_model(
     if people:
         info["people"] = people
     if facts.get("ancestor"):
-        info["trained further from"] = facts["ancestor"]
+        # its people are found among these, or nowhere: their numbers say nothing here
+        before = {key: value for key, value in facts["ancestor"].items() if key != "people"}
+        info["trained further from"] = before
     return model, info
 
 

@@ -51,9 +51,7 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training graft``."""
-    parser.add_argument(
-        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
-    )
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
     parser.add_argument("--donor", type=Path, required=True, help="model file to take parts from")
     parser.add_argument("--parts", nargs="+", choices=PART_NAMES, required=True, help="which parts")
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
@@ -61,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training graft``."""
-    model, info = load_checkpoint(arguments.weights)
+    weights = arguments.weights or embedded_weights()
+    model, info = load_checkpoint(weights)
     donor, learnt = load_checkpoint(arguments.donor)
     graft(model, donor, arguments.parts)
     once = {"parts": arguments.parts, "refined": learnt.get("refined", [])}

@@ -205,9 +205,7 @@ def localize(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training localize``."""
-    parser.add_argument(
-        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
-    )
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
     parser.add_argument("--minutes", type=float, default=20.0, help="how long to train (20)")
     parser.add_argument("--steps", type=int, default=0, help="how many steps instead")
@@ -236,7 +234,8 @@ def run(arguments: argparse.Namespace) -> int:
     keep_heap()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
-    teacher, info = load_checkpoint(arguments.weights)
+    weights = arguments.weights or embedded_weights()
+    teacher, info = load_checkpoint(weights)
     started = time.monotonic()
     model, steps = localize(
         teacher.to(choose_device(arguments.device)),

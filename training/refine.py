@@ -324,9 +324,7 @@ HELP = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training refine``; defaults are those of :class:`RefineOptions`."""
-    parser.add_argument(
-        "--weights", type=Path, default=embedded_weights(), help="model file (the embedded one)"
-    )
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
     parser.add_argument(
         "--data", type=Path, required=True, help="data set that shows people of the model"
     )
@@ -359,11 +357,12 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = {name: getattr(arguments, name) for name in HELP}
     options = RefineOptions(**chosen | {"parts": tuple(arguments.parts)})
     device = choose_device(options.device)
-    teacher, info = load_checkpoint(arguments.weights)
+    weights = arguments.weights or embedded_weights()
+    teacher, info = load_checkpoint(weights)
     people = info.get("people")
     if not people:
         raise PortraitError(
-            f"{arguments.weights} does not say which portraits it mixes. Train on from it with "
+            f"{weights} does not say which portraits it mixes. Train on from it with "
             "`python -m training train --start`, and export with this version."
         )
     known, rows = known_views(read_views([arguments.data]), people)
