@@ -1,0 +1,53 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import ModelConfig
+from core.errors import PortraitError
+from core.model import SSGAN3D
+from training.__main__ import main
+from training.blend import blend
+
+
+def model(seed: int, **changes: int) -> SSGAN3D:
+    torch.manual_seed(seed)
+    return SSGAN3D(replace(ModelConfig.tiny(), **changes))
+
+
+def test_weights_lie_between() -> None:
+    first, second = model(1), model(2)
+    mean = blend(first, second, 0.25)
+    name = "render_net.to_picture.weight"
+    wanted = 0.75 * first.state_dict()[name] + 0.25 * second.state_dict()[name]
+    torch.testing.assert_close(mean.state_dict()[name], wanted)
+
+
+def test_people_keep_their_names_and_parts() -> None:
+    first, second = model(1, people=3), model(2, people=3)
+    for one, value in ((first, 1.0), (second, 3.0)):
+        one.mapping.keys.fill_(0.5)
+        one.mapping.presence[:, 2] = 1
+        one.mapping.base.fill_(value)
+    mean = blend(first, second, 0.5)
+    assert torch.equal(mean.mapping.presence, first.mapping.presence)
+    assert (mean.mapping.base == 2).all()
+    second.mapping.keys[1] = 0
+    with pytest.raises(PortraitError, match="whom they mix"):
+        blend(first, second, 0.5)
+    with pytest.raises(PortraitError, match="configuration"):
+        blend(model(1), model(2, features=16), 0.5)
+
+
+def test_the_command_says_what_was_blended(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.safetensors" for name in ("first", "second", "mean")]
+    for seed, file in enumerate(files[:2]):
+        save_checkpoint(file, model(seed), {"name": "tiny", "steps": 10 * seed})
+    arguments = ["--weights", str(files[0]), "--other", str(files[1]), "--out", str(files[2])]
+    assert main(["blend", *arguments, "--share", "0.6"]) == 0
+    _, info = load_checkpoint(files[2])
+    assert info["steps"] == 10
+    assert info["blended"] == {"share": 0.6, "steps of the other": 0}
+    assert main(["blend", *arguments, "--share", "2"]) == 1
