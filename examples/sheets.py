@@ -25,11 +25,11 @@ from core.latents import PortraitLatents
 from core.parts import PART_NAMES, PARTS
 
 YAWS = (-40, -20, 0, 20, 40)
-SEEDS = (0, 8, 46, 58, 65, 75, 80, 97)
+SEEDS = (3, 6, 26, 29, 53, 63, 69, 80)
 OWN, OTHER = 80, 91
 TILE = 192
 EDITED = ("hair", "brows", "eyes", "nose", "mouth", "skin", "clothes", "glasses", "hat")
-PEOPLE = (0, 8, 46, 65, 80, 97)
+PEOPLE = (3, 26, 29, 53, 69, 80)
 LOCAL = ("eyes", "brows", "nose", "mouth", "glasses", "hair")
 GAIN = 4
 ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")
