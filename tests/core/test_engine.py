@@ -212,7 +212,7 @@ def test_background_goes_on_outside_the_frame_without_streaks(seed):
     top = image[:, 0, frame]
     assert (top[:, 1:] - top[:, :-1]).abs().max() < 0.01
     below = image[:, 200:, frame]
-    assert (below[..., 1:] - below[..., :-1]).abs().max() < 0.03
+    assert (below[..., 1:] - below[..., :-1]).abs().max() < 0.04  # as at the frame's border
     # and far away it is one colour: no lines run off to the horizon
     far = engine.render(latents, Camera.orbit(-0.3, side=16.0), size=(size, size)).image[0]
     assert far[:, :64].std((1, 2)).max() < 0.01
