@@ -142,7 +142,6 @@ def verdict(
         if len(fakes) > 1:
             with torch.no_grad():
                 wanted = discriminator.features(real.image, real.mask)
-        if len(fakes) > 1:
             mine = discriminator.features(smooth.image, smooth.mask) if smooth else features[0]
             terms["matching"] = feature_matching(mine, wanted)
     discriminator.requires_grad_(True)

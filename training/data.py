@@ -202,7 +202,7 @@ class PortraitSet:
         labels = self.labels[index].long()
         factor = labels.shape[-1] // size
         mask = torch.zeros(*labels.shape[:-2], PART_COUNT, size, size, device=labels.device)
-        share = torch.full_like(mask[..., :1, :1, :1], 1 / factor**2).expand_as(mask)
+        share = mask.new_tensor(1 / factor**2).expand_as(mask)
         for row in range(factor):
             for column in range(factor):
                 mask.scatter_add_(-3, labels[..., None, row::factor, column::factor], share)

@@ -163,15 +163,12 @@ def _add_set(
     _add_bytes(tar, f"{place}/dataset.json", header)
     table_size, full = 0, False
     for family in _families(folder):
-        files = {
-            f"{kind}/{view.name}.{ending}": (
-                _smaller(folder / kind / f"{view.name}.{ending}", kind, view)
-                if compact
-                else (folder / kind / f"{view.name}.{ending}").read_bytes()
-            )
-            for view in ([] if full else family)
-            for kind, ending in (("images", "jpg"), ("labels", "png"), ("depth", "png"))
-        }
+        files: dict[str, bytes] = {}
+        for view in [] if full else family:
+            for kind, ending in (("images", "jpg"), ("labels", "png"), ("depth", "png")):
+                name = f"{kind}/{view.name}.{ending}"
+                path = folder / name
+                files[name] = _smaller(path, kind, view) if compact else path.read_bytes()
         size = sum(len(content) + _TAR_OVERHEAD for content in files.values())
         lines = sum(len(rows[view.name]) for view in family)
         people = len({view.identity for view in family})

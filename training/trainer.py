@@ -62,6 +62,7 @@ from training.warm_start import (
     batch_codes,
     coarse_losses,
     parameter_groups,
+    pose_codes,
     reconstruction_losses,
     render_codes,
 )
@@ -131,9 +132,9 @@ class Trainer:
         self.index = FactorIndex.build(firsts)
         self.usual = torch.tensor([view.usual for view in firsts])
         self.identity = torch.tensor([view.identity for view in firsts])
-        codes = self._first_codes(firsts)
-        self.book = self.index.average(*codes).to(self.device)
         known = known_codes(self.model, self.ancestor, firsts)
+        codes = self._first_codes(known)
+        self.book = self.index.average(*codes).to(self.device)
         if known is not None:  # their siblings' are guesses
             self.index.assign(self.book, *known)
         people = options.people or self._saved_facts().get("config", {}).get("people", 0)
@@ -189,8 +190,12 @@ class Trainer:
             model = reconfigured(model, shuffle_blur=options.shuffle_blur)
         return model.train().requires_grad_(True), facts
 
-    def _first_codes(self, firsts: Sequence[View]) -> Codes:
-        """Codes of all portraits: in the model that the run starts from, or from a code basis."""
+    def _first_codes(self, known: tuple[Tensor, Codes] | None) -> Codes:
+        """Codes of all portraits: in the model that the run starts from, or from a code basis.
+
+        Args:
+            known: as from :func:`known_codes`.
+        """
         presence = self.views.presence
         if self.options.start and self._knows_all():
             zeros = torch.zeros(*presence.shape, self.config.code_dim)
@@ -199,7 +204,6 @@ class Trainer:
         if self.options.start:
             if self.state_path.exists():  # its own codes follow; new people begin in the old model
                 return encode(self.model, descriptors, presence)
-            known = known_codes(self.model, self.ancestor, firsts)
             return encode_and_refit(self.model, descriptors, presence, known=known)
         path = self.out / "basis.safetensors"
         fresh = not path.exists()
@@ -259,10 +263,7 @@ class Trainer:
             generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
             batch = self.views.batch(options.portraits, options.views, generator)
             codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
-            with mixed(self.device.type):
-                posed = self.model.posed(
-                    codes.base, codes.shape, codes.texture, codes.visible, batch.rays
-                )
+            posed = pose_codes(self.model, codes, batch.rays)
             terms = coarse_losses(posed.features[:, :, :3], posed.mask, posed.depth, batch)
             loss = losses.weighted(terms, WEIGHTS)
             optimizer.zero_grad(set_to_none=True)
@@ -328,10 +329,8 @@ class Trainer:
         smooth: Pairs | None = None
         if options.mode != "adversarial":
             codes = batch_codes(self.book, self.index, batch, options.code_noise, generator)
+            posed = pose_codes(self.model, codes, batch.rays)
             with mixed(self.device.type):
-                posed = self.model.posed(
-                    codes.base, codes.shape, codes.texture, codes.visible, batch.rays
-                )
                 output = self.model.finish(posed)
             terms |= reconstruction_losses(output, batch)
             weights |= WEIGHTS

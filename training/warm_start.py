@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from core.camera import canonical_camera
 from core.config import ModelConfig
-from core.model import SSGAN3D, GeneratorOutput
+from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
 from core.volume import RayBatch, camera_tensors, rays_at
 from training import losses
 from training.codes import CodeBook, FactorIndex
@@ -240,6 +240,12 @@ def render_codes(model: SSGAN3D, codes: FittedCodes, rays: RayBatch) -> Generato
     """Render codes with mixed precision on the device of the rays."""
     with mixed(rays.z.device.type):
         return model(codes.base, codes.shape, codes.texture, codes.visible, rays)
+
+
+def pose_codes(model: SSGAN3D, codes: FittedCodes, rays: RayBatch) -> PosedFeatures:
+    """What the volume renderer makes of codes, likewise."""
+    with mixed(rays.z.device.type):
+        return model.posed(codes.base, codes.shape, codes.texture, codes.visible, rays)
 
 
 def parameter_groups(
