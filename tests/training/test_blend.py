@@ -25,6 +25,14 @@ def test_weights_lie_between() -> None:
     torch.testing.assert_close(mean.state_dict()[name], wanted)
 
 
+def test_the_render_net_may_have_a_share_of_its_own() -> None:
+    first, second = model(1), model(2)
+    mean = blend(first, second, 1.0, 0.0).state_dict()
+    for name, value in mean.items():
+        source = first if name.startswith("render_net.") else second
+        torch.testing.assert_close(value, source.state_dict()[name])
+
+
 def test_people_keep_their_names_and_parts() -> None:
     first, second = model(1, people=3), model(2, people=3)
     for one, value in ((first, 1.0), (second, 3.0)):
@@ -49,5 +57,10 @@ def test_the_command_says_what_was_blended(tmp_path: Path) -> None:
     assert main(["blend", *arguments, "--share", "0.6"]) == 0
     _, info = load_checkpoint(files[2])
     assert info["steps"] == 10
-    assert info["blended"] == {"share": 0.6, "steps of the other": 0}
+    assert info["blended"] == {
+        "share": 0.6,
+        "render net's share": 0.6,
+        "steps of the other": 0,
+    }
     assert main(["blend", *arguments, "--share", "2"]) == 1
+    assert main(["blend", *arguments, "--net-share", "-1"]) == 1
