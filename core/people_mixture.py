@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .config import ModelConfig
 from .mapping import ALWAYS
-from .parts import PART_COUNT, PART_NAMES, PARTS
+from .parts import FACE_BASE, PART_COUNT, PART_NAMES, PARTS
 
-SHARPNESS = 20.0
-"""Softmax inverse temperature of the mix: nearly all of a part comes from one or two people."""
-FACE_SHARPNESS = 10.0
-"""The same for the face, which blends two or three people."""
-TOGETHER = 0.6
-"""Share of a part's choice that the whole portrait decides: hair that goes with the skin."""
+SHARPNESS = 40.0
+"""Softmax inverse temperature of the mix: nearly all of a part comes from one person."""
+FACE_SHARPNESS = 20.0
+"""The same for the face, which blends one to three people."""
+FITTING = 2.0
+"""How much likeness to the face counts beside chance, in standard deviations of both: hair that
+grows on such a head, goes with its skin and stands in its light."""
+ENOUGH = 2.0
+"""Standard deviations of likeness beyond which nobody fits better: one in fifty people, not only
+those whom the face is from."""
 FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
 """Parts of one blend, which w_base follows too: a mouth lies where its face has room for it, and
 skin holds the light and the shadow of a beard around it."""
@@ -30,8 +33,9 @@ class PeopleMixture(nn.Module):
     A Gaussian of the codes, however well fitted, draws what lies between two hair styles as often
     as either. Here each part's codes are a convex mix of few people's, who are chosen by the inner
     products of z with their keys: continuous in z, and no further from portraits than those are
-    from each other. The face is one blend; hair, clothes and the rest take other people (z is read
-    from another place for each), so that a portrait is nobody's.
+    from each other. The face is one blend; hair, clothes and the rest take other people, so that a
+    portrait is nobody's: by chance (z is read from another place for each), but among those whose
+    heads and skins are like the face.
 
     Attributes:
         keys: (S, z_dim), unit vectors, one for each of the S = ``config.people`` people.
@@ -75,19 +79,34 @@ class PeopleMixture(nn.Module):
         everyone = torch.zeros_like(self.presence).masked_fill_(empty[:, None], _HIDDEN).T  # (K, S)
         owners = everyone.masked_fill(~self.presence.bool().T, _HIDDEN)
         face = FACE_SHARPNESS * z @ self.keys.T  # (B, S)
-        others = SHARPNESS * self._choices(z) @ self.keys.T  # (B, K, S)
+        blend = (face + everyone[0]).softmax(-1)
+        chance = self._part_noise(z) @ self.keys.T  # (B, K, S)
+        others = SHARPNESS * (chance + FITTING * self._likeness(blend)[:, None])
         choice = torch.where(self._in_face, face[:, None], others)
         weights = (choice + owners).softmax(-1)
-        base = (face + everyone[0]).softmax(-1) @ self.base
+        base = blend @ self.base
         shape = torch.einsum("bks,skc->bkc", weights, self.shape)
         texture = torch.einsum("bks,skc->bkc", weights, self.texture)
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
         return base, shape, texture, share - 0.5 + ALWAYS * self._always
 
-    def _choices(self, z: Tensor) -> Tensor:
-        """What a part reads of z: N(0, 1) vectors, correlated by ``TOGETHER``, (B, K, z_dim)."""
-        length = z.shape[1]
-        own = torch.stack(
-            [z.roll((part + 1) * length // (PART_COUNT + 1), 1) for part in range(PART_COUNT)], 1
-        )
-        return math.sqrt(TOGETHER) * z[:, None] + math.sqrt(1 - TOGETHER) * own
+    def _part_noise(self, z: Tensor) -> Tensor:
+        """What each part reads of z: its own N(0, 1) vector, (B, K, z_dim)."""
+        step = z.shape[1] / (PART_COUNT + 1)
+        return torch.stack([z.roll(int((part + 1) * step), 1) for part in range(PART_COUNT)], 1)
+
+    def _likeness(self, blend: Tensor) -> Tensor:
+        """How much people's heads and skins are like those of faces that ``blend`` (B, S) mixes.
+
+        The cosine between what sets both apart from the mean, so that nobody fits everyone; (B, S),
+        of mean 0 and standard deviation 1 over the people, at most ``ENOUGH``.
+        """
+        known = self.presence.any(1)  # (S,)
+        traits = []
+        for codes in (self.base, self.shape[:, FACE_BASE], self.texture[:, FACE_BASE]):
+            apart = codes - codes[known].mean(0)
+            traits.append(apart / apart[known].square().sum(1).mean().sqrt().clamp_min(1e-6))
+        people = torch.cat(traits, 1)  # (S, D)
+        cosines = F.normalize(blend @ people, dim=1) @ F.normalize(people, dim=1).T  # (B, S)
+        spread, mean = torch.std_mean(cosines[:, known], 1, correction=0, keepdim=True)
+        return ((cosines - mean) / spread.clamp_min(1e-6)).clamp_max(ENOUGH)
