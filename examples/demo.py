@@ -30,8 +30,8 @@ from tqdm import tqdm
 MODULE = "bl_ext.user_default.ssgan3d_blender"
 SIZE = 256
 FRAMES = 48
-SEED = 91
-HAIR_SEED = 80
+SEED = 65
+HAIR_SEED = 29
 # Part meshes are shown as Cycles sees them from these angles.
 MESH_YAWS = (-60, 0, 60)
 MESH_SAMPLES = 24

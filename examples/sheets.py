@@ -25,11 +25,11 @@ from core.latents import PortraitLatents
 from core.parts import PART_NAMES, PARTS
 
 YAWS = (-40, -20, 0, 20, 40)
-SEEDS = (3, 6, 26, 29, 53, 63, 69, 80)
-OWN, OTHER = 80, 91
+SEEDS = (29, 106, 65, 112, 74, 163, 69, 77)
+OWN, OTHER = 65, 29
 TILE = 192
 EDITED = ("hair", "brows", "eyes", "nose", "mouth", "skin", "clothes", "glasses", "hat")
-PEOPLE = (3, 26, 29, 53, 69, 80)
+PEOPLE = (74, 112, 29, 163, 65, 106)
 LOCAL = ("eyes", "brows", "nose", "mouth", "glasses", "hair")
 GAIN = 4
 ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")

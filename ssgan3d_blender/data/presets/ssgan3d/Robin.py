@@ -1,4 +1,4 @@
 import bpy
 portrait = bpy.context.object.ssgan3d
 
-portrait.recipe = '{"seed":80,"truncation":0.9,"parts":{}}'
+portrait.recipe = '{"seed":29,"truncation":1.0,"parts":{}}'
