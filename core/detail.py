@@ -53,10 +53,11 @@ class SurfaceDetail(nn.Module):
             surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, 3, r, r).
             size: S.
         """
-        amount = F.interpolate(amount, size=(size, size), mode="bilinear")
+        # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
+        amount = F.interpolate(amount.float().contiguous(), size=(size, size), mode="bilinear")
         where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
         position = where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.periods
-        gain = (amount.float() * self._lookup(position)).sum(1, keepdim=True)
+        gain = (amount * self._lookup(position)).sum(1, keepdim=True)
         return gain * self._resolved(position)
 
     def _resolved(self, position: Tensor) -> Tensor:

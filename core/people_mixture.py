@@ -23,8 +23,11 @@ those whom the face is from."""
 FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
 """Parts of one blend, which w_base follows too: a mouth lies where its face has room for it, and
 skin holds the light and the shadow of a beard around it."""
+HAIR, HAT = PART_NAMES.index("hair"), PART_NAMES.index("hat")
 _HIDDEN = -1e4
 """Added to the choice of people who lack a part."""
+_UNLIKE = -1e3
+"""Added for hair of people who differ in whether they wear a hat: it presses hair down."""
 
 
 class PeopleMixture(nn.Module):
@@ -35,7 +38,7 @@ class PeopleMixture(nn.Module):
     products of z with their keys: continuous in z, and no further from portraits than those are
     from each other. The face is one blend; hair, clothes and the rest take other people, so that a
     portrait is nobody's: by chance (z is read from another place for each), but among those whose
-    heads and skins are like the face.
+    heads and skins are like the face. Hair beneath a hat is of people who wear one.
 
     Attributes:
         keys: (S, z_dim), unit vectors, one for each of the S = ``config.people`` people.
@@ -83,6 +86,11 @@ class PeopleMixture(nn.Module):
         chance = self._part_noise(z) @ self.keys.T  # (B, K, S)
         others = SHARPNESS * (chance + FITTING * self._likeness(blend)[:, None])
         choice = torch.where(self._in_face, face[:, None], others)
+        hatted = (
+            (choice[:, HAT] + everyone[HAT]).softmax(-1) @ self.presence[:, HAT]
+        ) > 0.5  # (B,)
+        unlike = hatted[:, None] != self.presence[:, HAT].bool()  # (B, S)
+        choice[:, HAIR] += _UNLIKE * unlike
         weights = (choice + owners).softmax(-1)
         base = blend @ self.base
         shape = torch.einsum("bks,skc->bkc", weights, self.shape)

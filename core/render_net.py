@@ -72,11 +72,13 @@ class RenderNet(nn.Module):
     def picture(self, x: Tensor, features: Tensor) -> Tensor:
         """Smooth picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
         residual = self._shuffle(self.to_picture(x))
-        return enlarge_to(features[:, :3], residual.shape[-1]) + residual
+        # float32 and plane by plane: three channels last in bfloat16 take three times as long
+        coarse = features[:, :3].float().contiguous()
+        return enlarge_to(coarse, residual.shape[-1]) + residual
 
     def mask_logits(self, x: Tensor, mask: Tensor) -> Tensor:
         """Log masks up to a constant at half the picture's size, (B, K, S / 2, S / 2)."""
-        return enlarge_to(log_mask(mask).to(x.dtype), x.shape[-1]) + self.to_mask(x)
+        return enlarge_to(log_mask(mask.float()), x.shape[-1]) + self.to_mask(x)
 
     def _shuffle(self, x: Tensor) -> Tensor:
         """(B, 4 C, h, w) → (B, C, 2 h, 2 w)."""

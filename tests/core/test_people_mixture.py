@@ -14,7 +14,7 @@ from core.parts import BACKGROUND, PART_COUNT, PART_NAMES, part_index
 from core.people_mixture import FACE_PARTS, FACE_SHARPNESS, PeopleMixture
 
 CONFIG = replace(ModelConfig.tiny(), people=4)
-SKIN, HAIR, GLASSES = (part_index(name) for name in ("skin", "hair", "glasses"))
+SKIN, HAIR, GLASSES, HAT = (part_index(name) for name in ("skin", "hair", "glasses", "hat"))
 
 
 def mixture_of(people: int, slots: int = 0, z_dim: int = CONFIG.z_dim) -> PeopleMixture:
@@ -110,6 +110,15 @@ def test_what_a_face_wears_is_of_others_like_it() -> None:
     assert float((owners == face[:, None]).float().mean()) < 0.4  # mostly of other people
     for one, other in combinations(range(len(rest)), 2):  # and not all of one other
         assert float((owners[:, one] == owners[:, other]).float().mean()) < 0.4
+
+
+def test_hair_beneath_a_hat_is_of_people_who_wear_one() -> None:
+    mixture = mixture_of(100, z_dim=128)
+    mixture.presence[:, HAT] = (torch.arange(100) < 30).float()
+    _, shape, _, score = mixture(draws(500, 128))
+    hatted = score[:, HAT] > 0
+    assert 50 < int(hatted.sum()) < 300
+    assert float(shape[hatted, HAIR, 0].max()) <= 30 < 31 <= float(shape[~hatted, HAIR, 0].min())
 
 
 def test_models_of_before_have_the_papers_network() -> None:
