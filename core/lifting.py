@@ -23,11 +23,18 @@ from torch import Tensor
 
 from .config import ModelConfig, Window
 from .generators import PartMap
-from .parts import BACKGROUND, FACE_BASE, PART_COUNT
+from .parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
 
 LIFTED: tuple[int, ...] = tuple(k for k in range(PART_COUNT) if k != BACKGROUND)
 """Indices of the parts that are lifted, in the order of every (K - 1) dimension."""
+HAIR, HAT = LIFTED.index(part_index("hair")), LIFTED.index(part_index("hat"))
 _MIN_REACH = 0.05
+_HAT_DENSITY = 2.0
+"""Of a hat, in 1/unit, from which it presses hair down in full."""
+_HAT_GAP = 0.06
+"""How far below the hat pressed hair lies, in units: about a shell's standard deviation."""
+_RIM = 0.1
+"""Share of the common grid's height over which hair beside a hat ends, from its lowest row up."""
 
 
 @dataclass
@@ -104,6 +111,26 @@ def gather_geometry(
     density = torch.stack([parts[k][1] for k in LIFTED], 1)
     if visible is not None:
         density = density * visible[:, list(LIFTED), None, None].to(density)
+    geometry = Geometry(depth, density)
+    return press_hair(geometry) if bool((density[:, HAT] > 0).any()) else geometry
+
+
+def press_hair(geometry: Geometry) -> Geometry:
+    """Hair beneath the hat that is worn on it: any hat on any hair.
+
+    Where the hat is, hair lies below it. Beside and above it hair would stand out of it at the
+    height of its crown: it ends there, over some rows from the hat's lowest one upwards. What hangs
+    below the hat, or out of it over the forehead, stays.
+    """
+    depth, density = geometry.depth.clone(), geometry.density.clone()
+    hat = (density[:, HAT] / _HAT_DENSITY).clamp(0, 1)  # (B, G, G)
+    pressed = torch.minimum(depth[:, HAIR], depth[:, HAT] - _HAT_GAP)
+    depth[:, HAIR] = torch.lerp(depth[:, HAIR], pressed, hat)
+    worn = hat >= 1
+    between = (worn.cumsum(2) > 0) & (worn.flip(2).cumsum(2).flip(2) > 0)  # hat to both sides
+    rows = worn.any(2).flip(1).cumsum(1).flip(1)  # (B, G), rows of the hat from here downwards
+    ends = (rows / (_RIM * hat.shape[1])).clamp(max=1)[:, :, None] * ~between
+    density[:, HAIR] = density[:, HAIR] * (1 - ends)
     return Geometry(depth, density)
 
 

@@ -7,11 +7,15 @@ import torch
 from core.config import ModelConfig
 from core.generators import PartMap
 from core.lifting import (
+    HAIR,
+    HAT,
     LIFTED,
+    Geometry,
     gather_geometry,
     map_to_model,
     model_to_map,
     part_geometry,
+    press_hair,
     shell,
     to_grid,
     window_coordinates,
@@ -114,3 +118,39 @@ def test_hidden_parts_have_no_density_and_the_face_s_depth_stays():
     assert geometry.density[:, face].max() == 0
     assert geometry.density[:, nose].max() > 0
     assert torch.allclose(geometry.depth[:, nose], torch.tensor(0.4))
+
+
+def test_hair_lies_below_a_hat_ends_beside_it_and_hangs_out_of_it():
+    size = 20
+    geometry = Geometry(
+        torch.zeros(1, len(LIFTED), size, size), torch.zeros(1, len(LIFTED), size, size)
+    )
+    geometry.depth[:, HAIR] = 0.5  # stands out everywhere
+    geometry.density[:, HAIR] = 30.0
+    geometry.depth[:, HAT] = 0.2
+    geometry.density[:, HAT, 4:10, 6:14] = 30.0
+    geometry.density[:, HAT, 8:10, 8:12] = 0.0  # a forehead below the rim
+    pressed = press_hair(geometry)
+    depth, density = pressed.depth[0, HAIR], pressed.density[0, HAIR]
+    assert torch.allclose(depth[4:8, 6:14], torch.tensor(0.14))
+    assert torch.equal(density[4:8, 6:14], torch.full((4, 8), 30.0))
+    assert density[:4].max() == density[4:8, :6].max() == density[4:8, 14:].max() == 0
+    assert density[8, 0] == 0  # two rows up from the hat's lowest, of twenty: ended
+    assert density[9, 0] == 15
+    for row, column in ((8, 9), (9, 10), (10, 0), (15, 9)):  # fringe, and all that hangs below
+        assert (depth[row, column], density[row, column]) == (0.5, 30)
+    assert geometry.depth[0, HAIR].min() == 0.5  # the caller's is left alone
+    low = Geometry(torch.where(geometry.depth > 0.3, 0.0, geometry.depth), geometry.density)
+    assert torch.equal(press_hair(low).depth, low.depth)  # hair that lies below stays
+
+
+def test_hair_is_pressed_only_while_the_hat_is_worn():
+    parts = {
+        k: part_geometry(k, m, CONFIG) for k, m in flat_maps(0.2, 1.5).items() if k != BACKGROUND
+    }
+    visible = torch.ones(1, PART_COUNT, dtype=torch.bool)
+    worn = gather_geometry(parts, visible)
+    visible[:, LIFTED[HAT]] = False
+    bare = gather_geometry(parts, visible)
+    assert worn.depth[:, HAIR].min() < bare.depth[:, HAIR].min() - 0.05
+    assert torch.equal(bare.density[:, HAIR], parts[LIFTED[HAIR]][1])
