@@ -21,6 +21,7 @@ from .device import PRECISIONS, choose_device, choose_precision
 from .errors import PortraitError
 from .latents import PortraitLatents, seed_noise
 from .lifting import Geometry
+from .likeness import face_codes, likeness
 from .memo import Memo
 from .model import SSGAN3D
 from .model_card import embedded_weights as embedded_weights
@@ -121,6 +122,36 @@ class PortraitEngine:
         """
         drawn = self._map(torch.from_numpy(seed_noise(seed, self.config.z_dim))[None])
         return drawn.truncate(self.mean_latents, truncation)
+
+    def most_alike(
+        self,
+        portrait: PortraitLatents,
+        seeds: Sequence[int],
+        count: int,
+        truncation: float = DEFAULT_TRUNCATION,
+    ) -> list[int]:
+        """Those ``count`` seeds whose heads and skins are most like a portrait's, best first.
+
+        Their parts go best with it: they fit its head and stand in its light.
+
+        Args:
+            truncation: of the seeds' portraits.
+
+        Raises:
+            LatentsError: as for :meth:`sample`, or the portrait was made with another model.
+        """
+        portrait.check(self.config)
+        people = [self.sample(seed, truncation) for seed in seeds]
+        own, others = (
+            face_codes(
+                torch.stack([one.base for one in group]),
+                torch.stack([one.shape for one in group]),
+                torch.stack([one.texture for one in group]),
+            )
+            for group in ([portrait], people)
+        )
+        best = likeness(own, others)[0].topk(min(count, len(people))).indices
+        return [seeds[index] for index in best.tolist()]
 
     @torch.inference_mode()
     def _map(self, z: Tensor) -> PortraitLatents:

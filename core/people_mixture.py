@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .config import ModelConfig
+from .likeness import face_codes, likeness
 from .mapping import ALWAYS
-from .parts import FACE_BASE, PART_COUNT, PART_NAMES, PARTS
+from .parts import PART_COUNT, PART_NAMES, PARTS
 
 SHARPNESS = 40.0
 """Softmax inverse temperature of the mix: nearly all of a part comes from one person."""
@@ -104,17 +104,11 @@ class PeopleMixture(nn.Module):
         return torch.stack([z.roll(int((part + 1) * step), 1) for part in range(PART_COUNT)], 1)
 
     def _likeness(self, blend: Tensor) -> Tensor:
-        """How much people's heads and skins are like those of faces that ``blend`` (B, S) mixes.
-
-        The cosine between what sets both apart from the mean, so that nobody fits everyone; (B, S),
-        of mean 0 and standard deviation 1 over the people, at most ``ENOUGH``.
-        """
+        """How much people are like the faces that ``blend`` (B, S) mixes, at most ``ENOUGH``."""
         known = self.presence.any(1)  # (S,)
-        traits = []
-        for codes in (self.base, self.shape[:, FACE_BASE], self.texture[:, FACE_BASE]):
-            apart = codes - codes[known].mean(0)
-            traits.append(apart / apart[known].square().sum(1).mean().sqrt().clamp_min(1e-6))
-        people = torch.cat(traits, 1)  # (S, D)
-        cosines = F.normalize(blend @ people, dim=1) @ F.normalize(people, dim=1).T  # (B, S)
-        spread, mean = torch.std_mean(cosines[:, known], 1, correction=0, keepdim=True)
-        return ((cosines - mean) / spread.clamp_min(1e-6)).clamp_max(ENOUGH)
+        people = face_codes(self.base, self.shape, self.texture)
+        alike = torch.zeros_like(blend)
+        alike[:, known] = likeness(
+            tuple(blend @ codes for codes in people), tuple(codes[known] for codes in people)
+        )
+        return alike.clamp_max(ENOUGH)

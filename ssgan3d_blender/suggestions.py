@@ -1,7 +1,9 @@
 """Suggestions: eight pictures of the active portrait with the chosen part changed, to click.
 
-The pictures are made off the main thread, one at a time, so that the views get the model in
-between. They are kept for one part of one portrait, until others are asked for or a file is opened.
+They come from people whose heads and skins are like the portrait's: any hair can be had by its
+seed, but few go with a face. The pictures are made off the main thread, one at a time, so that the
+views get the model in between. They are kept for one part of one portrait, until others are asked
+for or a file is opened.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COUNT = 8
+CANDIDATES = 64  # people among whom those are looked for who are like the portrait
 COLUMNS = 4
 SIDE = 128  # pixels of a thumbnail
 MARGIN, BUTTON = 68, 20  # of the sidebar around the pictures, and a button's height, in pixels
@@ -70,6 +73,17 @@ def is_stale(strip: Strip, portrait: bpy.types.Object) -> bool:
     return rest_of(snapshot.take(portrait.ssgan3d), strip.part) != strip.rest
 
 
+def like(
+    choice: runtime.ModelChoice, look: dict[str, Any], candidates: list[int]
+) -> tuple[int, ...]:
+    """Those ``COUNT`` candidates whose faces are most like a look's. For a job's thread."""
+    from ..core.recipe import PortraitRecipe
+
+    engine, recipe = runtime.engine(choice), PortraitRecipe.from_dict(look)
+    portrait = recipe.resolve(engine)
+    return tuple(engine.most_alike(portrait, candidates, COUNT, recipe.truncation))
+
+
 def thumbnail(choice: runtime.ModelChoice, look: dict[str, Any], name: str) -> Tensor:
     """A picture of a look, of the head or of all if the part is not there: (SIDE, SIDE, 4), sRGB.
 
@@ -97,13 +111,13 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
     bl_idname = "ssgan3d.suggest"
     bl_label = "Suggest"
     bl_description = (
-        "Show eight pictures of this portrait, each with the chosen part of another person. The "
-        "portrait changes when you take one"
+        "Show eight pictures of this portrait, each with the chosen part of another person whose "
+        "face is like it. The portrait changes when you take one"
     )
 
     random_seed: IntProperty(
         name="Seed",
-        description="Which eight people. -1 draws them",
+        description="Among which people those are looked for. -1 draws them",
         default=properties.OWN_SEED,
         min=properties.OWN_SEED,
         max=properties.MAX_SEED,
@@ -124,25 +138,25 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         dice = random.Random(None if self.random_seed < 0 else self.random_seed)
         look = snapshot.take(portrait.ssgan3d)
         snapshot.check(look)
-        seeds = tuple(dice.sample(range(properties.DRAWN_SEEDS), COUNT))
-        strip = Strip(portraits.Handle.of(portrait), name, seeds, rest_of(look, name))
+        candidates = dice.sample(range(properties.DRAWN_SEEDS), CANDIDATES)
+        handle, rest = portraits.Handle.of(portrait), rest_of(look, name)
         choice = preferences.model_choice()
         counted = iface_("{} of {}")
 
-        def work(job: jobs.Job) -> list[Tensor]:
-            pictures = []
+        def work(job: jobs.Job) -> tuple[Strip, list[Tensor]]:
+            seeds, pictures = like(choice, look, candidates), []
             for number, seed in enumerate(seeds):
                 job.report(number / COUNT, counted.format(number + 1, COUNT))
                 changed = {**look, "parts": {**look["parts"], name: suggested(name, seed)}}
                 pictures.append(thumbnail(choice, changed, name))
-            return pictures
+            return Strip(handle, name, seeds, rest), pictures
 
         if _job is not None:
             _job.cancel()
         _job = jobs.start(
             iface_("Suggesting {}").format(iface_(properties.part_label(name))),
             work,
-            lambda pictures: _show(strip, pictures),
+            lambda made: _show(*made),
         )
         return {"FINISHED"}
 

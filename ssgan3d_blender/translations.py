@@ -44,6 +44,9 @@ GERMAN: dict[str, str] = {
     "Always there, even if the portrait's seed lacks it": (
         "Immer da, auch wenn er im Startwert des Porträts fehlt"
     ),
+    "Among which people those are looked for. -1 draws them": (
+        "Unter welchen Personen sie gesucht werden. -1 würfelt sie"
+    ),
     "An NVIDIA graphics card (or AMD with ROCm)": "Eine Grafikkarte von NVIDIA (oder AMD mit ROCm)",
     "An image with UVs, as sharp as the portrait's pictures whatever the mesh; objects have vertex "
     "colours as well": (
@@ -415,10 +418,10 @@ GERMAN: dict[str, str] = {
         "keine Belichtung, kein Weißabgleich. AgX und Filmic sind für Licht gemacht und lassen ein "
         "fertiges Bild verblassen"
     ),
-    "Show eight pictures of this portrait, each with the chosen part of another person. The "
-    "portrait changes when you take one": (
-        "Acht Bilder dieses Porträts zeigen, jedes mit dem gewählten Teil einer anderen Person. "
-        "Das Porträt ändert sich, wenn eines genommen wird"
+    "Show eight pictures of this portrait, each with the chosen part of another person whose face "
+    "is like it. The portrait changes when you take one": (
+        "Acht Bilder dieses Porträts zeigen, jedes mit dem gewählten Teil einer anderen Person, "
+        "deren Gesicht ihm gleicht. Das Porträt ändert sich, wenn eines genommen wird"
     ),
     "Show or Hide Part": "Teil zeigen oder verstecken",
     "Show the nearest view that the model knows": (
@@ -555,7 +558,6 @@ GERMAN: dict[str, str] = {
     "What to take": "Was genommen wird",
     "Where the wheels (.whl) lie": "Wo die Wheels (.whl) liegen",
     "Whether this part is in the picture": "Ob dieser Teil im Bild ist",
-    "Which eight people. -1 draws them": "Welche acht Personen. -1 würfelt sie",
     "Which parts": "Welche Teile",
     "Which parts change, and to what. -1 draws it": (
         "Welche Teile sich ändern, und wohin. -1 würfelt es"

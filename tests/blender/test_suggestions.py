@@ -46,6 +46,22 @@ def test_thumbnails_show_this_portrait_with_the_part_of_others(
     np.testing.assert_allclose(seen, shown[3], atol=1 / 255)  # what was shown is what one gets
 
 
+def test_suggestions_are_of_people_like_the_portrait(
+    bpy: Any, addon: Addon, portrait: Any, strip: Any
+) -> None:
+    engine = addon("ssgan3d_blender.runtime").engine(
+        addon("ssgan3d_blender.preferences").model_choice()
+    )
+    own = engine.sample(portrait.ssgan3d.seed).base - engine.mean_latents.base
+
+    def likeness(seed: int) -> float:
+        base = (engine.sample(seed).base - engine.mean_latents.base).numpy()
+        return float(base @ own.numpy() / np.linalg.norm(base))
+
+    shown = [likeness(seed) for seed in strip.for_part(portrait, "hair").seeds]
+    assert np.mean(shown) > np.mean([likeness(seed) for seed in range(64)])
+
+
 def test_taking_a_suggestion_can_be_gone_back_from(bpy: Any, portrait: Any, strip: Any) -> None:
     before = portrait.ssgan3d.recipe
     seeds = strip.for_part(portrait, "hair").seeds

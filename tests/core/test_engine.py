@@ -42,6 +42,16 @@ def test_seeds_are_repeatable_and_differ(engine, checkpoint):
     assert not torch.equal(other.image, engine.render(engine.sample(3), camera).image)
 
 
+def test_the_most_alike_of_seeds_are_those_of_like_heads_and_skins(engine):
+    portrait = engine.sample(5)
+    alike = engine.most_alike(portrait.replace("hair", engine.sample(8)), range(30), 4)
+    assert alike[0] == 5 and len(set(alike)) == 4
+    mean, own = engine.mean_latents.base, portrait.base - engine.mean_latents.base
+    near = [float(torch.cosine_similarity(engine.sample(s).base - mean, own, 0)) for s in range(30)]
+    assert sum(near[seed] for seed in alike) / 4 > sum(near) / 30 + 0.2
+    assert len(engine.most_alike(portrait, range(3), 8)) == 3
+
+
 def test_truncation_zero_is_the_mean(engine):
     for seed in (1, 2):
         drawn = engine.sample(seed, 0.0)
