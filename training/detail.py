@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import functools
 import json
-import math
 import time
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
 from training.export import LICENCE
 from training.heap import keep_heap
+from training.rates import half_cosine, set_rate
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Views
 
@@ -191,8 +191,7 @@ class DetailTraining:
             if len(order) < pictures:
                 order += torch.randperm(len(self.portrait), generator=generator).tolist()
             chosen, order = order[:pictures], order[pictures:]
-            for group in optimizer.param_groups:
-                group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress))
+            set_rate(optimizer, rate * half_cosine(progress))
             loss, share = self.loss(chosen, generator)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -35,6 +35,7 @@ from training import losses
 from training.averaging import follow
 from training.export import LICENCE
 from training.heap import keep_heap
+from training.rates import half_cosine, set_rate
 from training.swaps import SWAPPED, edited_pixels, swapped_pairs
 from training.warm_start import WEIGHTS
 
@@ -191,8 +192,7 @@ def localize(
         loss = losses.weighted(terms, weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        for group in optimizer.param_groups:
-            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * progress))
+        set_rate(optimizer, rate * half_cosine(progress))
         optimizer.step()
         follow(average, student, EMA, step)
         if step % REPORT_EVERY == 0:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -55,6 +54,7 @@ from training.export import LICENCE
 from training.graft import LAYERED
 from training.heap import keep_heap
 from training.localize import Target, held_terms, target_of, twice
+from training.rates import half_cosine, set_rate
 from training.swaps import swapped_pairs
 from training.warm_start import (
     RENDER_RATE,
@@ -234,10 +234,10 @@ class Refinement:
         sums: dict[str, float] = defaultdict(float)
 
         while (progress := self._progress()) < 1:
-            fade = 0.5 * (1 + math.cos(math.pi * progress)) * min(1.0, (self.step + 1) / WARM_UP)
+            fade = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * fade
-            self.judge_optimizer.param_groups[0]["lr"] = options.discriminator_rate * fade
+            set_rate(self.judge_optimizer, options.discriminator_rate * fade)
             for name, value in self.train_step().items():
                 sums[name] += value
             now = time.monotonic()
