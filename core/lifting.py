@@ -122,15 +122,15 @@ def press_hair(geometry: Geometry) -> Geometry:
     height of its crown: it ends there, over some rows from the hat's lowest one upwards. What hangs
     below the hat, or out of it over the forehead, stays.
     """
-    depth, density = geometry.depth.clone(), geometry.density.clone()
-    hat = (density[:, HAT] / _HAT_DENSITY).clamp(0, 1)  # (B, G, G)
-    pressed = torch.minimum(depth[:, HAIR], depth[:, HAT] - _HAT_GAP)
-    depth[:, HAIR] = torch.lerp(depth[:, HAIR], pressed, hat)
+    hair, hat_depth = geometry.depth[:, HAIR], geometry.depth[:, HAT]  # (B, G, G)
+    hat = (geometry.density[:, HAT] / _HAT_DENSITY).clamp(0, 1)
     worn = hat >= 1
     between = (worn.cumsum(2) > 0) & (worn.flip(2).cumsum(2).flip(2) > 0)  # hat to both sides
     rows = worn.any(2).flip(1).cumsum(1).flip(1)  # (B, G), rows of the hat from here downwards
     ends = (rows / (_RIM * hat.shape[1])).clamp(max=1)[:, :, None] * ~between
-    density[:, HAIR] = density[:, HAIR] * (1 - ends)
+    depth, density = geometry.depth.clone(), geometry.density.clone()
+    depth[:, HAIR] = hair.lerp(torch.minimum(hair, hat_depth - _HAT_GAP), hat)
+    density[:, HAIR] = geometry.density[:, HAIR] * (1 - ends)
     return Geometry(depth, density)
 
 

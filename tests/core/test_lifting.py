@@ -144,6 +144,15 @@ def test_hair_lies_below_a_hat_ends_beside_it_and_hangs_out_of_it():
     assert torch.equal(press_hair(low).depth, low.depth)  # hair that lies below stays
 
 
+def test_a_hat_that_is_worn_can_be_learnt_from():
+    shape = (1, len(LIFTED), 8, 8)
+    geometry = Geometry(*(torch.ones(shape, requires_grad=True) for _ in range(2)))
+    pressed = press_hair(geometry)
+    (pressed.depth.sum() + pressed.density.sum()).backward()
+    assert geometry.depth.grad.isfinite().all() and geometry.density.grad.isfinite().all()
+    assert (geometry.depth.grad[:, HAT] > 0).all()  # hair moves with the hat above it
+
+
 def test_hair_is_pressed_only_while_the_hat_is_worn():
     parts = {
         k: part_geometry(k, m, CONFIG) for k, m in flat_maps(0.2, 1.5).items() if k != BACKGROUND
