@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .parts import FACE_BASE
 
-FaceCodes = tuple[Tensor, Tensor, Tensor]
-"""What makes a face: w_base (N, base_dim), the skin's shape and texture codes (N, code_dim)."""
 
+def face_codes(base: Tensor, shape: Tensor, texture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What makes the faces of N portraits: w_base, and the skin's shape and texture codes.
 
-def face_codes(base: Tensor, shape: Tensor, texture: Tensor) -> FaceCodes:
-    """Those of whole portraits: (N, base_dim), (N, K, code_dim) twice."""
+    Args:
+        base: (N, base_dim).
+        shape, texture: of all parts, (N, K, code_dim).
+    """
     return base, shape[:, FACE_BASE], texture[:, FACE_BASE]
 
 
-def likeness(faces: FaceCodes, people: FaceCodes) -> Tensor:
-    """How much each of S people is like each of B faces, (B, S).
+def likeness(faces: Sequence[Tensor], people: Sequence[Tensor]) -> Tensor:
+    """How much each of S people is like each of B faces, (B, S); arguments: :func:`face_codes`.
 
     The cosine between what sets both apart from the people's mean, so that nobody is like everyone;
     in standard deviations over the people, from their mean.
