@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -123,6 +124,7 @@ class PortraitEngine:
         drawn = self._map(torch.from_numpy(seed_noise(seed, self.config.z_dim))[None])
         return drawn.truncate(self.mean_latents, truncation)
 
+    @torch.inference_mode()
     def most_alike(
         self,
         portrait: PortraitLatents,
@@ -141,16 +143,14 @@ class PortraitEngine:
             LatentsError: as for :meth:`sample`, or the portrait was made with another model.
         """
         portrait.check(self.config)
-        people = [self.sample(seed, truncation) for seed in seeds]
-        own, others = (
-            face_codes(
-                torch.stack([one.base for one in group]),
-                torch.stack([one.shape for one in group]),
-                torch.stack([one.texture for one in group]),
-            )
-            for group in ([portrait], people)
+        noise = np.stack([seed_noise(seed, self.config.z_dim) for seed in seeds])
+        drawn = face_codes(*self.mapping(torch.from_numpy(noise).to(self.device))[:3])
+        mean, own = (
+            face_codes(one.base[None], one.shape[None], one.texture[None])
+            for one in (self.mean_latents, portrait)
         )
-        best = likeness(own, others)[0].topk(min(count, len(people))).indices
+        others = [m.lerp(codes.cpu(), truncation) for m, codes in zip(mean, drawn, strict=True)]
+        best = likeness(own, others)[0].topk(min(count, len(seeds))).indices
         return [seeds[index] for index in best.tolist()]
 
     @torch.inference_mode()

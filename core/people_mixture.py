@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .config import ModelConfig
 from .likeness import face_codes, likeness
 from .mapping import ALWAYS
-from .parts import PART_COUNT, PART_NAMES, PARTS
+from .parts import PART_COUNT, PART_NAMES, PARTS, part_index
 
 SHARPNESS = 40.0
 """Softmax inverse temperature of the mix: nearly all of a part comes from one person."""
@@ -23,7 +23,7 @@ those whom the face is from."""
 FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
 """Parts of one blend, which w_base follows too: a mouth lies where its face has room for it, and
 skin holds the light and the shadow of a beard around it."""
-HAIR, HAT = PART_NAMES.index("hair"), PART_NAMES.index("hat")
+HAIR, HAT = part_index("hair"), part_index("hat")
 _HIDDEN = -1e4
 """Added to the choice of people who lack a part."""
 _UNLIKE = -1e3

@@ -67,10 +67,10 @@ def test_images_stay_the_portraits_when_it_is_renamed(bpy: Any, portrait: Any) -
     np.testing.assert_array_equal(pixels(bob.image), before)
     count = len(bpy.data.images)
 
-    portrait.ssgan3d.seed = 5
+    portrait.ssgan3d.seed = 12
     activate(bpy, portrait)
     bpy.ops.ssgan3d.render_images(width=16, height=16, view="FRONT")
-    assert bob.image.name == "Bob Image" and np.abs(pixels(bob.image) - before).max() > 0.05
+    assert bob.image.name == "Bob Image" and np.abs(pixels(bob.image) - before).max() > 0.1
     assert len(bpy.data.images) == count == 6
 
 
@@ -90,10 +90,10 @@ def test_images_of_a_duplicate_are_its_own(bpy: Any, portrait: Any, rename: str 
         portrait.name, copy.name = "Zoe", "Portrait"
         bpy.ops.ssgan3d.render_images(width=16, height=16, view="FRONT")
         np.testing.assert_array_equal(pixels(shown.image), before)
-    portrait.ssgan3d.seed = 5
+    portrait.ssgan3d.seed = 12
     activate(bpy, portrait)
     bpy.ops.ssgan3d.render_images(width=16, height=16, view="FRONT")
-    assert np.abs(pixels(shown.image) - before).max() > 0.05
+    assert np.abs(pixels(shown.image) - before).max() > 0.1
     assert len(bpy.data.images) == 6
 
 
@@ -113,7 +113,7 @@ def test_a_users_copy_of_an_image_is_left_alone(bpy: Any, portrait: Any) -> None
     shown = shown_after(bpy, portrait, 1)
     kept = shown.image.copy()
     before = pixels(kept)
-    portrait.ssgan3d.seed = 5
+    portrait.ssgan3d.seed = 12
     bpy.ops.ssgan3d.render_images(width=16, height=16, view="FRONT")
     np.testing.assert_array_equal(pixels(kept), before)
-    assert np.abs(pixels(shown.image) - before).max() > 0.05
+    assert np.abs(pixels(shown.image) - before).max() > 0.1

@@ -202,7 +202,7 @@ def test_outside_the_frame_is_background(engine):
     assert torch.allclose(wide.image[..., 32:96, 32:96], inner, atol=1e-4)
 
 
-@pytest.mark.parametrize("seed", [46, 5, 7, 12, 14])
+@pytest.mark.parametrize("seed", [46, 5, 3, 12, 14])
 def test_background_goes_on_outside_the_frame_without_streaks(seed):
     engine = PortraitEngine.load()  # the embedded model: its backgrounds have something to continue
     latents = engine.sample(seed)
@@ -219,7 +219,7 @@ def test_background_goes_on_outside_the_frame_without_streaks(seed):
         )
         hidden = alpha.select(axis - 1, 64)[frame]
         near = torch.nn.functional.max_pool1d(hidden[None], HALO, 1, HALO // 2)[0]
-        assert (near < 0.1).sum() > 24
+        assert (near < 0.1).sum() > 32
         step, own = (
             (inside - other).abs()[:, near < 0.1].max() for other in (outside, next_inside)
         )
