@@ -11,6 +11,7 @@ pixel.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,20 @@ DETAILED = tuple(PART_NAMES.index(n) for n in ("skin", "nose", "hair", "neck", "
 COARSE = (PART_NAMES.index("hair"),)
 """Those that coarse tiles lie on; on skin they are blotches, on clothes they took up prints."""
 MOST = 0.15
-"""Bound of an amount: what no render has shown, behind a collar say, must not run wild."""
+"""Bound of one tile's amount."""
+LENGTHS = {
+    "skin": (0.0, 0.07),
+    "nose": (0.0, 0.07),
+    "hair": (0.08, 0.16),
+    "neck": (0.0, 0.07),
+    "clothes": (0.0, 0.12),
+    "hat": (0.0, 0.12),
+}
+"""Bounds of the root of the sum of a part's squared amounts, of coarse tiles and of fine ones.
+
+Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
+tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose.
+"""
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
 FALLOFF = 1.2
@@ -79,10 +93,25 @@ class SurfaceDetail(nn.Module):
         return F.grid_sample(wrapped.expand(batch, -1, -1, -1), grid, align_corners=False)
 
 
-def bounded_amount(x: Tensor) -> Tensor:
-    """What a part's head gives, as the amount of a tile: 0 to ``MOST``, x² where it is small."""
+def length_bounds(parts: Sequence[int]) -> Tensor:
+    """``LENGTHS`` of parts, (K, 2); zero where a part has no such tiles."""
+    return torch.tensor([LENGTHS.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
+
+
+def bounded_amounts(x: Tensor, lengths: Tensor) -> Tensor:
+    """What a part's head gives, (…, T), as the amounts of the tiles.
+
+    Each is 0 to ``MOST``, x² where it is small; those of a band are no longer than its length.
+
+    Args:
+        lengths: of the parts' :func:`length_bounds`, to be broadcast to (…, 2).
+    """
     squared = x.square()
-    return squared / (1 + squared / MOST)
+    amounts = (squared / (1 + squared / MOST)).unflatten(-1, (2, -1))  # (…, 2, D)
+    # vector_norm, for its gradient at zero is zero
+    own = torch.linalg.vector_norm(amounts, dim=-1)
+    shrunk = (lengths / own.clamp_min(1e-6)).clamp_max(1)  # (…, 2)
+    return (amounts * shrunk[..., None]).flatten(-2)
 
 
 def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor:

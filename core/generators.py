@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .detail import bounded_amount
+from .detail import bounded_amounts, length_bounds
 from .parts import PART_COUNT
 
 
@@ -95,6 +95,7 @@ class PartGroup(nn.Module):
             self.detail_bias = nn.Parameter(torch.zeros(count, width))
             self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
+            self.register_buffer("detail_lengths", length_bounds(parts), persistent=False)
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1
         self.form_basis = nn.Parameter(torch.zeros(count, rows, 2, cells, cells))
@@ -158,7 +159,9 @@ class PartGroup(nn.Module):
         style = torch.einsum("bkz,kzc->bkc", codes, pick(self.detail_style))
         style = style + pick(self.detail_style_bias)
         x = _modulated(x, pick(self.detail_weight), pick(self.detail_bias), style)
-        return bounded_amount(self._head(x, self.detail_head, self.detail_head_bias, pick))
+        lengths = pick(self.detail_lengths).to(x.dtype).repeat(codes.shape[0], 1)  # (B Kg, 2)
+        amounts = self._head(x, self.detail_head, self.detail_head_bias, pick)
+        return bounded_amounts(amounts, lengths[:, None])
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .detail import DETAILED, bounded_amount
+from .detail import DETAILED, bounded_amounts, length_bounds
 from .generators import PartGroup, PartMap
 
 
@@ -50,6 +50,7 @@ class PartRunner:
             self.detail_style_bias = group.detail_style_bias[row].detach()
             self.detail_head = group.detail_head[row].detach().to(precision)
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
+            self.detail_lengths = length_bounds([part]).to(self.detail_head)
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 
@@ -91,7 +92,8 @@ class PartRunner:
         style = codes @ self.detail_style + self.detail_style_bias
         weight = self._modulated(self.detail_weight, style)
         x = F.leaky_relu(torch.addmm(self.detail_bias, x, weight), 0.2, inplace=True)
-        return bounded_amount(torch.addmm(self.detail_head_bias, x, self.detail_head))
+        amounts = torch.addmm(self.detail_head_bias, x, self.detail_head)
+        return bounded_amounts(amounts, self.detail_lengths)
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

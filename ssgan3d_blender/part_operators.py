@@ -55,9 +55,9 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
     bl_idname = "ssgan3d.randomise"
     bl_label = "Randomise"
     bl_description = (
-        "Another person, or another version of one part with the others as they are. Locked parts "
-        "stay exactly as they are; as long as there are any, no part, such as glasses, comes or "
-        "goes"
+        "Another person, or another version of one part with the others as they are: if the "
+        "person lacks it, as some lack glasses, it is there then. Locked parts stay exactly as "
+        "they are; as long as there are any, the whole portrait's parts neither come nor go"
     )
 
     part: EnumProperty(
@@ -100,6 +100,8 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
                     part.shape_seed = self.random_seed
                 if self.aspect in {"BOTH", "TEXTURE"}:
                     part.texture_seed = self.random_seed
+                if part.visibility == "AUTO" and PARTS[part_index(part.name)].optional:
+                    part.visibility = "SHOW"  # who asks for other glasses wants to see them
             return {"FINISHED"}
         free = unlocked(settings)
         with self.step(portrait):

@@ -243,9 +243,10 @@ def _came_back(*_: object) -> None:
 
 
 def attach() -> None:
-    """Watch for copies that come back."""
+    """Watch for copies that come back, and remove one that disabling has left to a render."""
     for handlers in _returns():
         handlers.append(_came_back)
+    _came_back()
 
 
 def detach() -> None:

@@ -62,6 +62,18 @@ def test_randomise_one_part_leaves_the_others(bpy: Any, portrait: Any) -> None:
     assert state() == before
 
 
+def test_a_part_that_somebody_asks_for_is_there(bpy: Any, portrait: Any) -> None:
+    parts = portrait.ssgan3d.parts
+    for name, before, after in (
+        ("glasses", "AUTO", "SHOW"),
+        ("hat", "HIDE", "HIDE"),
+        ("nose", "AUTO", "AUTO"),
+    ):
+        parts[name].visibility = before
+        bpy.ops.ssgan3d.randomise(part=name)
+        assert parts[name].visibility == after
+
+
 def test_eye_of_a_part_hides_and_shows(bpy: Any, portrait: Any) -> None:
     def states(part: str) -> str:
         bpy.ops.ssgan3d.toggle_part(part=part)

@@ -127,6 +127,19 @@ def test_a_render_that_is_stopped_keeps_the_old_file(
     wait(passes)
 
 
+def test_a_copy_that_disabling_left_to_its_render_goes_when_enabled_again(
+    bpy: Any, addon: Addon, passes: Any
+) -> None:
+    left = bpy.context.scene.copy()
+    left[addon("ssgan3d_blender.render_engine").FILE_KEY] = True
+    passes.detach()
+    assert not bpy.app.timers.is_registered(passes._tidy)
+    passes.attach()
+    assert bpy.app.timers.is_registered(passes._tidy)
+    passes._tidy()
+    assert [scene.name for scene in bpy.data.scenes] == ["Scene"]
+
+
 def test_a_copy_of_the_scene_that_undo_brings_back_goes_again(
     bpy: Any, portrait: Any, passes: Any, said: list[tuple[str, str]], tmp_path: Path
 ) -> None:

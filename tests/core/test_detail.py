@@ -11,10 +11,18 @@ import torch
 from core import reference
 from core.camera import Camera
 from core.config import ModelConfig
-from core.detail import BANDS, DENSITY, DETAILED, SurfaceDetail, oriented_noise
+from core.detail import (
+    BANDS,
+    DENSITY,
+    DETAILED,
+    LENGTHS,
+    SurfaceDetail,
+    bounded_amounts,
+    oriented_noise,
+)
 from core.engine import PortraitEngine
 from core.model import SSGAN3D
-from core.parts import part_index
+from core.parts import PART_NAMES, part_index
 from core.volume import camera_tensors, sample_rays
 
 CONFIG = dataclasses.replace(ModelConfig.tiny(), detail_directions=4, detail_side=64)
@@ -116,9 +124,9 @@ def test_all_paths_draw_the_same_detail(detailed_model: SSGAN3D) -> None:
     plain = detailed_model(*codes, rays)
     slow = reference.render(detailed_model, *codes, rays, levels=None)
     shown = (plain.image - plain.smooth).abs().mean()
-    assert shown > 0.02
+    assert shown > 0.01
     for image in (fast, slow.image[:, 0].clamp(-1, 1)):
-        assert (image - plain.image[:, 0].clamp(-1, 1)).abs().mean() < 0.05 * shown
+        assert (image - plain.image[:, 0].clamp(-1, 1)).abs().mean() < 0.1 * shown
 
 
 def test_only_parts_with_detail_have_any(detailed_model: SSGAN3D) -> None:
@@ -155,3 +163,27 @@ def test_model_files_of_before_have_no_detail() -> None:
     del values["detail_directions"], values["detail_side"]
     assert ModelConfig.from_dict(values) == config
     assert SSGAN3D(config).render_net.detail is None
+
+
+def test_an_amount_is_bounded_alone_and_with_others_of_its_band() -> None:
+    x = torch.tensor([[0.1, 0.0, 3.0, 3.0], [3.0, 3.0, 0.1, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    x.requires_grad_()
+    amounts = bounded_amounts(x, torch.tensor([0.0, 0.05 * 2**0.5]))
+    # coarse tiles must not show; fine ones, alike, share what may: √(2 · 0.05²)
+    torch.testing.assert_close(amounts[0], torch.tensor([0.0, 0.0, 0.05, 0.05]))
+    # 0.1² / (1 + 0.1² / 0.15) = 0.009375: short enough to stay
+    torch.testing.assert_close(amounts[1], torch.tensor([0.0, 0.0, 0.009375, 0.0]))
+    amounts.sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_no_part_of_the_embedded_model_is_rougher_than_its_bounds(precision: str) -> None:
+    engine = PortraitEngine.load(device="cpu", precision=precision)
+    parts = engine.part_stage.compute(engine.sample(33), range(len(engine.config.maps)))
+    for part in DETAILED:
+        amounts = parts[part].map.features[..., engine.config.features :].float()
+        bands = torch.linalg.vector_norm(amounts.unflatten(-1, (2, -1)), dim=-1)
+        for longest, bound in zip(bands.amax((0, 1, 2)), LENGTHS[PART_NAMES[part]], strict=True):
+            assert longest <= bound * 1.01
+        assert longest > 0.01
