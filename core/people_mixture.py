@@ -27,7 +27,7 @@ HAIR, HAT = part_index("hair"), part_index("hat")
 _HIDDEN = -1e4
 """Added to the choice of people who lack a part."""
 _UNLIKE = -1e3
-"""Added for hair of people who differ in whether they wear a hat: it presses hair down."""
+"""Added for hair of people who differ in whether they wear a hat."""
 
 
 class PeopleMixture(nn.Module):
@@ -38,7 +38,7 @@ class PeopleMixture(nn.Module):
     products of z with their keys: continuous in z, and no further from portraits than those are
     from each other. The face is one blend; hair, clothes and the rest take other people, so that a
     portrait is nobody's: by chance (z is read from another place for each), but among those whose
-    heads and skins are like the face. Hair beneath a hat is of people who wear one.
+    heads and skins are like the face. Hair beneath a hat is of whom the hat is from.
 
     Attributes:
         keys: (S, z_dim), unit vectors, one for each of the S = ``config.people`` people.
@@ -89,8 +89,10 @@ class PeopleMixture(nn.Module):
         hatted = (
             (choice[:, HAT] + everyone[HAT]).softmax(-1) @ self.presence[:, HAT]
         ) > 0.5  # (B,)
+        # hair beneath a hat is of whom the hat is from: it comes out where that hat ends
+        hair = torch.where(hatted[:, None], choice[:, HAT], choice[:, HAIR])
         unlike = hatted[:, None] != self.presence[:, HAT].bool()  # (B, S)
-        choice[:, HAIR] += _UNLIKE * unlike
+        choice[:, HAIR] = hair + _UNLIKE * unlike
         weights = (choice + owners).softmax(-1)
         base = blend @ self.base
         shape = torch.einsum("bks,skc->bkc", weights, self.shape)

@@ -98,8 +98,9 @@ def test_what_a_face_wears_is_of_others_like_it() -> None:
     heads = torch.randn(300, CONFIG.base_dim, generator=generator)
     mixture.base[:] = heads
     mixture.shape[:, SKIN] = mixture.texture[:, SKIN] = 0
+    mixture.presence[:, HAT] = 0  # a hat would bring its own hair
     base, shape, texture, _ = mixture(draws(500, 128))
-    rest = [part for part in range(PART_COUNT) if PART_NAMES[part] not in FACE_PARTS]
+    rest = [part for part in range(PART_COUNT) if PART_NAMES[part] not in (*FACE_PARTS, "hat")]
     torch.testing.assert_close(shape[:, rest, 0], texture[:, rest, 0])  # both from one person
     owners = shape[:, rest, 0].round().long() - 1  # (B, parts): who lends each
     apart = heads - heads.mean(0)
@@ -112,12 +113,13 @@ def test_what_a_face_wears_is_of_others_like_it() -> None:
         assert float((owners[:, one] == owners[:, other]).float().mean()) < 0.4
 
 
-def test_hair_beneath_a_hat_is_of_people_who_wear_one() -> None:
+def test_hair_beneath_a_hat_is_of_whom_the_hat_is_from() -> None:
     mixture = mixture_of(100, z_dim=128)
     mixture.presence[:, HAT] = (torch.arange(100) < 30).float()
     _, shape, _, score = mixture(draws(500, 128))
     hatted = score[:, HAT] > 0
     assert 50 < int(hatted.sum()) < 300
+    torch.testing.assert_close(shape[hatted, HAIR], shape[hatted, HAT])
     assert float(shape[hatted, HAIR, 0].max()) <= 30 < 31 <= float(shape[~hatted, HAIR, 0].min())
 
 
