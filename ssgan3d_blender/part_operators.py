@@ -17,7 +17,7 @@ from bpy.props import EnumProperty, IntProperty
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS, part_index
-from . import animation, history, portraits, properties, snapshot
+from . import animation, history, like_people, portraits, properties, snapshot
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
@@ -55,9 +55,9 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
     bl_idname = "ssgan3d.randomise"
     bl_label = "Randomise"
     bl_description = (
-        "Another person, or another version of one part with the others as they are: if the "
-        "person lacks it, as some lack glasses, it is there then. Locked parts stay exactly as "
-        "they are; as long as there are any, the whole portrait's parts neither come nor go"
+        "Another person, or another version of one part with the others as they are, which is there "
+        "then if the person lacks it. Locked parts stay exactly as they are; as long as there are "
+        "any, no other part, such as glasses, comes or goes"
     )
 
     part: EnumProperty(
@@ -87,14 +87,14 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
         portrait = portraits.active(context)
         settings = portrait.ssgan3d
         properties.fill_parts(settings)
-        if self.random_seed < 0:
-            self.random_seed = random.randrange(properties.DRAWN_SEEDS)
         if self.part != "ALL":
             part = settings.parts[self.part]
             if part.lock:
                 raise PortraitError(
                     "{0} is locked: open its lock first.", properties.part_label(part.name)
                 )
+            if self.random_seed < 0:
+                self.random_seed = like_people.draw(settings)
             with self.step(portrait):
                 if self.aspect in {"BOTH", "SHAPE"}:
                     part.shape_seed = self.random_seed
@@ -104,6 +104,8 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
                     part.visibility = "SHOW"  # who asks for other glasses wants to see them
             return {"FINISHED"}
         free = unlocked(settings)
+        if self.random_seed < 0:
+            self.random_seed = random.randrange(properties.DRAWN_SEEDS)
         with self.step(portrait):
             whole = len(free) == len(settings.parts)
             seed = properties.OWN_SEED if whole else self.random_seed

@@ -1,9 +1,8 @@
 """Suggestions: eight pictures of the active portrait with the chosen part changed, to click.
 
-They come from people whose heads and skins are like the portrait's: any hair can be had by its
-seed, but few go with a face. The pictures are made off the main thread, one at a time, so that the
-views get the model in between. They are kept for one part of one portrait, until others are asked
-for or a file is opened.
+They come from people whose heads and skins are like the portrait's. The pictures are made off the
+main thread, one at a time, so that the views get the model in between. They are kept for one part
+of one portrait, until others are asked for or a file is opened.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import IntProperty
 
 from ..core.parts import PARTS, part_index
-from . import jobs, portraits, preferences, properties, runtime, snapshot, transplant
+from . import jobs, like_people, portraits, preferences, properties, runtime, snapshot, transplant
 from .messages import cancels_on_error
 from .panel import PortraitPanel
 from .part_operators import EditOperator
@@ -71,17 +70,6 @@ def for_part(portrait: bpy.types.Object, name: str) -> Strip | None:
 def is_stale(strip: Strip, portrait: bpy.types.Object) -> bool:
     """Whether the portrait's other parts have changed since."""
     return rest_of(snapshot.take(portrait.ssgan3d), strip.part) != strip.rest
-
-
-def like(
-    choice: runtime.ModelChoice, look: dict[str, Any], candidates: list[int]
-) -> tuple[int, ...]:
-    """Those ``COUNT`` candidates whose faces are most like a look's. For a job's thread."""
-    from ..core.recipe import PortraitRecipe
-
-    engine, recipe = runtime.engine(choice), PortraitRecipe.from_dict(look)
-    portrait = recipe.resolve(engine)
-    return tuple(engine.most_alike(portrait, candidates, COUNT, recipe.truncation))
 
 
 def thumbnail(choice: runtime.ModelChoice, look: dict[str, Any], name: str) -> Tensor:
@@ -144,7 +132,7 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         counted = iface_("{} of {}")
 
         def work(job: jobs.Job) -> tuple[Strip, list[Tensor]]:
-            seeds, pictures = like(choice, look, candidates), []
+            seeds, pictures = like_people.of(choice, look, candidates, COUNT), []
             for number, seed in enumerate(seeds):
                 job.report(number / COUNT, counted.format(number + 1, COUNT))
                 changed = {**look, "parts": {**look["parts"], name: suggested(name, seed)}}

@@ -54,12 +54,12 @@ GERMAN: dict[str, str] = {
         "Objekte haben auch Vertexfarben"
     ),
     "An object for each part": "Ein Objekt für jeden Teil",
-    "Another person, or another version of one part with the others as they are: if the person "
-    "lacks it, as some lack glasses, it is there then. Locked parts stay exactly as they are; as "
-    "long as there are any, the whole portrait's parts neither come nor go": (
-        "Eine andere Person, oder ein Teil anders und die übrigen, wie sie sind: Fehlt er der "
-        "Person, wie manchen eine Brille, ist er dann da. Gesperrte Teile bleiben genau so; "
-        "solange es welche gibt, kommt und geht beim ganzen Porträt kein Teil"
+    "Another person, or another version of one part with the others as they are, which is there "
+    "then if the person lacks it. Locked parts stay exactly as they are; as long as there are any, "
+    "no other part, such as glasses, comes or goes": (
+        "Eine andere Person, oder ein Teil anders und die übrigen, wie sie sind; fehlt er der "
+        "Person, ist er dann da. Gesperrte Teile bleiben genau so; solange es welche gibt, kommt "
+        "und geht kein anderer Teil, etwa eine Brille"
     ),
     "Another person, parts and all": "Eine andere Person mit allen Teilen",
     "Apply Portrait Preset": "Porträtvorlage anwenden",
