@@ -55,9 +55,9 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
     bl_idname = "ssgan3d.randomise"
     bl_label = "Randomise"
     bl_description = (
-        "Another person, or another version of one part with the others as they are, which is there "
-        "then if the person lacks it. Locked parts stay exactly as they are; as long as there are "
-        "any, no other part, such as glasses, comes or goes"
+        "Another person, or another version of one part with the others as they are, which is "
+        "there then if the person lacks it. Locked parts stay exactly as they are; as long as "
+        "there are any, no other part, such as glasses, comes or goes"
     )
 
     part: EnumProperty(
