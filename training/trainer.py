@@ -250,13 +250,17 @@ class Trainer:
         """Fit codes and part generators to the coarse pictures, masks and depths alone.
 
         Without render net and discriminator a step costs a few times less, and both need not learn
-        from portraits that are still far from their renders.
+        from portraits that are still far from their renders. Only the codes settle where the render
+        net is held: it reads features that coarse pictures do not hold in place.
         """
         options = self.options
-        generators = self.model.generators.parameters()
-        rates = [{"params": list(generators), "lr": options.rate * SETTLE_RATE}]
+        rates: list[dict[str, Any]] = []
         rates.append({"params": list(self.book.parameters()), "lr": options.code_rate * 5})
+        if not options.hold_render_net:
+            generators = self.model.generators.parameters()
+            rates.append({"params": list(generators), "lr": options.rate * SETTLE_RATE})
         optimizer = torch.optim.Adam(rates, betas=(0.9, 0.99))
+        learned = [parameter for group in rates for parameter in group["params"]]
         steps = max(1, round(SETTLE_LOOKS * len(self.data.identities) / options.portraits))
         started = time.monotonic()
         for step in range(steps):
@@ -267,7 +271,7 @@ class Trainer:
             terms = coarse_losses(posed.features[:, :, :3], posed.mask, posed.depth, batch)
             loss = losses.weighted(terms, WEIGHTS)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward(inputs=learned)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
             optimizer.step()
             if step % 20 == 0:

@@ -140,3 +140,18 @@ def test_a_run_goes_on_from_a_model_and_its_discriminator(
 
     metadata, _ = read_header(out)
     assert '"trained further from": {"name": "balls"' in metadata["info"]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_beside_a_render_net_that_is_held_only_codes_settle(
+    balls: Path, tmp_path: Path, options_of, held: bool
+) -> None:
+    trainer = Trainer(options_of(balls, tmp_path / "run", hold_render_net=held))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    codes = trainer.book.base.detach().clone()
+    trainer.settle()
+    assert not torch.equal(trainer.book.base, codes)
+    after = trainer.model.state_dict()
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert bool(moved) != held
+    assert not any(name.startswith("render_net.") for name in moved)
