@@ -202,7 +202,8 @@ class Trainer:
             return torch.zeros(len(presence), self.config.base_dim), zeros, zeros
         descriptors = describe(self.data, self.data.identities, self.config)
         if self.options.start:
-            if self.state_path.exists():  # its own codes follow; new people begin in the old model
+            # its own codes follow: new people begin in the old model; or the model is to stay
+            if self.state_path.exists() or self.options.hold_render_net:
                 return encode(self.model, descriptors, presence)
             return encode_and_refit(self.model, descriptors, presence, known=known)
         path = self.out / "basis.safetensors"

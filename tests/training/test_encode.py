@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.lifting import LIFTED
 from core.model import SSGAN3D
@@ -155,3 +156,23 @@ def test_beside_a_render_net_that_is_held_only_codes_settle(
     moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert bool(moved) != held
     assert not any(name.startswith("render_net.") for name in moved)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_codes_for_a_held_render_net_are_found_in_the_model_as_it_is(
+    balls: Path, tmp_path: Path, trained, options_of, held: bool
+) -> None:
+    from training.__main__ import main
+
+    file = tmp_path / "model.safetensors"
+    assert main(["export", "--run", str(trained.trainer.out), "--out", str(file)]) == 0
+    model, _ = load_checkpoint(file)
+    trainer = Trainer(options_of(balls, tmp_path / "run", start=str(file), hold_render_net=held))
+    assert trainer.book.base.abs().max() > 0
+    changed = [
+        name
+        for name, value in trainer.model.generators.state_dict().items()
+        if not torch.equal(value, model.generators.state_dict()[name])
+    ]
+    assert bool(changed) != held
+    assert all(name.endswith("_basis") for name in changed)
