@@ -186,8 +186,8 @@ class Trainer:
         if not options.start:
             return SSGAN3D(getattr(ModelConfig, options.preset)()), None
         model, facts = load_checkpoint(Path(options.start))
-        if options.shuffle_blur != model.config.shuffle_blur:
-            model = reconfigured(model, shuffle_blur=options.shuffle_blur)
+        if options.shuffle_blur and not model.config.shuffle_blur:
+            model = reconfigured(model, shuffle_blur=True)
         return model.train().requires_grad_(True), facts
 
     def _first_codes(self, known: tuple[Tensor, Codes] | None) -> Codes:

@@ -141,6 +141,8 @@ def test_a_run_goes_on_from_a_model_and_its_discriminator(
 
     metadata, _ = read_header(out)
     assert '"trained further from": {"name": "balls"' in metadata["info"]
+    onwards = Trainer(options_of(balls, tmp_path / "onwards", start=str(out)))
+    assert onwards.config.shuffle_blur  # the model has it, whoever asks
 
 
 @pytest.mark.parametrize("held", [False, True])
