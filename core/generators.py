@@ -96,6 +96,7 @@ class PartGroup(nn.Module):
             self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
             self.register_buffer("detail_lengths", length_bounds(parts), persistent=False)
+            self.detail_lengths: Tensor  # (Kg, 2)
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1
         self.form_basis = nn.Parameter(torch.zeros(count, rows, 2, cells, cells))

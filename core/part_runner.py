@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .detail import DETAILED, bounded_amounts, length_bounds
+from .detail import DETAILED, bounded_amounts
 from .generators import PartGroup, PartMap
 
 
@@ -50,7 +50,7 @@ class PartRunner:
             self.detail_style_bias = group.detail_style_bias[row].detach()
             self.detail_head = group.detail_head[row].detach().to(precision)
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
-            self.detail_lengths = length_bounds([part]).to(self.detail_head)
+            self.detail_lengths = group.detail_lengths[row].to(precision)
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 

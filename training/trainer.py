@@ -255,8 +255,9 @@ class Trainer:
         net is held: it reads features that coarse pictures do not hold in place.
         """
         options = self.options
-        rates: list[dict[str, Any]] = []
-        rates.append({"params": list(self.book.parameters()), "lr": options.code_rate * 5})
+        rates: list[dict[str, Any]] = [
+            {"params": list(self.book.parameters()), "lr": options.code_rate * 5}
+        ]
         if not options.hold_render_net:
             generators = self.model.generators.parameters()
             rates.append({"params": list(generators), "lr": options.rate * SETTLE_RATE})

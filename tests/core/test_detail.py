@@ -106,6 +106,7 @@ def detailed_model() -> SSGAN3D:
         model = SSGAN3D(CONFIG)
         for group in model.generators.groups:
             torch.nn.init.normal_(group.detail_head, std=0.05)
+            group.detail_lengths.fill_(0.1)  # for all: most are shortened, much is seen
             for row, part in enumerate(group.parts):
                 group.geometry_bias.data[row, 1] = 1.0
                 if part in DETAILED:
@@ -124,9 +125,9 @@ def test_all_paths_draw_the_same_detail(detailed_model: SSGAN3D) -> None:
     plain = detailed_model(*codes, rays)
     slow = reference.render(detailed_model, *codes, rays, levels=None)
     shown = (plain.image - plain.smooth).abs().mean()
-    assert shown > 0.01
+    assert shown > 0.02
     for image in (fast, slow.image[:, 0].clamp(-1, 1)):
-        assert (image - plain.image[:, 0].clamp(-1, 1)).abs().mean() < 0.1 * shown
+        assert (image - plain.image[:, 0].clamp(-1, 1)).abs().mean() < 0.05 * shown
 
 
 def test_only_parts_with_detail_have_any(detailed_model: SSGAN3D) -> None:
