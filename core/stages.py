@@ -16,11 +16,12 @@ from torch import Tensor
 
 from .camera import Camera
 from .config import ModelConfig
+from .fine_color import fine_color
 from .generators import PartGroup, PartMap
 from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo
-from .model import SSGAN3D
+from .model import SSGAN3D, textures_of
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PART_COUNT
 from .picture import View
@@ -232,7 +233,11 @@ class ViewStage:
             logits = log_mask(mask)
         else:
             surface = weights.surface()[0].unflatten(-1, (side, side))
-            image, logits = self.net(features, mask, surface)
+            fine = None
+            if textures := textures_of({k: p.map for k, p in parts.items()}):
+                places = weights.places().unflatten(-1, (side, side))
+                fine = fine_color(textures, places, self.config)[0]
+            image, logits = self.net(features, mask, surface, fine)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.camera import canonical_camera
+from core.config import ModelConfig
 from core.model import SSGAN3D, GeneratorOutput
-from core.parts import PART_COUNT
-from core.volume import RayBatch, camera_tensors, sample_rays
+from core.parts import BACKGROUND, PART_COUNT
+from core.volume import RayBatch, sample_rays
 from training import losses
 from training.augment import AdaptiveAugmentation
 from training.discriminator import Discriminator
@@ -25,6 +25,10 @@ MASK_TIE = 10.0
 """Weight of the regulariser that ties the final mask to the geometry's."""
 RANDOM_SAMPLES = 20
 """Samples a ray for random portraits, where no rendered depth guides them."""
+EMPTY = 0.02
+"""Rays with less background are the portrait's own."""
+BORDER = 2
+"""Rays beside the background whose pictures need not move with the head."""
 MIXING = 0.5
 """Share of portraits whose parts come from two random vectors."""
 
@@ -71,25 +75,88 @@ def random_codes(model: SSGAN3D, count: int, generator: torch.Generator) -> Fitt
     )
 
 
-def data_rays(views: Views, count: int, generator: torch.Generator) -> RayBatch:
-    """Rays of ``count`` poses drawn from the data's, one view each."""
-    rows = torch.randint(len(views.data), (count,), generator=generator).tolist()
+def data_rays(
+    views: Views, count: int, generator: torch.Generator, shift: tuple[int, int] | None = None
+) -> RayBatch:
+    """Rays of ``count`` poses drawn from the data's, one view each.
+
+    Args:
+        shift: pixels (right, down) by which the picture of a second view of each is moved.
+    """
+    rows = torch.randint(len(views.data), (count,), generator=generator)
     config, side = views.config, views.config.ray_size
-    cameras = [canonical_camera(views.data.views[row].camera, config) for row in rows]
-    origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, side))
-    jitter = torch.rand(count, 1, side * side, 1, generator=generator) - 0.5
-    origins, directions, centre, jitter = (
-        tensor.to(views.device) for tensor in (origins, directions, centre, jitter)
+    origins, directions, centre = (
+        tensor[rows.to(tensor.device), None]
+        for tensor in (views.origins, views.directions, views.centre)
     )
+    jitter = torch.rand(count, 1, side * side, 1, generator=generator) - 0.5
+    if shift is not None:
+        directions = torch.cat([directions, shifted(directions, shift, config)], 1)
+        origins, jitter = origins.expand_as(directions), jitter.repeat(1, 2, 1, 1)
+        centre = centre.repeat(1, 2)
+    jitter = jitter.to(views.device)
     return sample_rays(origins, directions, centre, config, samples=RANDOM_SAMPLES, jitter=jitter)
 
 
+def shifted(directions: Tensor, shift: tuple[int, int], config: ModelConfig) -> Tensor:
+    """Ray directions (B, V, R, 3) of the same cameras with their pictures moved by some pixels.
+
+    Planar unit directions are linear in the place on the picture.
+
+    Args:
+        shift: pixels to the right and downwards.
+    """
+    grid = directions.unflatten(2, (config.ray_size, config.ray_size))
+    right = grid[:, :, :1, 1:2] - grid[:, :, :1, :1]  # from a ray to the next
+    down = grid[:, :, 1:2, :1] - grid[:, :, :1, :1]
+    cells = [pixels * config.ray_size / config.image_size for pixels in shift]
+    return (grid - right * cells[0] - down * cells[1]).flatten(2, 3)
+
+
 def random_portraits(
-    model: SSGAN3D, views: Views, count: int, generator: torch.Generator
+    model: SSGAN3D,
+    views: Views,
+    count: int,
+    generator: torch.Generator,
+    shift: tuple[int, int] | None = None,
 ) -> GeneratorOutput:
-    """Random portraits, each from one of the data's poses."""
-    rays = data_rays(views, count, generator)
+    """Random portraits, each from one of the data's poses.
+
+    Args:
+        shift: of a second view, as in :func:`data_rays`.
+    """
+    rays = data_rays(views, count, generator, shift)
     return render_codes(model, random_codes(model, count, generator), rays)
+
+
+def view_of(output: GeneratorOutput, number: int) -> GeneratorOutput:
+    """One view of each portrait."""
+    parts = {f.name: getattr(output, f.name)[:, number : number + 1] for f in fields(output)}
+    return GeneratorOutput(**parts)
+
+
+def shift_error(output: GeneratorOutput, shift: tuple[int, int]) -> Tensor:
+    """Mean absolute difference of a picture and one moved by some pixels, moved back; a scalar.
+
+    A picture of a head must move as a whole when the camera's frame does. What the render net draws
+    in the grid of its rays (nets of hair) stands still instead, whatever a discriminator thinks of
+    it (translation equivariance: Karras et al. 2021). The background, which is fixed to the
+    picture, and what lies beside it do not count.
+
+    Args:
+        output: two views of each portrait, the second moved by ``shift``.
+        shift: pixels to the right and downwards, at least 0.
+    """
+    right, down = shift
+    image = output.image.float()
+    height, width = image.shape[-2:]
+    first = image[:, 0, :, : height - down, : width - right]
+    second = image[:, 1, :, down:, right:]
+    solid = (output.coarse_mask[:, 0, BACKGROUND, None] < EMPTY).float()  # (B, 1, r, r)
+    inner = -F.max_pool2d(-solid, 2 * BORDER + 1, 1, BORDER)
+    weight = F.interpolate(inner, size=(height, width))[..., : height - down, : width - right]
+    error = (first - second).abs().mean(1, keepdim=True)
+    return (error * weight).sum() / weight.sum().clamp_min(1)
 
 
 def mask_tie(output: GeneratorOutput) -> Tensor:
@@ -145,8 +212,16 @@ def verdict(
             mine = discriminator.features(smooth.image, smooth.mask) if smooth else features[0]
             terms["matching"] = feature_matching(mine, wanted)
     discriminator.requires_grad_(True)
-    terms["G"] = torch.stack([losses.generator_loss(s.float()) for s in scores]).mean()
+    verdicts = [
+        losses.generator_loss(score.float(), _place_weights(fake.mask, score))
+        for fake, score in zip(fakes, scores, strict=True)
+    ]
+    terms["G"] = torch.stack(verdicts).mean()
     return terms
+
+
+def _place_weights(mask: Tensor, scores: Tensor) -> Tensor:
+    return losses.place_weights(mask.detach(), scores.shape[-1])
 
 
 def discriminator_step(
@@ -165,7 +240,12 @@ def discriminator_step(
     with mixed(device):
         real_scores = discriminator(*changed_real)
         fake_scores = discriminator(*changed_fake)
-    loss = losses.discriminator_loss(real_scores.float(), fake_scores.float())
+    loss = losses.discriminator_loss(
+        real_scores.float(),
+        fake_scores.float(),
+        _place_weights(changed_real[1], real_scores),
+        _place_weights(changed_fake[1], fake_scores),
+    )
     terms = {"D": float(loss.detach())}
     if step % R1_EVERY == 0:
         some = slice(0, max(1, len(real.image) // 3))

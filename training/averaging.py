@@ -14,5 +14,5 @@ def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> Non
         decay: share that stays; less at first, so that the first weights are forgotten.
     """
     decay = min(decay, (1 + step) / (10 + step))
-    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
+    means, values = list(average.parameters()), list(model.parameters())
+    torch._foreach_lerp_(means, values, 1 - decay)  # one by one, a GPU waits for Python

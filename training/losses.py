@@ -13,6 +13,8 @@ from core.parts import PART_COUNT, PART_NAMES
 SMALL_PARTS = ("brows", "eyes", "nose", "mouth", "ears", "glasses", "earrings")
 SMALL_PART_WEIGHT = 3.0
 """Small parts cover few pixels and carry most of a face: their cross entropy counts more."""
+SMALL_PLACE_WEIGHT = 6.0
+"""What a discriminator says where all is small parts, beside 1 where there are none."""
 
 
 def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -78,14 +80,29 @@ def depth_l1(prediction: Tensor, target: Tensor, foreground: Tensor) -> Tensor:
     return ((prediction - target).abs() * weight).sum() / weight.sum().clamp_min(1)
 
 
-def generator_loss(scores: Tensor) -> Tensor:
-    """Non-saturating loss of the generator."""
-    return F.softplus(-scores).mean()
+def place_weights(mask: Tensor, side: int) -> Tensor:
+    """How much a discriminator's score of each place counts, (N, side, side), 1 in the mean.
+
+    Eyes and mouth are looked at first, and are a fiftieth of the places.
+
+    Args:
+        mask: soft labels, (N, K, h, w) with h a multiple of ``side``.
+    """
+    small = mask[:, [PART_NAMES.index(name) for name in SMALL_PARTS]].sum(1)
+    weight = 1 + (SMALL_PLACE_WEIGHT - 1) * F.adaptive_avg_pool2d(small, side)
+    return weight / weight.mean((1, 2), keepdim=True)
 
 
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Non-saturating loss of the discriminator."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
+def generator_loss(scores: Tensor, weight: Tensor) -> Tensor:
+    """Non-saturating loss of the generator; scores and :func:`place_weights` (N, s, s)."""
+    return (F.softplus(-scores) * weight).mean()
+
+
+def discriminator_loss(
+    real: Tensor, fake: Tensor, real_weight: Tensor, fake_weight: Tensor
+) -> Tensor:
+    """Non-saturating loss of the discriminator; likewise."""
+    return (F.softplus(-real) * real_weight).mean() + (F.softplus(fake) * fake_weight).mean()
 
 
 def gradient_penalty(

@@ -33,7 +33,9 @@ from training.adversarial import (
     mask_tie,
     random_portraits,
     real_pairs,
+    shift_error,
     verdict,
+    view_of,
 )
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
@@ -81,6 +83,7 @@ class TrainOptions:
     shuffle_blur: bool = False
     hold_render_net: bool = False
     people: int = 0
+    fine_texels: int = 0
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
@@ -93,6 +96,10 @@ class TrainOptions:
     adversarial_weight: float = 0.08
     matching_weight: float = 0.3
     detail_weight: float = 0.05
+    small_parts_weight: float = 0.0
+    shift_weight: float = 0.0
+    settle_looks: float = 2.0
+    reconstruct_first: float = 0.0
     fade: float = 0.0
     ema: float = 0.998
     threads: int = 2
@@ -103,8 +110,6 @@ class TrainOptions:
 
 
 FIT_MAPPING_EVERY = 100
-SETTLE_LOOKS = 2.0
-"""How often a run that starts from a model sees each portrait before its render net takes part."""
 SETTLE_RATE = 0.4
 MAX_GRADIENT = 2.0
 """Norm to which a step's gradient is clipped."""
@@ -188,6 +193,8 @@ class Trainer:
         model, facts = load_checkpoint(Path(options.start))
         if options.shuffle_blur and not model.config.shuffle_blur:
             model = reconfigured(model, shuffle_blur=True)
+        if options.fine_texels and not model.config.fine_texels:
+            model = reconfigured(model, fine_texels=options.fine_texels)
         return model.train().requires_grad_(True), facts
 
     def _first_codes(self, known: tuple[Tensor, Codes] | None) -> Codes:
@@ -200,6 +207,8 @@ class Trainer:
         if self.options.start and self._knows_all():
             zeros = torch.zeros(*presence.shape, self.config.code_dim)
             return torch.zeros(len(presence), self.config.base_dim), zeros, zeros
+        if known is not None and len(known[0]) == len(presence):
+            return known[1]
         descriptors = describe(self.data, self.data.identities, self.config)
         if self.options.start:
             # its own codes follow: new people begin in the old model; or the model is to stay
@@ -263,7 +272,7 @@ class Trainer:
             rates.append({"params": list(generators), "lr": options.rate * SETTLE_RATE})
         optimizer = torch.optim.Adam(rates, betas=(0.9, 0.99))
         learned = [parameter for group in rates for parameter in group["params"]]
-        steps = max(1, round(SETTLE_LOOKS * len(self.data.identities) / options.portraits))
+        steps = max(1, round(options.settle_looks * len(self.data.identities) / options.portraits))
         started = time.monotonic()
         for step in range(steps):
             generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
@@ -297,7 +306,8 @@ class Trainer:
             f"{len(self.data)} pictures of {len(self.data.identities)} portraits, step {self.step}",
             flush=True,
         )
-        if self.options.start and self.step == 0 and self.options.minutes > 0:
+        options = self.options
+        if options.start and self.step == 0 and options.minutes > 0 and options.settle_looks > 0:
             self.settle()
         stopping = threading.Event()
         for kind in (signal.SIGINT, signal.SIGTERM):
@@ -323,7 +333,7 @@ class Trainer:
         self.draw()
 
     def train_step(self) -> dict[str, float]:
-        """One step; what happens depends on the seed and the step's number alone."""
+        """One step; what happens depends on the seed, the step's number and the progress alone."""
         options = self.options
         if self.step % FIT_MAPPING_EVERY == 0:
             self.fit_mapping()
@@ -340,14 +350,26 @@ class Trainer:
                 output = self.model.finish(posed)
             terms |= reconstruction_losses(output, batch)
             weights |= WEIGHTS
+            if options.small_parts_weight:
+                seen = output.smooth.flatten(0, 1).float()
+                terms["small parts"] = losses.small_part_l1(seen, batch.image, batch.mask)
+                weights["small parts"] = options.small_parts_weight
             fakes.append(Pairs.of(output))
             if self.config.detail_directions:
                 smooth = Pairs(output.smooth.flatten(0, 1).float(), fakes[0].mask)
                 terms["detail"] = self._detail_misfit(posed, smooth.image, batch)
                 weights["detail"] = options.detail_weight
-        if options.mode != "fit":
+        is_judged = options.mode != "fit" and self.progress >= options.reconstruct_first
+        if is_judged:
             count = options.random_portraits
-            output = random_portraits(self.model, self.views, count, generator)
+            shift = None
+            if options.shift_weight:
+                shift = divmod(1 + int(torch.randint(15, (), generator=generator)), 4)
+            output = random_portraits(self.model, self.views, count, generator, shift)
+            if shift is not None:
+                terms["shift"] = shift_error(output, shift)
+                weights["shift"] = options.shift_weight
+                output = view_of(output, 0)
             fakes.append(Pairs.of(output))
             terms |= verdict(self.discriminator, fakes, real_pairs(batch), smooth)
             terms["mask tie"] = mask_tie(output)
@@ -363,7 +385,7 @@ class Trainer:
         self.optimizer.step()
         self._average()
         values = {name: float(value.detach()) for name, value in terms.items()}
-        if options.mode != "fit":
+        if is_judged:
             fake = fakes[0] if len(fakes) == 1 else fakes[0].join(fakes[1])
             values |= discriminator_step(
                 self.discriminator,
@@ -533,7 +555,7 @@ def load_weights(model: SSGAN3D, weights: dict[str, Tensor]) -> bool:
 def reconfigured(model: SSGAN3D, **changes: Any) -> SSGAN3D:
     """A model with the same weights and some fields of the configuration changed."""
     changed = SSGAN3D(replace(model.config, **changes))
-    load_weights(changed, model.state_dict())
+    load_weights(changed, changed.state_dict() | model.state_dict())  # what is new starts anew
     return changed.train(model.training)
 
 
@@ -579,6 +601,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, help_text in {
         "people": "so many training portraits, at most, that random ones are mixed from; 0: as "
         "the run has it so far, or the model that it starts from; else the paper's mapping network",
+        "fine_texels": "with --start: give parts textures of so many texels to one of their maps, "
+        "either way, unless they have some",
         "minutes": "how long to train in this call",
         "portraits": "portraits a step",
         "views": "views of each portrait a step",
@@ -591,6 +615,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "adversarial_weight": "weight of the discriminator's verdict beside reconstruction",
         "matching_weight": "weight of feature matching",
         "detail_weight": "weight of the energies of fine structure, where the model has some",
+        "small_parts_weight": "weight of L1 where eyes, brows, nose, mouth and such are shown",
+        "shift_weight": "weight of what stands still when the picture of a random portrait moves",
+        "settle_looks": "with --start: how often each portrait is seen before the render net takes "
+        "part",
+        "reconstruct_first": "in hybrid mode: first share of the minutes without a discriminator, "
+        "in which a step costs a third",
         "fade": "last share of the minutes in which the generator's learning rates fall to zero",
         "ema": "decay of the generator's moving average a step",
         "threads": "CPU threads",

@@ -54,11 +54,26 @@ def test_depth_l1_only_looks_at_the_foreground() -> None:
 
 
 def test_adversarial_losses_at_undecided_scores() -> None:
-    undecided = torch.zeros(4)
-    assert float(losses.generator_loss(undecided)) == pytest.approx(math.log(2))
-    assert float(losses.discriminator_loss(undecided, undecided)) == pytest.approx(2 * math.log(2))
-    assert losses.generator_loss(undecided + 3) < losses.generator_loss(undecided)
-    assert losses.discriminator_loss(undecided + 3, undecided - 3) < 0.2
+    undecided = torch.zeros(4, 2, 2)
+    even = torch.ones_like(undecided)
+    judged = losses.discriminator_loss(undecided, undecided, even, even)
+    assert float(losses.generator_loss(undecided, even)) == pytest.approx(math.log(2))
+    assert float(judged) == pytest.approx(2 * math.log(2))
+    assert losses.generator_loss(undecided + 3, even) < losses.generator_loss(undecided, even)
+    assert losses.discriminator_loss(undecided + 3, undecided - 3, even, even) < 0.2
+
+
+def test_a_place_that_shows_eyes_counts_more() -> None:
+    mask = torch.zeros(1, PART_COUNT, 4, 4)
+    mask[:, part_index("skin")] = 1.0
+    mask[:, :, :2, :2] = 0.0
+    mask[:, part_index("eyes"), :2, :2] = 1.0
+    weight = losses.place_weights(mask, 2)
+    torch.testing.assert_close(weight, torch.tensor([[[6.0, 1.0], [1.0, 1.0]]]) * 4 / 9)
+    scores = torch.zeros(1, 2, 2)
+    scores[:, 0, 0] = 3.0  # the eyes look real
+    elsewhere = scores.flip(1)
+    assert losses.generator_loss(scores, weight) < losses.generator_loss(elsewhere, weight)
 
 
 def test_r1_of_a_linear_discriminator() -> None:

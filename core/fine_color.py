@@ -1,0 +1,106 @@
+"""Colours finer than a ray: a texture of each part's own, looked up at every pixel.
+
+Rays are four pixels apart and a texel of a part's map is two to four wide. What is finer (the edge
+of an iris, a lash line, the corner of a mouth) had to come from the render net, which knows pixels
+but not places on the surface. So some parts carry a texture of colours of several texels to one of
+their map, which is added to the picture where rays meet the part: it moves with the surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .config import ModelConfig, Window
+from .parts import PART_NAMES
+
+FINE = tuple(
+    PART_NAMES.index(name)
+    for name in ("skin", "brows", "eyes", "nose", "mouth", "hair", "clothes", "glasses")
+)
+"""Parts with a texture of their own; of the others little is finer than a ray."""
+_COVERED = 1.0e-3
+"""Where a part covers less of a ray or a pixel than this its texture is not looked up."""
+_NOWHERE = 9.0
+"""A coordinate outside of every texture."""
+
+
+def fine_places(mask: Tensor, uv: Tensor, lifted: Sequence[int]) -> Tensor:
+    """m_k (u_k, v_k, 1) of the parts with a texture, (B, V, F, 3, R).
+
+    Args:
+        mask: m, (B, V, K, R).
+        uv: mean lifting coordinates where rays meet each lifted part, (B, V, K - 1, R, 2).
+        lifted: part indices of the rows of ``uv``.
+    """
+    share = mask[:, :, list(FINE), :, None]  # (B, V, F, R, 1)
+    places = uv[:, :, [lifted.index(part) for part in FINE]]
+    return torch.cat([places * share, share], -1).transpose(3, 4)
+
+
+def fine_color(textures: Mapping[int, Tensor], places: Tensor, config: ModelConfig) -> Tensor:
+    """Σ_k m_k t_k(u_k, v_k) at every pixel, (B, V, 3, S, S), to be added to the picture.
+
+    Args:
+        textures: t_k of the parts in ``FINE``, (B, 3, h, w) each.
+        places: as from :func:`fine_places`, (B, V, F, 3, r, r). No gradient flows into it: colours
+            must not move surfaces.
+    """
+    batch, views, _, _, side, _ = places.shape
+    size = config.image_size
+    step = size // side
+    places = places.detach().float()
+    color = places.new_zeros(batch, views, 3, size, size)
+    for row, part in enumerate(FINE):
+        rows, columns = _covered(places[:, :, row, 2])
+        crop = places[:, :, row, :, rows, columns].flatten(0, 1)  # (B V, 3, h, w)
+        if not crop.numel():
+            continue
+        crop = _homogeneous(crop, config.maps[part].window)
+        where = F.interpolate(crop, scale_factor=float(step), mode="bilinear")
+        share, texture = where[:, 2:], textures[part].float()
+        grid = (where[:, :2] / share.clamp_min(1e-4)).permute(0, 2, 3, 1)  # (B V, h, w, 2)
+        # beyond the outermost texels these go on
+        edge = 1 - 1 / grid.new_tensor(texture.shape[:-3:-1])  # of columns, of rows
+        grid = grid.clamp(-edge, edge)
+        if grid.is_cuda:  # the gradients of all hidden pixels would queue at one texel
+            grid = grid.masked_fill((share <= _COVERED).movedim(1, 3), _NOWHERE)
+        height, width = grid.shape[1:3]
+        grid = grid.reshape(batch, views * height, width, 2)
+        found = F.grid_sample(texture, grid, align_corners=False)  # (B, 3, V h, w)
+        found = found.unflatten(2, (views, height)).transpose(1, 2)
+        share = share.unflatten(0, (batch, views))
+        top, left = rows.start * step, columns.start * step
+        color[..., top : top + height, left : left + width] += found * share
+    return color
+
+
+def _homogeneous(places: Tensor, window: Window) -> Tensor:
+    """``places`` (N, 3, h, w) as m (x, y, 1) of a window's coordinates in [-1, 1], y down."""
+    u0, u1, v0, v1 = window
+    u, v, share = places.unbind(1)
+    x = (u - u0 * share) * (2 / (u1 - u0)) - share
+    y = share - (v - v0 * share) * (2 / (v1 - v0))
+    return torch.stack([x, y, share], 1)
+
+
+def _covered(share: Tensor) -> tuple[slice, slice]:
+    """Rows and columns of the rays that a part covers in any view, and one more on every side.
+
+    A GPU looks everything up faster than the CPU could ask it where there is something.
+    """
+    side = share.shape[-1]
+    if share.device.type != "cpu":
+        return slice(0, side), slice(0, side)
+    shown = (share > _COVERED).flatten(0, 1).any(0)  # (r, r)
+    return _extent(shown.any(1)), _extent(shown.any(0))
+
+
+def _extent(shown: Tensor) -> slice:
+    found = shown.nonzero()[:, 0].tolist()
+    if not found:
+        return slice(0, 0)
+    return slice(max(found[0] - 1, 0), min(found[-1] + 2, len(shown)))
