@@ -52,6 +52,23 @@ class PortraitRows:
             base, shape, texture = book(self.base, self.parts)
         return base, shape, texture
 
+    def led_by(self, people: Sequence[int]) -> PortraitRows:
+        """The same portraits, those of ``people`` first and in their order.
+
+        A mixture that goes on from another one keeps its people's places, and so a seed its people.
+        """
+        if self.identity is None:
+            return self
+        place = {identity: number for number, identity in enumerate(people)}
+        last = len(place)
+        places = [
+            place.get(identity, last) if usual else last
+            for identity, usual in zip(self.identity.tolist(), self.usual.tolist(), strict=True)
+        ]
+        order = torch.tensor(sorted(range(len(places)), key=places.__getitem__))
+        rows = (self.base, self.parts, self.presence, self.usual, self.identity)
+        return PortraitRows(*(t[order] for t in rows), self.generators)
+
 
 def stored_rows(tensors: dict[str, Tensor], facts: dict[str, Any]) -> PortraitRows | None:
     """The rows as the trainer stores them; None in states of trainers that did not."""
@@ -138,6 +155,7 @@ def averaged_model(
                 f"The state of {run} does not say which portraits have which codes. Give the run's "
                 "data sets: --data " + " ".join(facts["options"]["data"])
             )
+        rows = rows.led_by((facts.get("ancestor") or {}).get("people", []))
         book = unprefixed("book", tensors)
         codes = rows.codes(CodeBook(book["base"], book["shape"], book["texture"]))
         fit_mapping(model, codes, rows.presence, rows.usual)

@@ -173,6 +173,26 @@ def test_people_of_the_model_that_a_run_starts_from_keep_their_codes(
         torch.testing.assert_close(after[known], before[known])
 
 
+def test_a_seed_keeps_its_people_in_a_run_that_goes_on(
+    balls: Path, tmp_path: Path, options_of: Options
+) -> None:
+    first = Trainer(options_of(balls, tmp_path / "old", mode="hybrid", people=9))
+    first.save()
+    model, info = averaged_model(tmp_path / "old")
+    turned = info | {"people": info["people"][::-1]}  # as if its data had come in another order
+    for name in ("base", "shape", "texture", "presence"):
+        rows = getattr(model.mapping, name)
+        rows[: len(turned["people"])] = rows[: len(turned["people"])].flip(0)
+    file = tmp_path / "model.safetensors"
+    save_checkpoint(file, model, turned)
+    Trainer(options_of(balls, tmp_path / "new", mode="hybrid", start=str(file))).save()
+    again, facts = averaged_model(tmp_path / "new")
+    assert facts["people"] == turned["people"]
+    for name in ("keys", "base", "shape", "texture", "presence"):
+        before, after = getattr(model.mapping, name), getattr(again.mapping, name)
+        torch.testing.assert_close(after, before, atol=2e-3, rtol=0)  # half precision
+
+
 def test_rates_fall_to_zero_in_the_last_share_of_the_minutes(
     balls: Path, tmp_path: Path, options_of: Options
 ) -> None:
