@@ -61,21 +61,26 @@ def fine_color(textures: Mapping[int, Tensor], places: Tensor, config: ModelConf
             continue
         crop = _homogeneous(crop, config.maps[part].window)
         where = F.interpolate(crop, scale_factor=float(step), mode="bilinear")
-        share, texture = where[:, 2:], textures[part].float()
-        grid = (where[:, :2] / share.clamp_min(1e-4)).permute(0, 2, 3, 1)  # (B V, h, w, 2)
-        # beyond the outermost texels these go on
-        edge = 1 - 1 / grid.new_tensor(texture.shape[:-3:-1])  # of columns, of rows
-        grid = grid.clamp(-edge, edge)
-        if grid.is_cuda:  # the gradients of all hidden pixels would queue at one texel
-            grid = grid.masked_fill((share <= _COVERED).movedim(1, 3), _NOWHERE)
-        height, width = grid.shape[1:3]
-        grid = grid.reshape(batch, views * height, width, 2)
-        found = F.grid_sample(texture, grid, align_corners=False)  # (B, 3, V h, w)
-        found = found.unflatten(2, (views, height)).transpose(1, 2)
-        share = share.unflatten(0, (batch, views))
-        top, left = rows.start * step, columns.start * step
-        color[..., top : top + height, left : left + width] += found * share
+        found = _looked_up(textures[part].float(), where, views)
+        top, left, height, width = rows.start * step, columns.start * step, *where.shape[2:]
+        color[..., top : top + height, left : left + width] += found
     return color
+
+
+def _looked_up(texture: Tensor, where: Tensor, views: int) -> Tensor:
+    """Colours m t(x, y), (B, V, 3, h, w), of a texture (B, 3, ·, ·) at m (x, y, 1), (B V, …)."""
+    share = where[:, 2]  # (B V, h, w)
+    least = share.clamp_min(1e-4)
+    # beyond the outermost texels these go on
+    edges = [1 - 1 / texels for texels in (texture.shape[-1], texture.shape[-2])]
+    line = [(where[:, axis] / least).clamp(-edge, edge) for axis, edge in enumerate(edges)]
+    if where.is_cuda:  # the gradients of all hidden pixels would queue at one texel
+        line[0] = line[0].masked_fill(share <= _COVERED, _NOWHERE)
+    height, width = share.shape[1:]
+    grid = torch.stack(line, -1).reshape(-1, views * height, width, 2)
+    found = F.grid_sample(texture, grid, align_corners=False)  # (B, 3, V h, w)
+    found = found.unflatten(2, (views, height)).transpose(1, 2)
+    return found * share.reshape(-1, views, 1, height, width)
 
 
 def _homogeneous(places: Tensor, window: Window) -> Tensor:
