@@ -123,6 +123,7 @@ class GraphedViews:
 
     Attributes:
         works: whether recording has not failed yet.
+        portrait: what is seen; None before the first.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class GraphedViews:
         self.net, self.config = net, config
         self.batches = sorted(batches, reverse=True)
         self.works = True
-        self._portrait: FixedViews | None = None
+        self.portrait: FixedViews | None = None
         self._recordings: dict[int, tuple[Tensor, Recording[Tensor]]] = {}
         self._pool: Any = None
 
@@ -152,22 +153,24 @@ class GraphedViews:
         if not self.works:
             return None
         try:
-            if self._portrait is None:
-                self._portrait = FixedViews(self.net, self.config)
-            self._portrait.take(parts, features, geometry_key, geometry)
-            return self._views(self._portrait, cameras)
+            if self.portrait is None:
+                self.portrait = FixedViews(self.net, self.config)
+            self.portrait.take(parts, features, geometry_key, geometry)
+            return self.views(cameras)
         except Exception as error:  # whatever it is, the plain path may still work
             _log.warning("Pictures cannot be recorded on this GPU, so they take longer: %s", error)
             self.clear()
             self.works = False
             return None
 
-    def _views(self, portrait: FixedViews, cameras: Sequence[Camera]) -> list[View]:
+    def views(self, cameras: Sequence[Camera]) -> list[View]:
+        """Views of the portrait that is there."""
+        portrait = self._there()
         frames = torch.from_numpy(ray_frames(cameras)).pin_memory()
         blocks: list[tuple[Tensor, Sequence[Camera]]] = []
         for start, count in _portions(len(cameras), self.batches):
             end = start + count
-            made = self._replay(portrait, frames[start:end])
+            made = self.replay(frames[start:end])
             # pinned memory is taken from a store of torch's own, and filled without the CPU
             block = torch.empty(made.shape, pin_memory=True)
             block.copy_(made, non_blocking=True)
@@ -175,9 +178,9 @@ class GraphedViews:
         torch.cuda.current_stream(portrait.device).synchronize()
         return [view for block, seen in blocks for view in portrait.views(block, seen)]
 
-    def _replay(self, portrait: FixedViews, frames: Tensor) -> Tensor:
-        """The block of V views, which the next replay overwrites."""
-        count = len(frames)
+    def replay(self, frames: Tensor) -> Tensor:
+        """The block (:meth:`FixedViews.draw`) of V views; the next replay overwrites it."""
+        portrait, count = self._there(), len(frames)
         if count not in self._recordings:
             wanted = frames.to(portrait.device)
             # every block is copied away before the next replay, so all may use the same memory
@@ -191,7 +194,11 @@ class GraphedViews:
     def clear(self) -> None:
         """Forget the portrait and all recordings, and give their memory back."""
         self._recordings.clear()
-        self._portrait = self._pool = None
+        self.portrait = self._pool = None
+
+    def _there(self) -> FixedViews:
+        assert self.portrait is not None, "a portrait is taken before it is seen"
+        return self.portrait
 
 
 def _portions(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
