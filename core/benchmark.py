@@ -242,6 +242,8 @@ def _timing(run: Callable[[int], Any], repeats: int, warm_up: int = 3) -> Timing
     for i in range(warm_up + repeats):
         start, used = time.perf_counter(), time.process_time()
         run(i)
+        if torch.cuda.is_initialized():  # what a GPU still works on counts, too
+            torch.cuda.synchronize()
         times.append((time.perf_counter() - start, time.process_time() - used))
     return Timing(
         *(statistics.median(column) * 1e3 for column in zip(*times[warm_up:], strict=True))
@@ -302,8 +304,10 @@ def _all_outputs(engine: PortraitEngine, repeats: int) -> Timing:
 
 def _frames_per_second(engine: PortraitEngine, repeats: int) -> float:
     latents = engine.sample(1)
+    warm_up = 3
+    cameras = [_orbit(i) for i in range((warm_up + repeats) * _BATCH)]
     milliseconds = _median_ms(
-        lambda i: engine.render(latents, [_orbit(i * _BATCH + j) for j in range(_BATCH)]), repeats
+        lambda i: engine.render(latents, cameras[i * _BATCH : (i + 1) * _BATCH]), repeats, warm_up
     )
     return _BATCH / milliseconds * 1e3
 

@@ -51,12 +51,16 @@ class SurfaceDetail(nn.Module):
     """The tiles on the surface: by how much they change the light of each pixel."""
 
     tiles: Tensor
+    wrapped: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         noise = oriented_noise(config.detail_directions, config.detail_side)
         # made again wherever a model is loaded
         self.register_buffer("tiles", noise, persistent=False)  # (T, t, t)
+        wrapped = F.pad(noise[None], (1, 1, 1, 1), mode="circular")[0]
+        # three dimensions: four would be turned to channels last with the net's weights
+        self.register_buffer("wrapped", wrapped, persistent=False)  # (T, t + 2, t + 2)
         self.periods = DENSITY * config.image_size / config.frame_side / config.detail_side
 
     def forward(self, amount: Tensor, surface: Tensor, size: int) -> Tensor:
@@ -86,11 +90,11 @@ class SurfaceDetail(nn.Module):
     def _lookup(self, position: Tensor) -> Tensor:
         """The periodic tiles at (B, 2, S, S) periods: (B, T, S, S)."""
         side = self.tiles.shape[-1]
-        wrapped = F.pad(self.tiles.float()[None], (1, 1, 1, 1), mode="circular")
         texel = (position - position.floor()) * side + 1  # in the padded tile
         grid = (texel / (side + 2) * 2 - 1).permute(0, 2, 3, 1)
         batch = position.shape[0]
-        return F.grid_sample(wrapped.expand(batch, -1, -1, -1), grid, align_corners=False)
+        wrapped = self.wrapped.float()[None].expand(batch, -1, -1, -1)
+        return F.grid_sample(wrapped, grid, align_corners=False)
 
 
 def length_bounds(parts: Sequence[int]) -> Tensor:

@@ -253,7 +253,7 @@ class PortraitEngine:
 
     def release(self) -> None:
         """Forget all cached results; the model stays loaded."""
-        self.part_stage.memo.clear()
+        self.part_stage.clear()
         self.view_stage.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

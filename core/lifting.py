@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from .config import ModelConfig, Window
 from .generators import PartMap
+from .indices import index_tensor
 from .parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
 
 LIFTED: tuple[int, ...] = tuple(k for k in range(PART_COUNT) if k != BACKGROUND)
@@ -50,10 +51,17 @@ class Geometry:
     density: Tensor
 
 
-@lru_cache(maxsize=256)
+@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
 def _resample_matrix(
-    low: float, high: float, count: int, grid_low: float, grid_high: float, size: int, zeros: bool
+    low: float,
+    high: float,
+    count: int,
+    grid_low: float,
+    grid_high: float,
+    size: int,
+    zeros: bool,
+    device: torch.device,
 ) -> Tensor:
     """(size, count) matrix of 1D linear interpolation from window texels to grid texels.
 
@@ -74,7 +82,7 @@ def _resample_matrix(
     matrix[rows, right] += fraction
     if zeros:
         matrix[~inside] = 0
-    return matrix.float()
+    return matrix.float().to(device)
 
 
 def to_grid(maps: Tensor, window: Window, config: ModelConfig, *, zeros: bool) -> Tensor:
@@ -82,9 +90,9 @@ def to_grid(maps: Tensor, window: Window, config: ModelConfig, *, zeros: bool) -
     height, width = maps.shape[-2:]
     u0, u1, v0, v1 = config.geometry_window
     size = config.geometry_size
-    across = _resample_matrix(window[0], window[1], width, u0, u1, size, zeros)
+    across = _resample_matrix(window[0], window[1], width, u0, u1, size, zeros, maps.device)
     # rows run from the top, so v runs backwards
-    down = _resample_matrix(-window[3], -window[2], height, -v1, -v0, size, zeros)
+    down = _resample_matrix(-window[3], -window[2], height, -v1, -v0, size, zeros, maps.device)
     return down.to(maps) @ maps @ across.to(maps).T
 
 
@@ -110,9 +118,13 @@ def gather_geometry(
     depth = torch.stack([base if k == FACE_BASE else parts[k][0] + base for k in LIFTED], 1)
     density = torch.stack([parts[k][1] for k in LIFTED], 1)
     if visible is not None:
-        density = density * visible[:, list(LIFTED), None, None].to(density)
+        shown = visible.index_select(1, index_tensor(LIFTED, visible.device))
+        density = density * shown[:, :, None, None].to(density)
     geometry = Geometry(depth, density)
-    return press_hair(geometry) if bool((density[:, HAT] > 0).any()) else geometry
+    # without a hat it changes nothing: a GPU presses sooner than the CPU could ask it
+    return (
+        press_hair(geometry) if density.is_cuda or bool((density[:, HAT] > 0).any()) else geometry
+    )
 
 
 def press_hair(geometry: Geometry) -> Geometry:

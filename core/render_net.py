@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -138,10 +140,17 @@ def alike_for_shuffle(convolution: nn.Conv2d) -> nn.Conv2d:
 
 def binomial_blur(x: Tensor) -> Tensor:
     """(B, C, h, w) blurred by (1, 2, 1) / 4 either way, borders repeated: no pixel pattern left."""
-    line = x.new_tensor((0.25, 0.5, 0.25))
-    kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+    kernel = _binomial(x.shape[1], x.dtype, x.device)
     # average pooling twice is the same, but 1.5 to 4 times as slow
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
+
+
+@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
+@torch.inference_mode(False)  # it may be kept from a render and used in training
+def _binomial(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Kernel of :func:`binomial_blur`; kept, because a GPU would be waited for at every copy."""
+    line = torch.tensor((0.25, 0.5, 0.25), dtype=dtype, device=device)
+    return torch.outer(line, line).repeat(channels, 1, 1, 1)
 
 
 def start_at_zero(convolution: nn.Conv2d) -> None:

@@ -9,7 +9,7 @@ an edited part recomputes one part generator, an edited texture keeps the ray we
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from .camera import Camera
 from .config import ModelConfig
 from .fine_color import fine_color
 from .generators import PartGroup, PartMap
+from .graphed_parts import GraphedParts
+from .graphed_views import GraphedViews
 from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo
@@ -67,6 +69,15 @@ class PartResult:
         geometry = None if part == BACKGROUND else part_geometry(part, part_map, config)
         return cls(part_map, geometry)
 
+    def clone(self) -> PartResult:
+        """The same in memory of its own."""
+        maps = {field.name: getattr(self.map, field.name) for field in fields(self.map)}
+        own = {name: t.clone() for name, t in maps.items() if t is not None}
+        depth, density = self.geometry or (None, None)
+        if depth is None or density is None:
+            return PartResult(replace(self.map, **own), None)
+        return PartResult(replace(self.map, **own), (depth.clone(), density.clone()))
+
 
 class PartStage:
     """Codes → part maps, one cached result a part."""
@@ -80,6 +91,9 @@ class PartStage:
             for part in group.parts:
                 self.runners[part] = PartRunner(group, part, precision)
         self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
+        self.graphed: GraphedParts | None = None
+        if self.device.type == "cuda":
+            self.graphed = GraphedParts(self._make, self.config, self.device)
 
     def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
         """All parts of a portrait; only those that are not cached are computed."""
@@ -93,14 +107,22 @@ class PartStage:
 
     def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         """The parts asked for, computed."""
+        graphed = None if self.graphed is None else self.graphed(latents, parts)
+        if graphed is not None:
+            return graphed
         base, shape, texture = (
             codes.to(self.device) for codes in (latents.base, latents.shape, latents.texture)
         )
-        results = {}
-        for k in parts:
-            part = self.runners[k](base, shape[k], texture[k])
-            results[k] = PartResult.of(k, part, self.config)
-        return results
+        return {k: self._make(k, base, shape[k], texture[k]) for k in parts}
+
+    def _make(self, part: int, base: Tensor, shape: Tensor, texture: Tensor) -> PartResult:
+        return PartResult.of(part, self.runners[part](base, shape, texture), self.config)
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self.memo.clear()
+        if self.graphed is not None:
+            self.graphed.clear()
 
 
 class WeightStage:
@@ -147,7 +169,7 @@ class WeightStage:
     ) -> RayWeights:
         """The weights for all cameras, computed."""
         geometry_key = _geometry_key(keys, visible)
-        geometry = self.geometry.get(geometry_key, lambda: self.gather(parts, visible))
+        geometry = self.lifted(parts, keys, visible)
         if self.device.type == "cpu":
             table = self.tables.get(geometry_key, lambda: ShellTable.of(geometry, self.config))
             return march(table, [self._samples(camera) for camera in cameras], self.config)
@@ -156,6 +178,10 @@ class WeightStage:
         )
         rays = sample_rays(origins, directions, centre, self.config)
         return ray_weights(geometry, rays, self.config)
+
+    def lifted(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Geometry:
+        """What :meth:`gather` gives, cached."""
+        return self.geometry.get(_geometry_key(keys, visible), lambda: self.gather(parts, visible))
 
     def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
         """All lifted parts on the common grid; hidden ones have no density."""
@@ -180,6 +206,9 @@ class ViewStage:
         self.weights = WeightStage(config, self.device)
         self.tables: Memo[FeatureTable] = Memo(2)
         self.memo: Memo[View] = Memo(8)
+        self.graphed: GraphedViews | None = None
+        if self.device.type == "cuda":
+            self.graphed = GraphedViews(net, config)
 
     def __call__(
         self,
@@ -205,12 +234,37 @@ class ViewStage:
         todo = list(missing.items())
         for start in range(0, len(todo), limit):
             chunk = dict(todo[start : start + limit])
-            weights = self.weights(parts, keys, visible, list(chunk.values()))
-            new = self.compute(parts, keys, weights, list(chunk.values()), draft=draft)
+            new = self._draw(parts, keys, visible, list(chunk.values()), draft=draft)
             for key, view in zip(chunk, new, strict=True):
                 views[key] = view
                 self.memo.put(key, view)
         return [views[key] for key in wanted]
+
+    def _draw(
+        self,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        visible: Tensor,
+        cameras: Sequence[Camera],
+        *,
+        draft: bool,
+    ) -> list[View]:
+        """The views of all cameras, computed from weights that may be cached.
+
+        A replay computes the weights again: that takes less than to keep them.
+        """
+        if self.graphed is not None and not draft:
+            views = self.graphed(
+                parts,
+                keys.features,
+                _geometry_key(keys, visible),
+                lambda: self.weights.lifted(parts, keys, visible),
+                cameras,
+            )
+            if views is not None:
+                return views
+        weights = self.weights(parts, keys, visible, cameras)
+        return self.compute(parts, keys, weights, cameras, draft=draft)
 
     def compute(
         self,
@@ -258,6 +312,8 @@ class ViewStage:
         self.weights.clear()
         self.tables.clear()
         self.memo.clear()
+        if self.graphed is not None:
+            self.graphed.clear()
 
 
 def _view(weights: RayWeights, row: int) -> RayWeights:

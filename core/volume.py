@@ -25,11 +25,16 @@ from .config import ModelConfig
 from .detail import DETAILED
 from .fine_color import fine_places
 from .generators import PartMap
+from .indices import index_tensor
 from .lifting import LIFTED, Geometry, model_to_map, shell, window_coordinates
 from .parts import BACKGROUND, PART_COUNT
 
 FETCH_THRESHOLD = 1.0e-3
 """Parts that cover less of a ray than this give no feature (at most 1.2 % of a ray together)."""
+_DETAILED_ROWS = tuple(LIFTED.index(part) for part in DETAILED)
+assert BACKGROUND == 0, (
+    "the background comes before the lifted parts, which keep the order of PARTS"
+)
 
 
 @dataclass
@@ -66,8 +71,9 @@ class RayWeights:
 
     def surface(self) -> Tensor:
         """Σ_k m_k (u_k, v_k, 1) over the parts that have fine detail, (B, V, 3, R)."""
-        mask = self.mask[:, :, list(DETAILED)]
-        uv = self.uv[:, :, [LIFTED.index(part) for part in DETAILED]]
+        device = self.mask.device
+        mask = self.mask.index_select(2, index_tensor(DETAILED, device))
+        uv = self.uv.index_select(2, index_tensor(_DETAILED_ROWS, device))
         sums = (uv * mask[..., None]).sum(2)  # (B, V, R, 2)
         return torch.cat([sums, mask.sum(2)[..., None]], -1).transpose(2, 3)
 
@@ -159,10 +165,7 @@ def ray_weights(geometry: Geometry, rays: RayBatch, config: ModelConfig) -> RayW
     covered = mask.sum(2)
     mean_depth = sums[..., 3].sum(2) / covered.clamp_min(1e-6)
     background = torch.exp(-passed[..., -1])  # (B, V, R)
-    full = torch.empty(batch, views, PART_COUNT, count, dtype=mask.dtype, device=mask.device)
-    full[:, :, list(LIFTED)] = mask
-    full[:, :, BACKGROUND] = background
-    return RayWeights(full, uv, mean_depth)
+    return RayWeights(torch.cat([background[:, :, None], mask], 2), uv, mean_depth)
 
 
 def picture_positions(size: int, device: torch.device | None = None) -> Tensor:

@@ -1,0 +1,211 @@
+"""Views on a GPU: from the numbers of a camera to a picture by replaying a CUDA graph.
+
+The portrait lies in memory that stays where it is. A new camera is a few numbers copied and one
+replay, an edited part or another portrait a copy of its maps before that.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .camera import Camera
+from .config import ModelConfig
+from .cuda_graph import Recording
+from .fixed_shapes import FixedTable, RayGrid, ray_frames
+from .lifting import LIFTED, Geometry
+from .parts import BACKGROUND, PART_COUNT
+from .picture import View
+from .render_net import RenderNet
+from .volume import ray_weights
+
+if TYPE_CHECKING:
+    from .stages import PartResult
+
+BATCHES = (16, 1)
+"""Numbers of views that are recorded, when they are first wanted. A large one keeps memory in
+proportion."""
+_log = logging.getLogger(__name__)
+
+
+class FixedViews:
+    """One portrait in memory that stays where it is, and its views by work of one course."""
+
+    def __init__(self, net: RenderNet, config: ModelConfig) -> None:
+        self.net, self.config = net, config
+        weight = next(net.parameters())
+        self.device = weight.device
+        self.grid = RayGrid(config, self.device)
+        self.table = FixedTable(config, weight.dtype, self.device)
+        lifted = (1, len(LIFTED), config.geometry_size, config.geometry_size)
+        self.geometry = Geometry(
+            torch.zeros(lifted, device=self.device), torch.zeros(lifted, device=self.device)
+        )
+        self._geometry_key: Hashable = None
+        self._feature_keys: list[Hashable] = [None] * PART_COUNT
+        size, half, rays = config.image_size, config.image_size // 2, config.ray_size
+        spec = config.maps[BACKGROUND]
+        self._shapes = (
+            (3, size, size),
+            (PART_COUNT, half, half),
+            (rays, rays),
+            (rays, rays),
+            (3, spec.height, spec.width),
+        )
+
+    def take(
+        self,
+        parts: Mapping[int, PartResult],
+        features: Sequence[Hashable],
+        geometry_key: Hashable,
+        geometry: Callable[[], Geometry],
+    ) -> None:
+        """Copy what of a portrait is not there yet.
+
+        Args:
+            parts: its parts' maps, one portrait.
+            features: by part, what its features depend on.
+            geometry_key: what its geometry depends on.
+            geometry: gives the geometry.
+        """
+        for part, key in enumerate(features):
+            if self._feature_keys[part] != key:
+                self._feature_keys[part] = None  # in case that the copy fails
+                self.table.put(part, parts[part].map)
+                self._feature_keys[part] = key
+        if self._geometry_key != geometry_key:
+            self._geometry_key = None
+            new = geometry()
+            self.geometry.depth.copy_(new.depth)
+            self.geometry.density.copy_(new.density)
+            self._geometry_key = geometry_key
+
+    def draw(self, frames: Tensor) -> Tensor:
+        """The views of cameras (:func:`.fixed_shapes.ray_frames`) in one block, (V, L) float32."""
+        count, side = len(frames), (self.config.ray_size, self.config.ray_size)
+        weights = ray_weights(self.geometry, self.grid.samples(frames), self.config)
+        features = self.table.composite(weights)[0]  # (V, C + T, r, r), channels last
+        mask = weights.mask[0].unflatten(-1, side)  # (V, K, r, r)
+        surface = weights.surface()[0].unflatten(-1, side)
+        image, logits = self.net(features, mask, surface)
+        background = self.table.rows[self.table.spans[BACKGROUND], :3].T.float()
+        outputs = (
+            image.float().clamp(-1, 1),
+            logits.float(),
+            weights.depth[0],
+            1 - mask[:, BACKGROUND],
+            background.expand(count, -1, -1),
+        )
+        return torch.cat([output.flatten(1) for output in outputs], 1)
+
+    def views(self, block: Tensor, cameras: Sequence[Camera]) -> list[View]:
+        """What :meth:`draw` made, as views."""
+        sizes = [math.prod(shape) for shape in self._shapes]
+        pieces = block.split(sizes, 1)
+        fields = [
+            list(piece.unflatten(1, shape))
+            for piece, shape in zip(pieces, self._shapes, strict=True)
+        ]
+        image, logits, depth, coverage, backdrop = fields
+        return [
+            View(camera, image[i], logits[i], backdrop[i], depth[i], coverage[i])
+            for i, camera in enumerate(cameras)
+        ]
+
+
+class GraphedViews:
+    """:class:`FixedViews` of a CUDA device, recorded for a few numbers of views.
+
+    Attributes:
+        works: whether recording has not failed yet.
+        portrait: what is seen; None before the first.
+    """
+
+    def __init__(
+        self, net: RenderNet, config: ModelConfig, batches: Sequence[int] = BATCHES
+    ) -> None:
+        self.net, self.config = net, config
+        self.batches = sorted(batches, reverse=True)
+        self.works = True
+        self.portrait: FixedViews | None = None
+        self._recordings: dict[int, tuple[Tensor, Recording[Tensor]]] = {}
+        self._pool: Any = None
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        parts: Mapping[int, PartResult],
+        features: Sequence[Hashable],
+        geometry_key: Hashable,
+        geometry: Callable[[], Geometry],
+        cameras: Sequence[Camera],
+    ) -> list[View] | None:
+        """Views of a portrait from canonical cameras; None where they cannot be recorded.
+
+        Args:
+            parts, features, geometry_key, geometry: as for :meth:`FixedViews.take`.
+        """
+        if not self.works:
+            return None
+        try:
+            if self.portrait is None:
+                self.portrait = FixedViews(self.net, self.config)
+            self.portrait.take(parts, features, geometry_key, geometry)
+            return self.views(cameras)
+        except Exception as error:  # whatever it is, the plain path may still work
+            _log.warning("Pictures cannot be recorded on this GPU, so they take longer: %s", error)
+            self.clear()
+            self.works = False
+            return None
+
+    def views(self, cameras: Sequence[Camera]) -> list[View]:
+        """Views of the portrait that is there."""
+        portrait = self._there()
+        frames = torch.from_numpy(ray_frames(cameras)).pin_memory()
+        blocks: list[tuple[Tensor, Sequence[Camera]]] = []
+        for start, count in _portions(len(cameras), self.batches):
+            end = start + count
+            made = self.replay(frames[start:end])
+            # pinned memory is taken from a store of torch's own, and filled without the CPU
+            block = torch.empty(made.shape, pin_memory=True)
+            block.copy_(made, non_blocking=True)
+            blocks.append((block, cameras[start:end]))
+        torch.cuda.current_stream(portrait.device).synchronize()
+        return [view for block, seen in blocks for view in portrait.views(block, seen)]
+
+    def replay(self, frames: Tensor) -> Tensor:
+        """The block (:meth:`FixedViews.draw`) of V views; the next replay overwrites it."""
+        portrait, count = self._there(), len(frames)
+        if count not in self._recordings:
+            wanted = frames.to(portrait.device)
+            # every block is copied away before the next replay, so all may use the same memory
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            recording = Recording(lambda: portrait.draw(wanted), portrait.device, self._pool)
+            self._recordings[count] = wanted, recording
+        static, recording = self._recordings[count]
+        static.copy_(frames, non_blocking=True)
+        return recording.replay()
+
+    def clear(self) -> None:
+        """Forget the portrait and all recordings, and give their memory back."""
+        self._recordings.clear()
+        self.portrait = self._pool = None
+
+    def _there(self) -> FixedViews:
+        assert self.portrait is not None, "a portrait is taken before it is seen"
+        return self.portrait
+
+
+def _portions(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """(start, length) of portions of ``sizes``, largest first, that make up ``count``."""
+    portions, start = [], 0
+    for size in sizes:
+        while count - start >= size:
+            portions.append((start, size))
+            start += size
+    return portions
