@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig, Window
+from .indices import index_tensor
 from .parts import PART_NAMES
 
 FINE = tuple(
@@ -36,8 +37,9 @@ def fine_places(mask: Tensor, uv: Tensor, lifted: Sequence[int]) -> Tensor:
         uv: mean lifting coordinates where rays meet each lifted part, (B, V, K - 1, R, 2).
         lifted: part indices of the rows of ``uv``.
     """
-    share = mask[:, :, list(FINE), :, None]  # (B, V, F, R, 1)
-    places = uv[:, :, [lifted.index(part) for part in FINE]]
+    rows = tuple(lifted.index(part) for part in FINE)
+    share = mask.index_select(2, index_tensor(FINE, mask.device))[..., None]  # (B, V, F, R, 1)
+    places = uv.index_select(2, index_tensor(rows, uv.device))
     return torch.cat([places * share, share], -1).transpose(3, 4)
 
 
