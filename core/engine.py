@@ -68,6 +68,7 @@ class PortraitEngine:
         *,
         device: str = "auto",
         precision: str = "auto",
+        recorded: bool = False,
     ) -> None:
         self.config = model.config
         self.checkpoint_info = dict(info or {})
@@ -79,13 +80,19 @@ class PortraitEngine:
         net = RenderNet(self.config)
         net.load_state_dict(model.render_net.state_dict())
         net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.part_stage = PartStage(model, dtype)
-        self.view_stage = ViewStage(net.eval().requires_grad_(False), self.config)
+        recorded = recorded and self.device.type == "cuda"
+        self.part_stage = PartStage(model, dtype, recorded=recorded)
+        self.view_stage = ViewStage(net.eval().requires_grad_(False), self.config, recorded)
         self._means: PortraitLatents | None = None
 
     @classmethod
     def load(
-        cls, path: Path | None = None, *, device: str = "auto", precision: str = "auto"
+        cls,
+        path: Path | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        recorded: bool = False,
     ) -> PortraitEngine:
         """Load a model file; None loads the one that is embedded.
 
@@ -93,13 +100,15 @@ class PortraitEngine:
             device: "auto", or a device as torch names it ("cpu", "cuda", "mps").
             precision: "auto" takes bfloat16 where the CPU multiplies it in hardware, float16 on
                 GPUs, else float32.
+            recorded: on a CUDA device, replay CUDA graphs (``graphed_views``). Not the default
+                until ``examples/bench_gpu.py`` has confirmed them on a GPU.
 
         Raises:
             CheckpointError: the file is missing or broken.
             PortraitError: the device or precision is not there.
         """
         model, info = load_checkpoint(embedded_weights() if path is None else Path(path))
-        return cls(model, info, device=device, precision=precision)
+        return cls(model, info, device=device, precision=precision, recorded=recorded)
 
     @property
     def mean_latents(self) -> PortraitLatents:

@@ -82,7 +82,14 @@ class PartResult:
 class PartStage:
     """Codes → part maps, one cached result a part."""
 
-    def __init__(self, model: SSGAN3D, precision: torch.dtype, portraits: int = 4) -> None:
+    def __init__(
+        self,
+        model: SSGAN3D,
+        precision: torch.dtype,
+        portraits: int = 4,
+        *,
+        recorded: bool = False,
+    ) -> None:
         self.config = model.config
         self.device = next(model.parameters()).device
         self.runners: dict[int, PartRunner] = {}
@@ -92,7 +99,7 @@ class PartStage:
                 self.runners[part] = PartRunner(group, part, precision)
         self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
         self.graphed: GraphedParts | None = None
-        if self.device.type == "cuda":
+        if recorded:
             self.graphed = GraphedParts(self._make, self.config, self.device)
 
     def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
@@ -200,14 +207,14 @@ class WeightStage:
 class ViewStage:
     """Part maps, ray weights and canonical cameras → views, one cached result a view."""
 
-    def __init__(self, net: RenderNet, config: ModelConfig) -> None:
+    def __init__(self, net: RenderNet, config: ModelConfig, recorded: bool = False) -> None:
         self.net, self.config = net, config
         self.device = next(net.parameters()).device
         self.weights = WeightStage(config, self.device)
         self.tables: Memo[FeatureTable] = Memo(2)
         self.memo: Memo[View] = Memo(8)
         self.graphed: GraphedViews | None = None
-        if self.device.type == "cuda":
+        if recorded:
             self.graphed = GraphedViews(net, config)
 
     def __call__(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.camera import Camera
 from core.parts import PART_NAMES, part_index
+from training.__main__ import main
 from training.trainer import Trainer, TrainOptions
 from training.warm_start import WEIGHTS
 
@@ -174,6 +175,19 @@ def trained(balls: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
         losses.append(sum(WEIGHTS[name] * value for name, value in values.items()))
     trainer.save()
     return Trained(trainer, losses)
+
+
+@pytest.fixture(scope="session")
+def mixing(balls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of two steps that mixes the people of ``balls``."""
+    out = tmp_path_factory.mktemp("mixing")
+    trainer = Trainer(tiny_options(balls, out, people=8))
+    for _ in range(2):
+        trainer.train_step()
+    trainer.save()
+    path = out / "mixing.safetensors"
+    assert main(["export", "--run", str(out), "--out", str(path)]) == 0
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -20,23 +20,9 @@ from training.detail import (
     with_detail,
 )
 from training.refine import known_views
-from training.trainer import Trainer
 from training.warm_start import Views
 
 DIRECTIONS = 4
-
-
-@pytest.fixture(scope="module")
-def mixing(balls: Path, options_of, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file of two steps that mixes the people of ``balls``."""
-    out = tmp_path_factory.mktemp("mixing")
-    trainer = Trainer(options_of(balls, out, people=8))
-    for _ in range(2):
-        trainer.train_step()
-    trainer.save()
-    path = out / "mixing.safetensors"
-    assert main(["export", "--run", str(out), "--out", str(path)]) == 0
-    return path
 
 
 def grey(gain: torch.Tensor) -> torch.Tensor:

@@ -19,23 +19,9 @@ from training.data import DatasetError, PortraitSet, read_views
 from training.discriminator import Discriminator
 from training.localize import target_of
 from training.refine import Refinement, RefineOptions, codes_of_rows, keep_terms, known_views
-from training.trainer import Trainer
 from training.warm_start import Views
 
 EYES, SKIN = part_index("eyes"), part_index("skin")
-
-
-@pytest.fixture(scope="module")
-def mixing(balls: Path, options_of, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file of two steps that mixes the people of ``balls``."""
-    out = tmp_path_factory.mktemp("mixing")
-    trainer = Trainer(options_of(balls, out, people=8))
-    for _ in range(2):
-        trainer.train_step()
-    trainer.save()
-    path = out / "mixing.safetensors"
-    assert main(["export", "--run", str(out), "--out", str(path)]) == 0
-    return path
 
 
 def changed_parts(before: SSGAN3D, after: SSGAN3D) -> set[str]:
