@@ -9,8 +9,7 @@ Background and transparent parts:
 * ``background`` is not lifted: it stands behind everything and stays fixed to the picture, and its
   share of a pixel is the transmittance that is left after all other parts.
 * ``optional`` parts (hair, glasses, hat, earrings) may be absent from a portrait. An absent part
-has
-  density 0, not a code that happens to look empty, so that it can be shown on any portrait.
+  has density 0, not a code that happens to look empty, so that it can be shown on any portrait.
 * ``transparent`` parts are thin and let what is behind them through; they are left out of the
   reference depth of a portrait. Lenses of glasses are not labelled in the data: only rims are.
 """
@@ -73,3 +72,12 @@ def part_index(name: str) -> int:
     except ValueError:
         known = ", ".join(PART_NAMES)
         raise ValueError(f"There is no part {name!r}. Parts are: {known}.") from None
+
+
+def part_named(name: str) -> Part:
+    """The part called ``name``.
+
+    Raises:
+        ValueError: as :func:`part_index`.
+    """
+    return PARTS[part_index(name)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 import numpy as np
 
-from ..core.parts import PARTS, part_index
+from ..core.parts import part_named
 from . import images
 from .camera_bridge import model_to_object
 
@@ -84,7 +84,7 @@ def show_colors(*, textured: bool) -> None:
 def _label(portrait: bpy.types.Object, names: Sequence[str]) -> str:
     if len(names) > 1:
         return f"{portrait.name} Mesh"
-    return f"{portrait.name} {PARTS[part_index(names[0])].label}"
+    return f"{portrait.name} {part_named(names[0]).label}"
 
 
 def remove(portrait: bpy.types.Object, parts: Collection[str]) -> None:
@@ -131,7 +131,7 @@ def _add_vertex_groups(item: bpy.types.Object, extracted: dict[str, trimesh.Trim
     start = 0
     for name, source in extracted.items():
         end = start + len(source.vertices)
-        group = item.vertex_groups.new(name=PARTS[part_index(name)].label)
+        group = item.vertex_groups.new(name=part_named(name).label)
         group.add(range(start, end), 1.0, "REPLACE")
         start = end
 

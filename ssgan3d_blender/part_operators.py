@@ -16,7 +16,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, IntProperty
 
 from ..core.errors import PortraitError
-from ..core.parts import PARTS, part_index
+from ..core.parts import part_named
 from . import animation, history, like_people, portraits, properties, snapshot
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
@@ -100,7 +100,7 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
                     part.shape_seed = self.random_seed
                 if self.aspect in {"BOTH", "TEXTURE"}:
                     part.texture_seed = self.random_seed
-                if part.visibility == "AUTO" and PARTS[part_index(part.name)].optional:
+                if part.visibility == "AUTO" and part_named(part.name).optional:
                     part.visibility = "SHOW"  # who asks for other glasses wants to see them
             return {"FINISHED"}
         free = unlocked(settings)
@@ -148,7 +148,7 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
             self.random_seed = random.randrange(properties.DRAWN_SEEDS)
         dice = random.Random(self.random_seed)
         chosen = dice.sample(free, dice.randint(1, max(1, len(free) // 2)))
-        seen = [part for part in free if not PARTS[part_index(part.name)].optional]
+        seen = [part for part in free if not part_named(part.name).optional]
         if seen and not any(part in seen for part in chosen):
             chosen.append(dice.choice(seen))  # parts that the portrait may lack show no surprise
         with self.step(portrait):
@@ -201,7 +201,7 @@ class SSGAN3D_OT_toggle_part(EditOperator, bpy.types.Operator):
         portrait = portraits.active(context)
         settings = portrait.ssgan3d
         properties.fill_parts(settings)
-        optional = PARTS[part_index(self.part)].optional
+        optional = part_named(self.part).optional
         following = {"AUTO": "SHOW" if optional else "HIDE", "SHOW": "HIDE", "HIDE": "AUTO"}
         part = settings.parts[self.part]
         with self.step(portrait):

@@ -16,7 +16,7 @@ from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import IntProperty
 
-from ..core.parts import PARTS, part_index
+from ..core.parts import part_named
 from . import jobs, like_people, portraits, preferences, properties, runtime, snapshot, transplant
 from .messages import cancels_on_error
 from .panel import PortraitPanel
@@ -57,7 +57,7 @@ def rest_of(look: dict[str, Any], name: str) -> dict[str, Any]:
 
 def suggested(name: str, seed: int) -> dict[str, Any]:
     """The part's values when a suggestion is taken; a part that may lack is there then."""
-    shown = {"visible": True} if PARTS[part_index(name)].optional else {}
+    shown = {"visible": True} if part_named(name).optional else {}
     return {**shown, "shape_seed": seed, "texture_seed": seed}
 
 

@@ -14,7 +14,7 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, PointerProperty
 
 from ..core.errors import PortraitError
-from ..core.parts import PART_NAMES, PARTS, part_index
+from ..core.parts import PART_NAMES, part_index, part_named
 from . import portraits, preferences, properties, runtime, snapshot
 from .messages import cancels_on_error
 from .model_wait import ModelOperator
@@ -35,7 +35,7 @@ class Copied(NamedTuple):
     @property
     def label(self) -> str:
         """The part's name for a person."""
-        return PARTS[part_index(self.part)].label
+        return part_named(self.part).label
 
 
 _copied: Copied | None = None
@@ -64,7 +64,7 @@ def copied_from(portrait: bpy.types.Object, name: str) -> Copied:
 def seed_decides(portrait: bpy.types.Object, name: str) -> bool:
     """Whether the seed decides if a part is there, so that only the model can tell."""
     values = snapshot.take(portrait.ssgan3d)["parts"].get(name, {})
-    return PARTS[part_index(name)].optional and "visible" not in values
+    return part_named(name).optional and "visible" not in values
 
 
 def put_into(portrait: bpy.types.Object, source: Copied, aspect: str) -> None:
