@@ -17,10 +17,6 @@ _COMMANDS = {
     "blend": ("training.blend", "the weighted mean of two models of one run"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "detail": ("training.detail", "teach a model where how much fine structure lies"),
-    "polish": (
-        "training.polish",
-        "fit the textures of a face's parts to renders, and nothing else",
-    ),
     "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),
     "pack": ("training.pack", "put data sets and a run into few files of bounded size"),

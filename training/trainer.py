@@ -80,6 +80,7 @@ class TrainOptions:
     preset: str = "shipped"
     start: str = ""
     start_discriminator: str = ""
+    only_known: bool = False
     shuffle_blur: bool = False
     hold_render_net: bool = False
     people: int = 0
@@ -131,7 +132,7 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.model, self.ancestor = self._first_model()
         self.config = self.model.config
-        self.data = PortraitSet(read_views([Path(folder) for folder in options.data]))
+        self.data = PortraitSet(self._chosen_views())
         self.views = Views(self.data, self.config, self.device, options.samples)
         firsts = [self.data.views[group[0]] for group in self.data.identities]
         self.index = FactorIndex.build(firsts)
@@ -169,6 +170,25 @@ class Trainer:
             self._resume()
         self.model.mapping.requires_grad_(options.mode == "adversarial")
         self.model.render_net.requires_grad_(not options.hold_render_net)
+
+    def _chosen_views(self) -> list[View]:
+        """The data's views, or of them those of people whom the model knows that is started from.
+
+        Raises:
+            PortraitError: it knows none of them.
+        """
+        folders = [Path(folder) for folder in self.options.data]
+        views = read_views(folders)
+        if not self.options.only_known:
+            return views
+        people = set((self.ancestor or {}).get("people", []))
+        known = [view for view in views if view.usual and view.identity in people]
+        if not known:
+            raise PortraitError(
+                f"--only-known leaves nobody: {self.options.start or 'a new model'} mixes "
+                f"{len(people)} people, and none is in {', '.join(map(str, folders))}."
+            )
+        return known
 
     def _mix_people(self, people: int) -> None:
         """Let a mixture of the data's people take the mapping network's place."""
@@ -586,6 +606,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-discriminator",
         default=defaults.start_discriminator,
         help="a discriminator file, as `export --discriminator` writes it, to go on from",
+    )
+    parser.add_argument(
+        "--only-known",
+        action="store_true",
+        help="with --start: leave out of the data whom that model does not mix, and siblings",
     )
     parser.add_argument(
         "--shuffle-blur",

@@ -173,6 +173,18 @@ def test_people_of_the_model_that_a_run_starts_from_keep_their_codes(
         torch.testing.assert_close(after[known], before[known])
 
 
+def test_a_run_can_keep_to_people_whom_its_model_knows(
+    balls: Path, tmp_path: Path, options_of: Options, trained
+) -> None:
+    file = tmp_path / "model.safetensors"
+    save_checkpoint(file, trained.trainer.model, {"people": [2, 4]})
+    options = options_of(balls, tmp_path / "run", start=str(file), only_known=True)
+    assert {view.identity for view in Trainer(options).data.views} == {2, 4}
+    save_checkpoint(file, trained.trainer.model, {"people": [777]})
+    with pytest.raises(PortraitError, match="nobody"):
+        Trainer(options)
+
+
 def test_a_seed_keeps_its_people_in_a_run_that_goes_on(
     balls: Path, tmp_path: Path, options_of: Options
 ) -> None:
