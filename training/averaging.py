@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 @torch.no_grad()
@@ -15,4 +16,4 @@ def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> Non
     """
     decay = min(decay, (1 + step) / (10 + step))
     means, values = list(average.parameters()), list(model.parameters())
-    torch._foreach_lerp_(means, values, 1 - decay)  # one by one, a GPU waits for Python
+    get_ema_multi_avg_fn(decay)(means, values, None)  # one by one, a GPU waits for Python

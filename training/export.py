@@ -66,8 +66,14 @@ class PortraitRows:
             for identity, usual in zip(self.identity.tolist(), self.usual.tolist(), strict=True)
         ]
         order = torch.tensor(sorted(range(len(places)), key=places.__getitem__))
-        rows = (self.base, self.parts, self.presence, self.usual, self.identity)
-        return PortraitRows(*(t[order] for t in rows), self.generators)
+        return PortraitRows(
+            self.base[order],
+            self.parts[order],
+            self.presence[order],
+            self.usual[order],
+            self.identity[order],
+            self.generators,
+        )
 
 
 def stored_rows(tensors: dict[str, Tensor], facts: dict[str, Any]) -> PortraitRows | None:
