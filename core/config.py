@@ -53,13 +53,7 @@ SHIPPED_MAPS: dict[str, PartMapSpec] = {
 }
 
 
-_LATER_FIELDS = {
-    "shuffle_blur": False,
-    "people": 0,
-    "detail_directions": 0,
-    "detail_side": 128,
-    "fine_texels": 0,
-}
+_LATER_FIELDS = {"shuffle_blur": False, "people": 0, "detail_directions": 0, "detail_side": 128}
 """Fields that model files of before do not know, and what those do."""
 
 
@@ -104,8 +98,6 @@ class ModelConfig:
         detail_directions: directions of the strands that lie on the surface (:mod:`.detail`), each
             in two tiles; 0 for none.
         detail_side: texels of such a tile, either way.
-        fine_texels: texels of a part's own texture (:mod:`.fine_color`) to a texel of its map,
-            either way; 0 for no textures.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -143,7 +135,6 @@ class ModelConfig:
     shuffle_blur: bool = False
     detail_directions: int = 0
     detail_side: int = 128
-    fine_texels: int = 0
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .detail import bounded_amounts, length_bounds
-from .fine_color import FINE
 from .parts import PART_COUNT
 
 
@@ -25,14 +24,11 @@ class PartMap:
             (:mod:`.detail`); (B, H, W, C + T).
         depth: d_k^2d relative to the face base (absolute for the face base), (B, H, W).
         density: σ_k^2d ≥ 0, (B, H, W).
-        fine: texture of colours finer than a ray (:mod:`.fine_color`), (B, 3, n H, n W), of those
-            parts that have one.
     """
 
     features: Tensor
     depth: Tensor
     density: Tensor
-    fine: Tensor | None = None
 
 
 def fourier_embedding(height: int, width: int, channels: int, scale: float) -> Tensor:
@@ -101,12 +97,6 @@ class PartGroup(nn.Module):
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
             self.register_buffer("detail_lengths", length_bounds(parts), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
-        if config.fine_texels:
-            self.fine_style = nn.Parameter(torch.zeros(count, 2 * config.code_dim, width))
-            self.fine_style_bias = nn.Parameter(torch.ones(count, width))
-            self.fine_weight = nn.Parameter(torch.randn(count, width, width))
-            self.fine_bias = nn.Parameter(torch.zeros(count, width))
-            self.fine_head = nn.Parameter(torch.zeros(count, width, 3 * config.fine_texels**2))
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1
         self.form_basis = nn.Parameter(torch.zeros(count, rows, 2, cells, cells))
@@ -149,11 +139,8 @@ class PartGroup(nn.Module):
             amount = self._detail(x, shape[:, wanted], texture[:, wanted], pick)
             features = torch.cat([features, amount.reshape(grid).to(features.dtype)], -1)
         depth, density = geometry[..., 0], F.softplus(geometry[..., 1])
-        fine: dict[int, Tensor] = {}
-        if self.config.fine_texels:
-            fine = self._fine(x.unflatten(0, (batch, count)), shape, texture, wanted)
         return {
-            part: PartMap(features[:, row], depth[:, row], density[:, row], fine.get(part))
+            part: PartMap(features[:, row], depth[:, row], density[:, row])
             for row, part in enumerate(wanted)
         }
 
@@ -177,21 +164,6 @@ class PartGroup(nn.Module):
         amounts = self._head(x, self.detail_head, self.detail_head_bias, pick)
         return bounded_amounts(amounts, lengths[:, None])
 
-    def _fine(self, x, shape, texture, wanted):  # type: ignore[no-untyped-def]
-        """Textures by part, (B, 3, n H, n W): one more layer and a head; x is (B, Kg, H W, C)."""
-        parts = [part for part in wanted if part in FINE]
-        if not parts:
-            return {}
-        own = [self.parts.index(part) for part in parts]
-        codes = torch.cat([shape[:, parts], texture[:, parts]], 2)
-        style = torch.einsum("bkz,kzc->bkc", codes, self.fine_style[own])
-        style = style + self.fine_style_bias[own]
-        x = x[:, [wanted.index(part) for part in parts]].flatten(0, 1)
-        x = _modulated(x, self.fine_weight[own], self.fine_bias[own], style)
-        head = self.fine_head[own].repeat(codes.shape[0], 1, 1).to(x.dtype)
-        texels = texels_of(torch.bmm(x, head), self.height, self.config.fine_texels)
-        return dict(zip(parts, texels.unflatten(0, (-1, len(parts))).unbind(1), strict=True))
-
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""
         basis = pick(basis)  # (Kg, base_dim + code_dim + 1, channels, cells, cells)
@@ -210,12 +182,6 @@ class PartGroup(nn.Module):
         weight = pick(weight).repeat(batch, 1, 1).to(x.dtype)
         bias = pick(bias).repeat(batch, 1)[:, None].to(x.dtype)
         return torch.baddbmm(bias, x, weight)
-
-
-def texels_of(colors: Tensor, height: int, texels: int) -> Tensor:
-    """(N, H W, 3 n n), all colours of a texel of the map, as textures (N, 3, n H, n W)."""
-    cells = colors.transpose(1, 2).unflatten(2, (height, -1))  # (N, 3 n n, H, W)
-    return F.pixel_shuffle(cells, texels)
 
 
 def _modulated(x: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from torch import Tensor
 from .camera import Camera
 from .config import ModelConfig
 from .cuda_graph import Recording
-from .fine_color import FINE, fine_color
 from .fixed_shapes import FixedTable, RayGrid, ray_frames
 from .lifting import LIFTED, Geometry
 from .parts import BACKGROUND, PART_COUNT
@@ -47,11 +46,6 @@ class FixedViews:
         self.geometry = Geometry(
             torch.zeros(lifted, device=self.device), torch.zeros(lifted, device=self.device)
         )
-        self.textures: dict[int, Tensor] = {}
-        if texels := config.fine_texels:
-            for part in FINE:
-                shape = (1, 3, config.maps[part].height * texels, config.maps[part].width * texels)
-                self.textures[part] = torch.zeros(shape, device=self.device)
         self._geometry_key: Hashable = None
         self._feature_keys: list[Hashable] = [None] * PART_COUNT
         size, half, rays = config.image_size, config.image_size // 2, config.ray_size
@@ -83,8 +77,6 @@ class FixedViews:
             if self._feature_keys[part] != key:
                 self._feature_keys[part] = None  # in case that the copy fails
                 self.table.put(part, parts[part].map)
-                if (fine := parts[part].map.fine) is not None:
-                    self.textures[part].copy_(fine)
                 self._feature_keys[part] = key
         if self._geometry_key != geometry_key:
             self._geometry_key = None
@@ -100,11 +92,7 @@ class FixedViews:
         features = self.table.composite(weights)[0]  # (V, C + T, r, r), channels last
         mask = weights.mask[0].unflatten(-1, side)  # (V, K, r, r)
         surface = weights.surface()[0].unflatten(-1, side)
-        fine = None
-        if self.textures:
-            places = weights.places().unflatten(-1, side)
-            fine = fine_color(self.textures, places, self.config)[0]
-        image, logits = self.net(features, mask, surface, fine)
+        image, logits = self.net(features, mask, surface)
         background = self.table.rows[self.table.spans[BACKGROUND], :3].T.float()
         outputs = (
             image.float().clamp(-1, 1),

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
-from .fine_color import FINE, fine_color
 from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
@@ -28,16 +27,12 @@ class PosedFeatures:
         mask: m, (B, V, K, r, r), sums to 1.
         depth: planar depth of the surface, (B, V, r, r).
         surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, V, 3, r, r).
-        places: m_k (u_k, v_k, 1) of the parts with a texture, (B, V, F, 3, r, r).
-        textures: by part (:mod:`.fine_color`); None where the model has none.
     """
 
     features: Tensor
     mask: Tensor
     depth: Tensor
     surface: Tensor
-    places: Tensor
-    textures: dict[int, Tensor] | None
 
 
 @dataclass
@@ -107,10 +102,7 @@ class SSGAN3D(nn.Module):
             t.flatten(0, 1) for t in (posed.features, posed.mask, posed.surface)
         )
         features = features.contiguous(memory_format=torch.channels_last)
-        fine = None
-        if posed.textures is not None:
-            fine = fine_color(posed.textures, posed.places, self.config).flatten(0, 1)
-        smooth, logits, gain = self.render_net.layers(features, mask, surface, fine)
+        smooth, logits, gain = self.render_net.layers(features, mask, surface)
         return GeneratorOutput(
             detailed(smooth, gain).unflatten(0, views),
             logits.unflatten(0, views),
@@ -137,12 +129,4 @@ class SSGAN3D(nn.Module):
             weights.mask.unflatten(-1, grid),
             weights.depth.unflatten(-1, grid),
             weights.surface().unflatten(-1, grid),
-            weights.places().unflatten(-1, grid),
-            textures_of(maps),
         )
-
-
-def textures_of(maps: dict[int, PartMap]) -> dict[int, Tensor] | None:
-    """The textures of all parts that have one; None if the model has none."""
-    found = {part: maps[part].fine for part in FINE}
-    return {part: t for part, t in found.items() if t is not None} or None

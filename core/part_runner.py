@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .detail import DETAILED, bounded_amounts
-from .fine_color import FINE
-from .generators import PartGroup, PartMap, texels_of
+from .generators import PartGroup, PartMap
 
 
 class PartRunner:
@@ -52,13 +51,6 @@ class PartRunner:
             self.detail_head = group.detail_head[row].detach().to(precision)
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
             self.detail_lengths = group.detail_lengths[row].to(precision)
-        self.fine_texels = config.fine_texels if part in FINE else 0
-        if self.fine_texels:
-            self.fine_weight = group.fine_weight[row].detach() * math.sqrt(2)
-            self.fine_bias = group.fine_bias[row].detach().to(precision)
-            self.fine_style = group.fine_style[row].detach()  # (2 Z, C)
-            self.fine_style_bias = group.fine_style_bias[row].detach()
-            self.fine_head = group.fine_head[row].detach().to(precision)
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 
@@ -75,9 +67,8 @@ class PartRunner:
             if layer == self.geometry_layer:
                 geometry = torch.addmm(self.geometry_bias, x.float(), self.geometry_weight)
         features = torch.addmm(self.feature_bias, x, self.feature_weight)
-        codes = torch.cat([shape, texture])
         if self.tiles:
-            amount = self._detail(x, codes)
+            amount = self._detail(x, torch.cat([shape, texture]))
             features = torch.cat([features, amount], 1)
         features = features.unflatten(0, self.size)  # (H, W, F)
         geometry = geometry.T.unflatten(1, self.size)  # (2, H, W)
@@ -86,8 +77,7 @@ class PartRunner:
             color = self._linear(self.color_basis, base, texture)
             features[..., :3] += color.permute(1, 2, 0).to(self.precision)
         depth, density = geometry.contiguous().unbind(0)
-        fine = self._fine(x, codes) if self.fine_texels else None
-        return PartMap(features[None], depth[None], F.softplus(density)[None], fine)
+        return PartMap(features[None], depth[None], F.softplus(density)[None])
 
     def _modulated(self, weight: Tensor, style: Tensor) -> Tensor:
         """Weights (…, C in, C out), which hold √2, scaled by styles (…, C in) and normalised."""
@@ -104,15 +94,6 @@ class PartRunner:
         x = F.leaky_relu(torch.addmm(self.detail_bias, x, weight), 0.2, inplace=True)
         amounts = torch.addmm(self.detail_head_bias, x, self.detail_head)
         return bounded_amounts(amounts, self.detail_lengths)
-
-    def _fine(self, x: Tensor, codes: Tensor) -> Tensor:
-        """The part's texture, (1, 3, n H, n W), from the last layer's x."""
-        style = codes @ self.fine_style + self.fine_style_bias
-        weight = self._modulated(self.fine_weight, style)
-        x = F.leaky_relu(torch.addmm(self.fine_bias, x, weight), 0.2, inplace=True)
-        # float32, as it is looked up
-        colors = (x @ self.fine_head).float()
-        return texels_of(colors[None], self.size[0], self.fine_texels)
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

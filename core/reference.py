@@ -27,10 +27,9 @@ from torch.nn import functional as F
 
 from .config import ModelConfig, Window
 from .detail import DETAILED
-from .fine_color import FINE
 from .generators import PartMap
 from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
-from .model import SSGAN3D, GeneratorOutput, PosedFeatures, textures_of
+from .model import SSGAN3D, GeneratorOutput, PosedFeatures
 from .parts import BACKGROUND, PART_COUNT
 from .volume import RayBatch, picture_positions
 
@@ -134,20 +133,15 @@ def composite(
     posed = (weight[:, None] * features).sum(-1)  # (B, C, V, R)
     posed = posed + left[:, None, ..., -1] * _backdrop(maps[BACKGROUND], config)[:, :, None]
     depth = (weight * rays.depth).sum(-1) / weight.sum(-1).clamp_min(1e-6)
-    moments = torch.cat([rays.uv, torch.ones_like(rays.z)[..., None]], -1)  # u, v, 1
-
-    def places(parts: tuple[int, ...]) -> Tensor:  # (B, V, P, 3, R)
-        parts_weight = weight[:, None] * share[:, list(parts)]  # (B, P, V, R, N)
-        return torch.einsum("bpvrn,bvrnm->bvpmr", parts_weight, moments)
-
+    fine = (weight[:, None] * share[:, list(DETAILED)]).sum(1)  # (B, V, R, N)
+    moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
+    surface = torch.stack([moment.sum(-1) for moment in moments], 2)  # (B, V, 3, R)
     side = (config.ray_size, config.ray_size)
     return PosedFeatures(
         posed.transpose(1, 2).unflatten(-1, side),
         mask.transpose(1, 2).unflatten(-1, side),
         depth.unflatten(-1, side),
-        places(DETAILED).sum(2).unflatten(-1, side),
-        places(FINE).unflatten(-1, side),
-        textures_of(maps),
+        surface.unflatten(-1, side),
     )
 
 

@@ -87,9 +87,7 @@ class RenderNet(nn.Module):
         x = F.pixel_shuffle(x, 2)
         return binomial_blur(x) if self.shuffle_blur else x
 
-    def forward(
-        self, features: Tensor, mask: Tensor, surface: Tensor, fine: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, mask: Tensor, surface: Tensor) -> tuple[Tensor, Tensor]:
         """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2).
 
         Args:
@@ -97,22 +95,18 @@ class RenderNet(nn.Module):
             mask: m, (B, K, r, r).
             surface: where the rays meet what has detail (:meth:`.volume.RayWeights.surface`),
                 (B, 3, r, r).
-            fine: colours of the parts' textures (:mod:`.fine_color`), (B, 3, S, S), if there are
-                any.
         """
-        smooth, logits, gain = self.layers(features, mask, surface, fine)
+        smooth, logits, gain = self.layers(features, mask, surface)
         return detailed(smooth, gain), logits
 
     def layers(
-        self, features: Tensor, mask: Tensor, surface: Tensor, fine: Tensor | None = None
+        self, features: Tensor, mask: Tensor, surface: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Smooth picture, mask logits, and the detail's gain, (B, 1, S, S), if there is any."""
         amount = features[:, self.features :]
         features = features[:, : self.features]
         x = self.trunk(features, mask)
         picture, logits = self.picture(x, features), self.mask_logits(x, mask)
-        if fine is not None:
-            picture = picture + fine
         gain = None if self.detail is None else self.detail(amount, surface, picture.shape[-1])
         return picture, logits, gain
 

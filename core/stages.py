@@ -16,14 +16,13 @@ from torch import Tensor
 
 from .camera import Camera
 from .config import ModelConfig
-from .fine_color import fine_color
 from .generators import PartGroup, PartMap
 from .graphed_parts import GraphedParts
 from .graphed_views import GraphedViews
 from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo
-from .model import SSGAN3D, textures_of
+from .model import SSGAN3D
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PART_COUNT
 from .picture import View
@@ -72,7 +71,7 @@ class PartResult:
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         maps = {field.name: getattr(self.map, field.name) for field in fields(self.map)}
-        own = {name: t.clone() for name, t in maps.items() if t is not None}
+        own = {name: t.clone() for name, t in maps.items()}
         depth, density = self.geometry or (None, None)
         if depth is None or density is None:
             return PartResult(replace(self.map, **own), None)
@@ -294,11 +293,7 @@ class ViewStage:
             logits = log_mask(mask)
         else:
             surface = weights.surface()[0].unflatten(-1, (side, side))
-            fine = None
-            if textures := textures_of({k: p.map for k, p in parts.items()}):
-                places = weights.places().unflatten(-1, (side, side))
-                fine = fine_color(textures, places, self.config)[0]
-            image, logits = self.net(features, mask, surface, fine)
+            image, logits = self.net(features, mask, surface)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()

@@ -23,7 +23,6 @@ from torch.nn import functional as F
 from .camera import Camera
 from .config import ModelConfig
 from .detail import DETAILED
-from .fine_color import fine_places
 from .generators import PartMap
 from .indices import index_tensor
 from .lifting import LIFTED, Geometry, model_to_map, shell, window_coordinates
@@ -76,10 +75,6 @@ class RayWeights:
         uv = self.uv.index_select(2, index_tensor(_DETAILED_ROWS, device))
         sums = (uv * mask[..., None]).sum(2)  # (B, V, R, 2)
         return torch.cat([sums, mask.sum(2)[..., None]], -1).transpose(2, 3)
-
-    def places(self) -> Tensor:
-        """m_k (u_k, v_k, 1) of the parts with a texture, (B, V, F, 3, R)."""
-        return fine_places(self.mask, self.uv, LIFTED)
 
 
 def camera_tensors(cameras: Sequence[Camera], size: int) -> tuple[Tensor, Tensor, Tensor]:

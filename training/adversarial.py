@@ -192,6 +192,7 @@ def verdict(
     fakes: list[Pairs],
     real: Pairs,
     smooth: Pairs | None = None,
+    small_places: float = 1.0,
 ) -> dict[str, Tensor]:
     """What the discriminator says to the generator: "G", and "matching" of what has a target.
 
@@ -200,6 +201,7 @@ def verdict(
         fakes: random portraits; or reconstructions of ``real``, and random portraits after them.
         smooth: what of the reconstructions is matched, if not they: where fine detail lies on the
             surface is chance, and the features that err least are those of a smooth picture.
+        small_places: as in :func:`.losses.place_weights`.
     """
     discriminator.requires_grad_(False)
     terms: dict[str, Tensor] = {}
@@ -213,15 +215,15 @@ def verdict(
             terms["matching"] = feature_matching(mine, wanted)
     discriminator.requires_grad_(True)
     verdicts = [
-        losses.generator_loss(score.float(), _place_weights(fake.mask, score))
+        losses.generator_loss(score.float(), _place_weights(fake.mask, score, small_places))
         for fake, score in zip(fakes, scores, strict=True)
     ]
     terms["G"] = torch.stack(verdicts).mean()
     return terms
 
 
-def _place_weights(mask: Tensor, scores: Tensor) -> Tensor:
-    return losses.place_weights(mask.detach(), scores.shape[-1])
+def _place_weights(mask: Tensor, scores: Tensor, small_places: float) -> Tensor:
+    return losses.place_weights(mask.detach(), scores.shape[-1], small_places)
 
 
 def discriminator_step(
@@ -232,8 +234,13 @@ def discriminator_step(
     fake: Pairs,
     step: int,
     generator: torch.Generator,
+    small_places: float = 1.0,
 ) -> dict[str, float]:
-    """One step of the discriminator; every ``R1_EVERY`` steps with R1 on both inputs."""
+    """One step of the discriminator; every ``R1_EVERY`` steps with R1 on both inputs.
+
+    Args:
+        small_places: as in :func:`.losses.place_weights`.
+    """
     device = real.image.device.type
     changed_real = augmentation(real.image, real.mask, generator)
     changed_fake = augmentation(fake.image, fake.mask, generator)
@@ -243,8 +250,8 @@ def discriminator_step(
     loss = losses.discriminator_loss(
         real_scores.float(),
         fake_scores.float(),
-        _place_weights(changed_real[1], real_scores),
-        _place_weights(changed_fake[1], fake_scores),
+        _place_weights(changed_real[1], real_scores, small_places),
+        _place_weights(changed_fake[1], fake_scores, small_places),
     )
     terms = {"D": float(loss.detach())}
     if step % R1_EVERY == 0:

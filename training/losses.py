@@ -13,8 +13,6 @@ from core.parts import PART_COUNT, PART_NAMES
 SMALL_PARTS = ("brows", "eyes", "nose", "mouth", "ears", "glasses", "earrings")
 SMALL_PART_WEIGHT = 3.0
 """Small parts cover few pixels and carry most of a face: their cross entropy counts more."""
-SMALL_PLACE_WEIGHT = 6.0
-"""What a discriminator says where all is small parts, beside 1 where there are none."""
 
 
 def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -80,16 +78,17 @@ def depth_l1(prediction: Tensor, target: Tensor, foreground: Tensor) -> Tensor:
     return ((prediction - target).abs() * weight).sum() / weight.sum().clamp_min(1)
 
 
-def place_weights(mask: Tensor, side: int) -> Tensor:
+def place_weights(mask: Tensor, side: int, small_places: float) -> Tensor:
     """How much a discriminator's score of each place counts, (N, side, side), 1 in the mean.
 
     Eyes and mouth are looked at first, and are a fiftieth of the places.
 
     Args:
         mask: soft labels, (N, K, h, w) with h a multiple of ``side``.
+        small_places: of a place that shows small parts only, beside 1 where there are none.
     """
     small = mask[:, [PART_NAMES.index(name) for name in SMALL_PARTS]].sum(1)
-    weight = 1 + (SMALL_PLACE_WEIGHT - 1) * F.adaptive_avg_pool2d(small, side)
+    weight = 1 + (small_places - 1) * F.adaptive_avg_pool2d(small, side)
     return weight / weight.mean((1, 2), keepdim=True)
 
 

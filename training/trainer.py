@@ -84,7 +84,6 @@ class TrainOptions:
     shuffle_blur: bool = False
     hold_render_net: bool = False
     people: int = 0
-    fine_texels: int = 0
     minutes: float = 60.0
     portraits: int = 4
     views: int = 3
@@ -98,6 +97,7 @@ class TrainOptions:
     matching_weight: float = 0.3
     detail_weight: float = 0.05
     small_parts_weight: float = 0.0
+    small_places: float = 1.0
     shift_weight: float = 0.0
     settle_looks: float = 2.0
     reconstruct_first: float = 0.0
@@ -213,8 +213,6 @@ class Trainer:
         model, facts = load_checkpoint(Path(options.start))
         if options.shuffle_blur and not model.config.shuffle_blur:
             model = reconfigured(model, shuffle_blur=True)
-        if options.fine_texels and not model.config.fine_texels:
-            model = reconfigured(model, fine_texels=options.fine_texels)
         return model.train().requires_grad_(True), facts
 
     def _first_codes(self, known: tuple[Tensor, Codes] | None) -> Codes:
@@ -391,7 +389,9 @@ class Trainer:
                 weights["shift"] = options.shift_weight
                 output = view_of(output, 0)
             fakes.append(Pairs.of(output))
-            terms |= verdict(self.discriminator, fakes, real_pairs(batch), smooth)
+            terms |= verdict(
+                self.discriminator, fakes, real_pairs(batch), smooth, options.small_places
+            )
             terms["mask tie"] = mask_tie(output)
             weight = options.adversarial_weight if len(fakes) > 1 else 1.0
             weights |= {"matching": options.matching_weight, "G": weight, "mask tie": MASK_TIE}
@@ -415,6 +415,7 @@ class Trainer:
                 fake.detach(),
                 self.step,
                 generator,
+                options.small_places,
             )
         self.step += 1
         return values
@@ -575,7 +576,7 @@ def load_weights(model: SSGAN3D, weights: dict[str, Tensor]) -> bool:
 def reconfigured(model: SSGAN3D, **changes: Any) -> SSGAN3D:
     """A model with the same weights and some fields of the configuration changed."""
     changed = SSGAN3D(replace(model.config, **changes))
-    load_weights(changed, changed.state_dict() | model.state_dict())  # what is new starts anew
+    load_weights(changed, model.state_dict())
     return changed.train(model.training)
 
 
@@ -626,8 +627,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, help_text in {
         "people": "so many training portraits, at most, that random ones are mixed from; 0: as "
         "the run has it so far, or the model that it starts from; else the paper's mapping network",
-        "fine_texels": "with --start: give parts textures of so many texels to one of their maps, "
-        "either way, unless they have some",
         "minutes": "how long to train in this call",
         "portraits": "portraits a step",
         "views": "views of each portrait a step",
@@ -641,6 +640,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "matching_weight": "weight of feature matching",
         "detail_weight": "weight of the energies of fine structure, where the model has some",
         "small_parts_weight": "weight of L1 where eyes, brows, nose, mouth and such are shown",
+        "small_places": "how much places of those count in what the discriminator says, beside 1",
         "shift_weight": "weight of what stands still when the picture of a random portrait moves",
         "settle_looks": "with --start: how often each portrait is seen before the render net takes "
         "part",

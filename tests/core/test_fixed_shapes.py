@@ -1,18 +1,14 @@
 """What a GPU replays, run on the CPU: the same shapes whatever the portrait, and the same views."""
 
-import dataclasses
 import math
 
 import pytest
 import torch
 
 from core.camera import Camera, canonical_camera
-from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
-from core.engine import PortraitEngine
 from core.fixed_shapes import FixedTable, RayGrid, ray_frames
 from core.graphed_views import FixedViews, _portions
-from core.model import SSGAN3D
 from core.parts import PART_COUNT
 from core.stages import PartKeys, _geometry_key
 from core.volume import FeatureTable, RayWeights, camera_tensors, sample_rays
@@ -52,34 +48,21 @@ def test_all_parts_at_all_rays_give_the_features_of_those_that_count(smooth_maps
     torch.testing.assert_close(table.composite(weights), expected, atol=1e-5, rtol=0)
 
 
-@pytest.fixture(params=["plain", "textured"])
-def any_engine(request, engine, checkpoint):
-    """An engine of a model without, and one with textures of random colours."""
-    if request.param == "plain":
-        return engine
-    model, _ = load_checkpoint(checkpoint)
-    textured = SSGAN3D(dataclasses.replace(model.config, fine_texels=2))
-    textured.load_state_dict(textured.state_dict() | model.state_dict())
-    for group in textured.generators.groups:
-        torch.nn.init.normal_(group.fine_head, std=0.3)
-    return PortraitEngine(textured, device="cpu", precision="float32")
-
-
 @torch.inference_mode()
-def test_views_of_one_course_are_the_engines(any_engine):
+def test_views_of_one_course_are_the_engines(engine):
     """Also after an edit, without a part, and of another portrait: nothing old is left."""
-    views = FixedViews(any_engine.view_stage.net, any_engine.config)
-    cameras = [canonical_camera(camera, any_engine.config) for camera in CAMERAS]
+    views = FixedViews(engine.view_stage.net, engine.config)
+    cameras = [canonical_camera(camera, engine.config) for camera in CAMERAS]
     frames = torch.from_numpy(ray_frames(cameras))
-    own = any_engine.sample(1)
-    portraits = [own, own.replace("hair", any_engine.sample(2)), own.with_visible(hidden=["nose"])]
-    for latents in (*portraits, any_engine.sample(3), own):
+    own = engine.sample(1)
+    portraits = [own, own.replace("hair", engine.sample(2)), own.with_visible(hidden=["nose"])]
+    for latents in (*portraits, engine.sample(3), own):
         keys = PartKeys.of(latents)
-        parts = any_engine.part_stage(latents, keys)
-        geometry = any_engine.view_stage.weights.lifted(parts, keys, latents.visible)
+        parts = engine.part_stage(latents, keys)
+        geometry = engine.view_stage.weights.lifted(parts, keys, latents.visible)
         key = _geometry_key(keys, latents.visible)
         views.take(parts, keys.features, key, lambda geometry=geometry: geometry)
-        expected = any_engine.view_stage(parts, keys, latents.visible, cameras)
+        expected = engine.view_stage(parts, keys, latents.visible, cameras)
         for made, plain in zip(views.views(views.draw(frames), cameras), expected, strict=True):
             assert made.camera is plain.camera
             error = (made.image - plain.image).square().mean().item()

@@ -36,8 +36,6 @@ def both(maps, config, yaw, levels):
     fast = PosedFeatures(
         features,
         *(t.unflatten(-1, side) for t in (weights.mask, weights.depth, weights.surface())),
-        weights.places().unflatten(-1, side),
-        None,
     )
     return fast, reference.composite(maps, geometry, rays, config, levels=levels)
 
@@ -49,15 +47,14 @@ def test_fast_path_follows_the_equations(smooth_maps, degrees, lift_origin):
     config = dataclasses.replace(FINE, lift_origin=lift_origin)
     yaw = math.radians(degrees)
     fast, plain = both(smooth_maps(config), config, yaw, levels=128)
-    features, mask, depth, surface, places = (
+    features, mask, depth, surface = (
         abs(getattr(fast, name) - getattr(plain, name))
-        for name in ("features", "mask", "depth", "surface", "places")
+        for name in ("features", "mask", "depth", "surface")
     )
     assert mask.max() < MASK_TOLERANCE
     assert mask.mean() < MASK_MEAN_TOLERANCE
     assert features.max() < FEATURE_TOLERANCE
     assert surface.max() < MASK_TOLERANCE
-    assert places.max() < MASK_TOLERANCE
     seen = plain.mask[:, :, BACKGROUND] < 0.5
     assert seen.float().mean() > 0.3
     assert depth[seen].max() < DEPTH_TOLERANCE

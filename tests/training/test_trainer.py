@@ -230,18 +230,10 @@ def test_fine_structure_learns_beside_all_else(
     assert any(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
 
 
-def test_parts_are_given_textures_that_learn(
-    balls: Path, tmp_path: Path, options_of: Options, trained
-) -> None:
-    file = tmp_path / "model.safetensors"
-    save_checkpoint(file, trained.trainer.model, {})
-    changes = {"start": str(file), "fine_texels": 2, "small_parts_weight": 0.2}
-    trainer = Trainer(options_of(balls, tmp_path / "run", mode="fit", **changes))
-    heads = [group.fine_head for group in trainer.model.generators.groups]
-    assert not any(head.any() for head in heads)  # the model is what it was at first
-    values = trainer.train_step()
-    assert values["small parts"] > 0
-    assert any(head.any() for head in heads)
+def test_small_parts_can_count_more(balls: Path, tmp_path: Path, options_of: Options) -> None:
+    options = options_of(balls, tmp_path / "run", mode="fit", small_parts_weight=0.2)
+    assert Trainer(options).train_step()["small parts"] > 0
+    assert "small parts" not in Trainer(options_of(balls, tmp_path / "plain")).train_step()
 
 
 def test_what_stands_still_when_the_picture_moves_is_an_error(
