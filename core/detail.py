@@ -50,17 +50,16 @@ DENSITY = 1.5
 class SurfaceDetail(nn.Module):
     """The tiles on the surface: by how much they change the light of each pixel."""
 
-    tiles: Tensor
     wrapped: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         noise = oriented_noise(config.detail_directions, config.detail_side)
-        # made again wherever a model is loaded
-        self.register_buffer("tiles", noise, persistent=False)  # (T, t, t)
         wrapped = F.pad(noise[None], (1, 1, 1, 1), mode="circular")[0]
-        # three dimensions: four would be turned to channels last with the net's weights
+        # made again wherever a model is loaded; three dimensions, as four would be turned to
+        # channels last with the net's weights
         self.register_buffer("wrapped", wrapped, persistent=False)  # (T, t + 2, t + 2)
+        self.side = config.detail_side
         self.periods = DENSITY * config.image_size / config.frame_side / config.detail_side
 
     def forward(self, amount: Tensor, surface: Tensor, size: int) -> Tensor:
@@ -85,13 +84,12 @@ class SurfaceDetail(nn.Module):
         across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
         down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
         largest = torch.maximum(across, down)
-        return 1 / (largest * self.tiles.shape[-1] ** 2).clamp_min(1)
+        return 1 / (largest * self.side**2).clamp_min(1)
 
     def _lookup(self, position: Tensor) -> Tensor:
         """The periodic tiles at (B, 2, S, S) periods: (B, T, S, S)."""
-        side = self.tiles.shape[-1]
-        texel = (position - position.floor()) * side + 1  # in the padded tile
-        grid = (texel / (side + 2) * 2 - 1).permute(0, 2, 3, 1)
+        texel = (position - position.floor()) * self.side + 1  # in the padded tile
+        grid = (texel / (self.side + 2) * 2 - 1).permute(0, 2, 3, 1)
         batch = position.shape[0]
         wrapped = self.wrapped.float()[None].expand(batch, -1, -1, -1)
         return F.grid_sample(wrapped, grid, align_corners=False)

@@ -9,7 +9,7 @@ an edited part recomputes one part generator, an edited texture keeps the ray we
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -70,12 +70,12 @@ class PartResult:
 
     def clone(self) -> PartResult:
         """The same in memory of its own."""
-        maps = {field.name: getattr(self.map, field.name) for field in fields(self.map)}
-        own = {name: t.clone() for name, t in maps.items()}
-        depth, density = self.geometry or (None, None)
-        if depth is None or density is None:
-            return PartResult(replace(self.map, **own), None)
-        return PartResult(replace(self.map, **own), (depth.clone(), density.clone()))
+        maps = (self.map.features, self.map.depth, self.map.density)
+        own = PartMap(*(t.clone() for t in maps))
+        if self.geometry is None:
+            return PartResult(own, None)
+        depth, density = self.geometry
+        return PartResult(own, (depth.clone(), density.clone()))
 
 
 class PartStage:
@@ -175,7 +175,7 @@ class WeightStage:
     ) -> RayWeights:
         """The weights for all cameras, computed."""
         geometry_key = _geometry_key(keys, visible)
-        geometry = self.lifted(parts, keys, visible)
+        geometry = self.lifted(geometry_key, parts, visible)
         if self.device.type == "cpu":
             table = self.tables.get(geometry_key, lambda: ShellTable.of(geometry, self.config))
             return march(table, [self._samples(camera) for camera in cameras], self.config)
@@ -185,9 +185,9 @@ class WeightStage:
         rays = sample_rays(origins, directions, centre, self.config)
         return ray_weights(geometry, rays, self.config)
 
-    def lifted(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Geometry:
-        """What :meth:`gather` gives, cached."""
-        return self.geometry.get(_geometry_key(keys, visible), lambda: self.gather(parts, visible))
+    def lifted(self, key: Hashable, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
+        """What :meth:`gather` gives, cached under what it depends on."""
+        return self.geometry.get(key, lambda: self.gather(parts, visible))
 
     def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
         """All lifted parts on the common grid; hidden ones have no density."""
@@ -260,11 +260,12 @@ class ViewStage:
         A replay computes the weights again: that takes less than to keep them.
         """
         if self.graphed is not None and not draft:
+            geometry_key = _geometry_key(keys, visible)
             views = self.graphed(
                 parts,
                 keys.features,
-                _geometry_key(keys, visible),
-                lambda: self.weights.lifted(parts, keys, visible),
+                geometry_key,
+                lambda: self.weights.lifted(geometry_key, parts, visible),
                 cameras,
             )
             if views is not None:

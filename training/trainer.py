@@ -368,16 +368,18 @@ class Trainer:
                 output = self.model.finish(posed)
             terms |= reconstruction_losses(output, batch)
             weights |= WEIGHTS
+            seen = output.smooth.flatten(0, 1).float()
             if options.small_parts_weight:
-                seen = output.smooth.flatten(0, 1).float()
                 terms["small parts"] = losses.small_part_l1(seen, batch.image, batch.mask)
                 weights["small parts"] = options.small_parts_weight
             fakes.append(Pairs.of(output))
             if self.config.detail_directions:
-                smooth = Pairs(output.smooth.flatten(0, 1).float(), fakes[0].mask)
+                smooth = Pairs(seen, fakes[0].mask)
                 terms["detail"] = self._detail_misfit(posed, smooth.image, batch)
                 weights["detail"] = options.detail_weight
-        is_judged = options.mode != "fit" and self.progress >= options.reconstruct_first
+        is_judged = options.mode == "adversarial" or (
+            options.mode == "hybrid" and self.progress >= options.reconstruct_first
+        )
         if is_judged:
             count = options.random_portraits
             shift = None

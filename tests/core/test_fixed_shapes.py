@@ -59,8 +59,8 @@ def test_views_of_one_course_are_the_engines(engine):
     for latents in (*portraits, engine.sample(3), own):
         keys = PartKeys.of(latents)
         parts = engine.part_stage(latents, keys)
-        geometry = engine.view_stage.weights.lifted(parts, keys, latents.visible)
         key = _geometry_key(keys, latents.visible)
+        geometry = engine.view_stage.weights.lifted(key, parts, latents.visible)
         views.take(parts, keys.features, key, lambda geometry=geometry: geometry)
         expected = engine.view_stage(parts, keys, latents.visible, cameras)
         for made, plain in zip(views.views(views.draw(frames), cameras), expected, strict=True):

@@ -253,3 +253,10 @@ def test_reconstruction_comes_first_if_asked(
     assert "D" not in trainer.train_step()
     trainer.progress = 0.6
     assert "D" in trainer.train_step()
+
+
+def test_the_papers_mode_is_judged_from_its_first_step(
+    balls: Path, tmp_path: Path, options_of: Options
+) -> None:
+    options = options_of(balls, tmp_path / "run", mode="adversarial", reconstruct_first=0.5)
+    assert "D" in Trainer(options).train_step()
