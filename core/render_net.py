@@ -76,11 +76,11 @@ class RenderNet(nn.Module):
         residual = self._shuffle(self.to_picture(x))
         # float32 and plane by plane: three channels last in bfloat16 take three times as long
         coarse = features[:, :3].float().contiguous()
-        return enlarge_to(coarse, residual.shape[-1]) + residual
+        return enlarge_to(coarse, residual.shape[-2:]) + residual
 
     def mask_logits(self, x: Tensor, mask: Tensor) -> Tensor:
         """Log masks up to a constant at half the picture's size, (B, K, S / 2, S / 2)."""
-        return enlarge_to(log_mask(mask.float()), x.shape[-1]) + self.to_mask(x)
+        return enlarge_to(log_mask(mask.float()), x.shape[-2:]) + self.to_mask(x)
 
     def _shuffle(self, x: Tensor) -> Tensor:
         """(B, 4 C, h, w) → (B, C, 2 h, 2 w)."""
@@ -154,6 +154,7 @@ def start_at_zero(convolution: nn.Conv2d) -> None:
         nn.init.zeros_(convolution.bias)
 
 
-def enlarge_to(x: Tensor, size: int) -> Tensor:
-    """Bilinear enlargement of (B, C, h, h) to (B, C, size, size)."""
-    return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
+def enlarge_to(x: Tensor, size: int | torch.Size) -> Tensor:
+    """Bilinear enlargement of (B, C, h, w) to a square of ``size``, or to a height and width."""
+    size = (size, size) if isinstance(size, int) else size
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

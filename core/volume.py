@@ -136,6 +136,11 @@ def rays_at(
 
 def ray_weights(geometry: Geometry, rays: RayBatch, config: ModelConfig) -> RayWeights:
     """Alpha compositing along every ray, split by part."""
+    return split_weights(ray_densities(geometry, rays, config), rays)
+
+
+def ray_densities(geometry: Geometry, rays: RayBatch, config: ModelConfig) -> Tensor:
+    """σ_k^3d of the geometry's parts at every sample, in 1/unit, (B, parts, V, R, N)."""
     batch, views, count, samples = rays.z.shape
     lifted = geometry.depth.shape[1]
     grid = window_coordinates(rays.uv, config.geometry_window)
@@ -144,7 +149,11 @@ def ray_weights(geometry: Geometry, rays: RayBatch, config: ModelConfig) -> RayW
         maps, grid.reshape(batch, views * count, samples, 2), align_corners=False
     )
     depth, density = looked_up.reshape(batch, 2, lifted, views, count, samples).unbind(1)
-    density = density * shell(depth, rays.z[:, None], config)  # (B, K - 1, V, R, N)
+    return density * shell(depth, rays.z[:, None], config)
+
+
+def split_weights(density: Tensor, rays: RayBatch) -> RayWeights:
+    """Alpha compositing of the densities of all lifted parts, (B, K - 1, V, R, N)."""
     total = density.sum(1)  # (B, V, R, N)
     optical = total * rays.step
     passed = torch.cumsum(optical, -1)

@@ -14,6 +14,7 @@ _COMMANDS = {
     "train": ("training.trainer", "train a model on data sets"),
     "graft": ("training.graft", "give a model some parts of another one"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
+    "closeup": ("training.closeup", "fit one small part of a face to renders, and nothing else"),
     "blend": ("training.blend", "the weighted mean of two models of one run"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "detail": ("training.detail", "teach a model where how much fine structure lies"),

@@ -223,7 +223,7 @@ def verdict(
 
 
 def _place_weights(mask: Tensor, scores: Tensor, small_places: float) -> Tensor:
-    return losses.place_weights(mask.detach(), scores.shape[-1], small_places)
+    return losses.place_weights(mask.detach(), (scores.shape[-2], scores.shape[-1]), small_places)
 
 
 def discriminator_step(

@@ -78,17 +78,18 @@ def depth_l1(prediction: Tensor, target: Tensor, foreground: Tensor) -> Tensor:
     return ((prediction - target).abs() * weight).sum() / weight.sum().clamp_min(1)
 
 
-def place_weights(mask: Tensor, side: int, small_places: float) -> Tensor:
-    """How much a discriminator's score of each place counts, (N, side, side), 1 in the mean.
+def place_weights(mask: Tensor, places: tuple[int, int], small_places: float) -> Tensor:
+    """How much a discriminator's score of each place counts, (N, *places), 1 in the mean.
 
     Eyes and mouth are looked at first, and are a fiftieth of the places.
 
     Args:
-        mask: soft labels, (N, K, h, w) with h a multiple of ``side``.
+        mask: soft labels, (N, K, h, w).
+        places: rows and columns of places that are scored.
         small_places: of a place that shows small parts only, beside 1 where there are none.
     """
     small = mask[:, [PART_NAMES.index(name) for name in SMALL_PARTS]].sum(1)
-    weight = 1 + (small_places - 1) * F.adaptive_avg_pool2d(small, side)
+    weight = 1 + (small_places - 1) * F.adaptive_avg_pool2d(small, places)
     return weight / weight.mean((1, 2), keepdim=True)
 
 

@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 
 from core.camera import Camera
+from core.model import SSGAN3D
+from core.part_runner import PartRunner
 from core.parts import PART_NAMES, part_index
 from training.__main__ import main
 from training.trainer import Trainer, TrainOptions
@@ -188,6 +190,26 @@ def mixing(balls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = out / "mixing.safetensors"
     assert main(["export", "--run", str(out), "--out", str(path)]) == 0
     return path
+
+
+def _changed_parts(before: SSGAN3D, after: SSGAN3D) -> set[str]:
+    """Names of the parts whose generators differ, as those who draw with them see it."""
+    changed = set()
+    for one, other in zip(before.generators.groups, after.generators.groups, strict=True):
+        for part in one.parts:
+            runners = [vars(PartRunner(group, part, torch.float32)) for group in (one, other)]
+            if not all(
+                torch.equal(value, runners[1][name])
+                for name, value in runners[0].items()
+                if isinstance(value, torch.Tensor)
+            ):
+                changed.add(PART_NAMES[part])
+    return changed
+
+
+@pytest.fixture
+def changed_parts() -> Callable[[SSGAN3D, SSGAN3D], set[str]]:
+    return _changed_parts
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_a_place_that_shows_eyes_counts_more() -> None:
     mask[:, part_index("skin")] = 1.0
     mask[:, :, :2, :2] = 0.0
     mask[:, part_index("eyes"), :2, :2] = 1.0
-    weight = losses.place_weights(mask, 2, 6.0)
+    weight = losses.place_weights(mask, (2, 2), 6.0)
     torch.testing.assert_close(weight, torch.tensor([[[6.0, 1.0], [1.0, 1.0]]]) * 4 / 9)
     scores = torch.zeros(1, 2, 2)
     scores[:, 0, 0] = 3.0  # the eyes look real

@@ -10,9 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.model import SSGAN3D, GeneratorOutput
-from core.part_runner import PartRunner
-from core.parts import PART_COUNT, PART_NAMES, part_index
+from core.model import GeneratorOutput
+from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.augment import AdaptiveAugmentation
 from training.data import DatasetError, PortraitSet, read_views
@@ -22,21 +21,6 @@ from training.refine import Refinement, RefineOptions, codes_of_rows, keep_terms
 from training.warm_start import Views
 
 EYES, SKIN = part_index("eyes"), part_index("skin")
-
-
-def changed_parts(before: SSGAN3D, after: SSGAN3D) -> set[str]:
-    """Names of the parts whose generators differ, as those who draw with them see it."""
-    changed = set()
-    for one, other in zip(before.generators.groups, after.generators.groups, strict=True):
-        for part in one.parts:
-            runners = [vars(PartRunner(group, part, torch.float32)) for group in (one, other)]
-            if not all(
-                torch.equal(value, runners[1][name])
-                for name, value in runners[0].items()
-                if isinstance(value, torch.Tensor)
-            ):
-                changed.add(PART_NAMES[part])
-    return changed
 
 
 def test_an_exported_model_names_the_people_that_it_mixes(mixing: Path, balls: Path) -> None:
@@ -137,7 +121,7 @@ def test_without_a_discriminator_it_only_reconstructs(mixing: Path, balls: Path)
     assert all(torch.equal(value, judge.state_dict()[name]) for name, value in before.items())
 
 
-def test_one_part_can_learn_alone(mixing: Path, balls: Path) -> None:
+def test_one_part_can_learn_alone(mixing: Path, balls: Path, changed_parts) -> None:
     teacher, info = load_checkpoint(mixing)
     known, rows = known_views(read_views([balls]), info["people"])
     views = Views(PortraitSet(known), teacher.config, torch.device("cpu"), 8)
@@ -155,7 +139,7 @@ def test_one_part_can_learn_alone(mixing: Path, balls: Path) -> None:
     assert all(torch.equal(v, renders[n]) for n, v in teacher.render_net.state_dict().items())
 
 
-def test_a_graft_brings_one_part_and_no_other(mixing: Path, tmp_path: Path) -> None:
+def test_a_graft_brings_one_part_and_no_other(mixing: Path, tmp_path: Path, changed_parts) -> None:
     mine, info = load_checkpoint(mixing)
     donor = copy.deepcopy(mine)
     with torch.no_grad():

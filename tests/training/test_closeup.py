@@ -1,0 +1,148 @@
+"""One small part fitted to renders: crops are the picture's, and nothing else moves."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import ModelConfig
+from core.model import SSGAN3D
+from core.parts import part_index
+from training.__main__ import main
+from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, cut
+from training.data import PortraitSet, read_views
+from training.precision import float32_only
+from training.refine import codes_of_rows, known_views
+from training.warm_start import Views
+
+EYES = part_index("eyes")
+
+
+@pytest.fixture
+def teacher(mixing: Path) -> SSGAN3D:
+    return load_checkpoint(mixing)[0]
+
+
+@pytest.fixture
+def known(mixing: Path, balls: Path, teacher: SSGAN3D) -> tuple[Views, torch.Tensor]:
+    """Renders of the people whom ``teacher`` mixes, and the rows of these people."""
+    people = load_checkpoint(mixing)[1]["people"]
+    shown, rows = known_views(read_views([balls]), people)
+    return Views(PortraitSet(shown), teacher.config, torch.device("cpu"), SAMPLES), rows
+
+
+@pytest.fixture
+def closeup(teacher: SSGAN3D, known: tuple[Views, torch.Tensor]) -> Closeup:
+    options = CloseupOptions(pictures=4, strangers=2, rate=0.02, code_rate=0.02, judge_after=0)
+    crops = cut(teacher, *known, EYES)
+    return Closeup(copy.deepcopy(teacher), crops, options)
+
+
+def own_codes(closeup: Closeup, crops: Crops) -> list[torch.Tensor]:
+    return [codes[crops.rows] for codes in closeup.codes]
+
+
+def test_a_crop_shows_what_the_whole_picture_shows(
+    closeup: Closeup, teacher: SSGAN3D, known: tuple[Views, torch.Tensor]
+) -> None:
+    views, rows = known
+    group = views.data.identities[0]
+    batch = views.of(torch.zeros(1, dtype=torch.long), group[:1], torch.Generator().manual_seed(0))
+    codes = codes_of_rows(teacher.mapping, rows[:1], batch.visible)
+    crops = closeup.crops.of(torch.tensor(group[:1]))
+    with torch.no_grad(), float32_only():
+        # the same rays: the crop's jitter is its own
+        whole = teacher(codes.base, codes.shape, codes.texture, codes.visible, crops.rays())
+        shown = closeup.show(closeup.model, crops, own_codes(closeup, crops))
+    # the tiny model's picture is one crop; what is kept is kept in half precision
+    assert closeup.frame == Frame(16, 16, 0)
+    assert torch.allclose(shown.smooth, whole.smooth[0], atol=0.01)
+    assert torch.allclose(shown.mask, whole.coarse_mask[0].flatten(2), atol=2e-3)
+    assert torch.allclose(shown.depth, whole.depth[0].flatten(1), atol=0.01)
+    assert float((shown.mask_logits - whole.mask_logits[0]).abs().max()) < 0.05
+
+
+def test_the_shipped_models_crops_lie_around_the_part() -> None:
+    frame = Frame.of(ModelConfig.shipped())
+    assert (frame.height, frame.width, frame.margin) == (24, 32, 4)
+    share = torch.zeros(3, 64, 64)
+    share[0, 30:34, 20:40] = 1  # in the middle: rows 20 to 43, columns 14 to 45
+    share[1, :2, 60:] = 1  # in a corner: as near as the picture allows
+    corners = frame.corners(share)  # the last is not seen
+    assert corners == [(20, 14), (0, 32), (20, 16)]
+    numbers = torch.arange(64 * 64, dtype=torch.float32)
+    crops = frame.crop(numbers.view(1, 1, 64, 64).expand(3, -1, -1, -1), corners, 64)
+    assert torch.equal(crops.flatten(1), frame.rays(corners, 64).float())
+    assert frame.grid(crops.flatten(2)).shape == (3, 1, 24, 32)
+    # without four rows of rays above and below
+    assert torch.equal(frame.inner(crops), crops[:, :, 4:20])
+    assert frame.inner(torch.zeros(1, 3, 96, 128)).shape == (1, 3, 64, 128)
+
+
+def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
+    closeup: Closeup, teacher: SSGAN3D, changed_parts
+) -> None:
+    every = torch.arange(len(closeup.crops.rows))
+    crops = closeup.crops.of(every)
+
+    def error() -> float:
+        with torch.no_grad():
+            shown = closeup.show(closeup.model, crops, own_codes(closeup, crops))
+        return float(closeup.reconstruction(shown, crops)["image"])
+
+    before = error()
+    for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
+        group["lr"] = rate
+    for _ in range(60):
+        closeup.train_step(judged=False)
+    assert error() < 0.8 * before
+    made = closeup.result()
+    assert changed_parts(teacher, made) == {"eyes"}
+    renders = made.render_net.state_dict()
+    assert all(torch.equal(v, renders[n]) for n, v in teacher.render_net.state_dict().items())
+    others = [part for part in range(teacher.mapping.shape.shape[1]) if part != EYES]
+    for name in ("keys", "base", "presence"):
+        assert torch.equal(getattr(made.mapping, name), getattr(teacher.mapping, name))
+    for name in ("shape", "texture"):
+        mine, old = getattr(made.mapping, name), getattr(teacher.mapping, name)
+        assert torch.equal(mine[:, others], old[:, others])
+        assert not torch.equal(mine[:, EYES], old[:, EYES])
+
+
+def test_strangers_are_judged_too(closeup: Closeup) -> None:
+    values = closeup.train_step(judged=True)
+    assert {"image", "gradient", "mask", "depth", "G", "matching", "D"} <= set(values)
+    blends = closeup.strangers(3, torch.Generator().manual_seed(0))
+    known = [codes.detach() for codes in closeup.codes]
+    for blend, codes in zip(blends, known, strict=True):
+        assert not blend.requires_grad
+        assert (blend <= codes.amax(0) + 1e-5).all() and (blend >= codes.amin(0) - 1e-5).all()
+
+
+def test_the_command_says_what_it_did(mixing: Path, balls: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    common = ["--data", str(balls), "--pictures", "2", "--strangers", "1", "--threads", "1"]
+    arguments = ["--weights", str(mixing), "--out", str(first), "--steps", "2", *common]
+    assert main(["closeup", *arguments]) == 0
+    arguments = ["--weights", str(first), "--out", str(second), "--steps", "1", *common]
+    assert main(["closeup", *arguments, "--part", "mouth"]) == 0
+    _, info = load_checkpoint(second)
+    assert [(once["part"], once["steps"]) for once in info["close-ups"]] == [
+        ("eyes", 2),
+        ("mouth", 1),
+    ]
+    assert info["people"] == load_checkpoint(mixing)[1]["people"]
+
+
+def test_a_model_that_names_nobody_is_refused(
+    trained, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nobody.safetensors"
+    save_checkpoint(path, trained.trainer.model, {})
+    arguments = ["--weights", str(path), "--data", str(balls), "--out", str(tmp_path / "out")]
+    assert main(["closeup", *arguments]) == 1
+    assert "which portraits it mixes" in capsys.readouterr().err

@@ -1,0 +1,586 @@
+"""``python -m training closeup``: one small part of a face fitted to renders, and nothing else.
+
+Eyes are looked at first, cover a fiftieth of a picture, and take many steps until an iris has an
+edge. Here everything but one part is frozen, so whatever it gives to a crop around the part is
+worked out once and kept: densities at the samples of the rays, features where the rays meet the
+other parts. What is left of a step is one small generator, a sum along a few hundred rays and the
+render net of a quarter of the picture.
+
+The part's generator and its codes of all people learn: from renders of these people, and from a
+discriminator that also sees everybody with a part of somebody else, as random portraits and edits
+have it. All else of the model stays as it is, and so do portraits outside of the part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import ModelConfig
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.generators import PartMap
+from core.lifting import LIFTED, Geometry, part_geometry, window_coordinates
+from core.model import SSGAN3D
+from core.parts import FACE_BASE, PART_COUNT, part_index
+from core.people_mixture import FACE_SHARPNESS, PeopleMixture
+from core.render_net import detailed
+from core.volume import (
+    FETCH_THRESHOLD,
+    RayBatch,
+    RayWeights,
+    picture_positions,
+    ray_densities,
+    split_weights,
+)
+from training import losses
+from training.adversarial import Pairs, discriminator_step, verdict
+from training.augment import AdaptiveAugmentation
+from training.averaging import follow
+from training.data import PortraitSet, read_views
+from training.discriminator import Discriminator
+from training.export import LICENCE
+from training.heap import keep_heap
+from training.precision import mixed
+from training.rates import half_cosine, set_rate
+from training.refine import codes_of_rows, known_views, train_only
+from training.warm_start import LINEAR_RATE, Batch, Views
+
+PARTS = ("brows", "eyes", "mouth")
+"""Parts that fit into a crop, lie on the skin and carry no fine structure."""
+HEIGHT, WIDTH = 16, 32
+"""Rays of what is compared and judged, at most: a multiple of what the discriminator halves."""
+MARGIN = 4
+"""Rows of rays above and below that the render net sees as well, at most."""
+SAMPLES = 16
+SURROUNDINGS = 0.02
+"""How much a pixel beside the part counts, beside one of the part."""
+CODE_NOISE = 0.1
+"""Noise on the part's codes, in their standard deviations: neighbours must be portraits too."""
+WEIGHTS = {
+    "image": 1.0,
+    "gradient": 1.0,
+    "mask": 0.3,
+    "coarse mask": 0.3,
+    "depth": 0.5,
+}
+MAX_GRADIENT = 2.0
+WARM_UP = 50
+REPORT_EVERY = 200
+_CUT_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class CloseupOptions:
+    """What a run is told; see ``python -m training closeup --help``."""
+
+    part: str = "eyes"
+    minutes: float = 30.0
+    steps: int = 0
+    pictures: int = 16
+    strangers: int = 8
+    rate: float = 2.5e-3
+    code_rate: float = 4e-3
+    discriminator_rate: float = 1e-3
+    adversarial_weight: float = 0.08
+    matching_weight: float = 0.3
+    judge_after: float = 0.3
+    ema: float = 0.998
+    save_minutes: float = 5.0
+    threads: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How large crops are, in rays.
+
+    Attributes:
+        height, width: of all rays.
+        margin: rows of them above and below that are not compared.
+    """
+
+    height: int
+    width: int
+    margin: int
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> Frame:
+        """The frame of a model's crops."""
+        side = config.ray_size
+        inner = min(HEIGHT, side)
+        margin = min(MARGIN, (side - inner) // 2)
+        return cls(inner + 2 * margin, min(WIDTH, side), margin)
+
+    def corners(self, share: Tensor) -> list[tuple[int, int]]:
+        """Upper left rays of crops around what a part's share (N, r, r) of the rays covers."""
+        corners = []
+        for one in share:
+            middle = []
+            for axis, side in ((1, self.height), (0, self.width)):
+                line = (one > 0.1).any(axis).nonzero()[:, 0]
+                at = int(line[0] + line[-1] + 1) // 2 if len(line) else len(one) // 2
+                middle.append(min(max(at - side // 2, 0), len(one) - side))
+            corners.append((middle[0], middle[1]))
+        return corners
+
+    def rays(self, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
+        """Numbers of the rays of crops in a picture of ``side`` rays, row by row, (N, R)."""
+        down, across = torch.arange(self.height)[:, None], torch.arange(self.width)
+        return torch.stack(
+            [((top + down) * side + left + across).flatten() for top, left in corners]
+        )
+
+    def crop(self, whole: Tensor, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
+        """Crops (N, …, h, w) of pictures (N, …, S, S) with ``side`` rays."""
+        step = whole.shape[-1] // side
+        height, width = self.height * step, self.width * step
+        return torch.stack(
+            [
+                one[..., top * step : top * step + height, left * step : left * step + width]
+                for one, (top, left) in zip(whole, corners, strict=True)
+            ]
+        )
+
+    def inner(self, crop: Tensor) -> Tensor:
+        """Crops (N, C, h, w) without their margins."""
+        rows = self.margin * crop.shape[-1] // self.width
+        return crop[..., rows : crop.shape[-2] - rows, :]
+
+    def grid(self, rays: Tensor) -> Tensor:
+        """(…, R) → (…, height, width)."""
+        return rays.unflatten(-1, (self.height, self.width))
+
+
+@dataclass
+class Crops:
+    """What of V views does not change while the part learns; R rays, N samples each.
+
+    Attributes:
+        rows: (V,) rows of their people in the mixture.
+        uv, z, depth, step: of the samples, as in :class:`~core.volume.RayBatch`; one view of each
+            of V portraits.
+        density: of the lifted parts at the samples, 0 where it learns, (V, K - 1, 1, R, N).
+        base: the face base's depth on the common grid, (V, G, G).
+        features: f_k of all parts where the rays meet them, (V, K, C, R).
+        gain: of fine structure, (V, 1, H, W).
+        image: the renders, (V, 3, H, W) uint8.
+        mask: their soft labels, (V, K, H / 2, W / 2).
+        surface: planar depth of the renders, (V, R).
+        foreground: which of these are known.
+    """
+
+    rows: Tensor
+    uv: Tensor
+    z: Tensor
+    depth: Tensor
+    step: Tensor
+    density: Tensor
+    base: Tensor
+    features: Tensor
+    gain: Tensor
+    image: Tensor
+    mask: Tensor
+    surface: Tensor
+    foreground: Tensor
+
+    def of(self, chosen: Tensor) -> Crops:
+        """Some of them, (n,)."""
+        return Crops(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def rays(self) -> RayBatch:
+        """The rays' samples."""
+        return RayBatch(self.uv, self.z, self.depth, self.step)
+
+
+def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int) -> Crops:
+    """Crops around the part, of all views.
+
+    Args:
+        model: mixes the people.
+        views: renders of people whom the model mixes.
+        rows: (P,) row of each portrait of ``views`` among the model's people.
+        part: that learns.
+    """
+    portrait = {view: p for p, group in enumerate(views.data.identities) for view in group}
+    crops = []
+    for start in range(0, len(views.data), _CUT_AT_ONCE):
+        chosen = list(range(start, min(start + _CUT_AT_ONCE, len(views.data))))
+        portraits = torch.tensor([portrait[view] for view in chosen])
+        batch = views.of(portraits, chosen, torch.Generator().manual_seed(start))
+        crops.append(_cut(model, batch, rows[portraits], part))
+    return Crops(*(torch.cat([getattr(c, field.name) for c in crops]) for field in fields(Crops)))
+
+
+@torch.no_grad()
+def _cut(model: SSGAN3D, batch: Batch, rows: Tensor, part: int) -> Crops:
+    config, people = model.config, model.mapping
+    assert isinstance(people, PeopleMixture)
+    frame, side = Frame.of(config), config.ray_size
+    corners = frame.corners(batch.coarse_mask[:, part])
+    inside = frame.rays(corners, side)  # (V, R)
+    rays = _chosen_rays(batch.rays, inside)
+    codes = codes_of_rows(people, rows, batch.visible)
+    maps = model.part_maps(codes.base, codes.shape, codes.texture)
+    geometry = model.geometry(maps, codes.visible)
+    density = ray_densities(geometry, rays, config)
+    weights = split_weights(density, rays)
+    features = _features(maps, weights, picture_positions(side)[inside], config)
+    posed = model.posed(codes.base, codes.shape, codes.texture, codes.visible, batch.rays)
+    whole = model.finish(posed)
+    gain = ((whole.image - whole.smooth) / (whole.smooth + 1).clamp_min(1e-3))[:, 0, :1]
+    learns = torch.tensor([k == part for k in LIFTED])
+
+    def crop(whole: Tensor) -> Tensor:
+        return frame.crop(whole, corners, side)
+
+    return Crops(
+        rows,
+        rays.uv,
+        rays.z,
+        rays.depth,
+        rays.step,
+        density.masked_fill(learns[:, None, None, None], 0).half(),
+        geometry.depth[:, LIFTED.index(FACE_BASE)],
+        features.half(),
+        crop(gain).half(),
+        ((crop(batch.image) + 1) * 127.5).round().byte(),
+        crop(batch.mask).half(),
+        (crop(batch.depth) + batch.centre[..., None]).flatten(1),
+        crop(batch.foreground).flatten(1),
+    )
+
+
+def _chosen_rays(rays: RayBatch, inside: Tensor) -> RayBatch:
+    """Some rays (N, R) of one view of each portrait."""
+    views = torch.arange(len(inside))[:, None]
+
+    def pick(samples: Tensor) -> Tensor:
+        return samples[:, 0][views, inside][:, None]
+
+    full = rays.z.shape
+    return RayBatch(
+        pick(rays.uv), pick(rays.z), pick(rays.depth.expand(full)), pick(rays.step.expand(full))
+    )
+
+
+def _features(
+    maps: dict[int, PartMap], weights: RayWeights, positions: Tensor, config: ModelConfig
+) -> Tensor:
+    """f_k where the rays meet each part, (V, K, C, R)."""
+    found = []
+    for part in range(PART_COUNT):
+        where = weights.uv[:, 0, LIFTED.index(part)] if part in LIFTED else positions
+        found.append(_looked_up(maps[part], where, part, config))
+    return torch.stack(found, 1)
+
+
+def _looked_up(made: PartMap, where: Tensor, part: int, config: ModelConfig) -> Tensor:
+    """Features (N, C, R) at coordinates (N, R, 2)."""
+    grid = window_coordinates(where.float(), config.maps[part].window)[:, None]
+    rows = made.features.float().permute(0, 3, 1, 2)
+    return F.grid_sample(rows, grid, padding_mode="border", align_corners=False)[:, :, 0]
+
+
+@dataclass
+class Shown:
+    """Crops as the model makes them, without their margins.
+
+    Attributes:
+        smooth, image: (n, 3, h, w).
+        mask_logits: (n, K, h / 2, w / 2).
+        mask, depth: of all rays, (n, K, R) and (n, R).
+    """
+
+    smooth: Tensor
+    image: Tensor
+    mask_logits: Tensor
+    mask: Tensor
+    depth: Tensor
+
+    def pairs(self) -> Pairs:
+        """For the discriminator."""
+        return Pairs(self.image, F.softmax(self.mask_logits, 1))
+
+
+class Closeup:
+    """A part's generator and codes, and their judge; :meth:`run` trains them."""
+
+    def __init__(self, model: SSGAN3D, crops: Crops, options: CloseupOptions) -> None:
+        """
+        Args:
+            model: mixes people; its part is trained in place, its people's codes are not.
+            crops: of views of these people.
+        """
+        assert isinstance(model.mapping, PeopleMixture)
+        self.model, self.crops, self.options = model, crops, options
+        self.frame, self.part = Frame.of(model.config), part_index(options.part)
+        self.people = model.mapping
+        train_only(model, [options.part])
+        codes = (self.people.shape[:, self.part], self.people.texture[:, self.part])
+        self.codes = [one.clone().requires_grad_(True) for one in codes]  # twice (S, Z)
+        self.spread = [one.std(0, correction=0) for one in codes]
+        layers, linear = [], []
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                (linear if name.endswith("_basis") else layers).append(parameter)
+        self.learned = layers + linear
+        groups = [{"params": layers}, {"params": linear}, {"params": self.codes}]
+        self.rates = [options.rate, options.rate * LINEAR_RATE, options.code_rate]
+        self.optimizer = torch.optim.Adam(groups, options.rate, betas=(0.9, 0.99))
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.discriminator = Discriminator().to(memory_format=torch.channels_last)
+        self.judge_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), options.discriminator_rate, (0.0, 0.99)
+        )
+        self.augmentation = AdaptiveAugmentation()
+        self.step, self.seconds = 0, 0.0
+        self.order: list[int] = []
+
+    def run(self, save: Callable[[], None]) -> None:
+        """Train until the time or the steps are over.
+
+        Args:
+            save: is called every few minutes and at the end.
+        """
+        options = self.options
+        started = saved = time.monotonic()
+        sums: dict[str, float] = defaultdict(float)
+        while (progress := self._progress()) < 1:
+            share = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * share
+            set_rate(self.judge_optimizer, options.discriminator_rate * share)
+            for name, value in self.train_step(progress >= options.judge_after).items():
+                sums[name] += value
+            now = time.monotonic()
+            self.seconds = now - started
+            if self.step % REPORT_EVERY == 0:
+                means = {name: round(value / REPORT_EVERY, 5) for name, value in sums.items()}
+                line = {"step": self.step, "minutes": round(self.seconds / 60, 1)}
+                print(json.dumps(line | means), flush=True)
+                sums.clear()
+            if now - saved > options.save_minutes * 60:
+                save()
+                saved = now
+        save()
+
+    def _progress(self) -> float:
+        options = self.options
+        if options.steps:
+            return self.step / options.steps
+        return self.seconds / (options.minutes * 60)
+
+    def train_step(self, judged: bool) -> dict[str, float]:
+        """One step; what happens depends on the seed and the step's number."""
+        options, frame = self.options, self.frame
+        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
+        if len(self.order) < options.pictures:
+            self.order += torch.randperm(len(self.crops.rows), generator=generator).tolist()
+        chosen = torch.tensor(self.order[: options.pictures])
+        self.order = self.order[options.pictures :]
+        crops = self.crops.of(chosen)
+        own = [
+            codes[crops.rows]
+            + CODE_NOISE * torch.randn(len(chosen), len(spread), generator=generator) * spread
+            for codes, spread in zip(self.codes, self.spread, strict=True)
+        ]
+        shown = self.show(self.model, crops, own)
+        terms = self.reconstruction(shown, crops)
+        weights = dict(WEIGHTS)
+        real = Pairs(frame.inner(_floats(crops.image)), frame.inner(crops.mask.float()))
+        fakes = [shown.pairs()]
+        if judged:
+            faces = crops.of(torch.randperm(len(chosen), generator=generator)[: options.strangers])
+            fakes.append(
+                self.show(self.model, faces, self.strangers(len(faces.rows), generator)).pairs()
+            )
+            smooth = Pairs(shown.smooth, fakes[0].mask)
+            terms |= verdict(self.discriminator, fakes, real, smooth)
+            weights |= {"G": options.adversarial_weight, "matching": options.matching_weight}
+        loss = losses.weighted(terms, weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.learned, MAX_GRADIENT)
+        self.optimizer.step()
+        follow(self.average, self.model, options.ema, self.step)
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        if judged:
+            values |= discriminator_step(
+                self.discriminator,
+                self.judge_optimizer,
+                self.augmentation,
+                real,
+                fakes[0].join(fakes[1]).detach(),
+                self.step,
+                generator,
+            )
+        self.step += 1
+        return values
+
+    def strangers(self, count: int, generator: torch.Generator) -> list[Tensor]:
+        """Codes of the part as random faces have them: blends of few people's."""
+        z = torch.randn(count, self.model.config.z_dim, generator=generator)
+        blend = (FACE_SHARPNESS * z @ self.people.keys.T).softmax(-1)  # (B, S)
+        return [blend @ codes.detach() for codes in self.codes]
+
+    def show(self, model: SSGAN3D, crops: Crops, codes: Sequence[Tensor]) -> Shown:
+        """What the model makes of crops with such codes of the part, (n, Z) twice."""
+        config, frame = model.config, self.frame
+        base, shape, texture = (
+            t[crops.rows].clone()
+            for t in (self.people.base, self.people.shape, self.people.texture)
+        )
+        shape[:, self.part], texture[:, self.part] = codes
+        number = LIFTED.index(self.part)
+        rays = crops.rays()
+        with mixed("cpu"):
+            made = model.part_maps(base, shape, texture, [self.part])[self.part]
+            relative, density = part_geometry(self.part, made, config)
+            own = Geometry((relative + crops.base)[:, None], density[:, None])
+            densities = crops.density.float()
+            densities = torch.cat(
+                [
+                    densities[:, :number],
+                    ray_densities(own, rays, config).float(),
+                    densities[:, number + 1 :],
+                ],
+                1,
+            )
+            weights = split_weights(densities, rays)
+            mask = weights.mask[:, 0]  # (n, K, R)
+            share = mask.masked_fill(mask <= FETCH_THRESHOLD, 0)
+            others = share.masked_fill((torch.arange(PART_COUNT) == self.part)[:, None], 0)
+            features = (crops.features.float() * others[:, :, None]).sum(1)
+            found = _looked_up(made, weights.uv[:, 0, number], self.part, config)
+            features = features + found * share[:, self.part, None]
+            features = frame.grid(features[:, : config.features])
+            features = features.contiguous(memory_format=torch.channels_last)
+            net, coarse = model.render_net, frame.grid(mask)
+            x = net.trunk(features, coarse)
+            smooth, logits = net.picture(x, features), net.mask_logits(x, coarse)
+        smooth = smooth.float()
+        return Shown(
+            frame.inner(smooth),
+            frame.inner(detailed(smooth, crops.gain.float())),
+            frame.inner(logits.float()),
+            mask,
+            weights.depth[:, 0],
+        )
+
+    def reconstruction(self, shown: Shown, crops: Crops) -> dict[str, Tensor]:
+        """What tells crops from their renders, unweighted; the part counts most."""
+        frame = self.frame
+        wanted, labels = frame.inner(_floats(crops.image)), crops.mask.float()
+        part = frame.inner(labels)[:, self.part, None]
+        # a part's edge lies on both sides
+        weight = torch.maximum(part, F.max_pool2d(part, 5, 1, 2) * 0.5).clamp_min(SURROUNDINGS)
+        weight = F.interpolate(weight, scale_factor=2.0)
+        weight = weight / weight.sum()
+        error = shown.smooth - wanted
+        across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
+        down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
+        coarse = F.avg_pool2d(labels, labels.shape[-1] // frame.width)
+        log_mask = F.log_softmax(shown.mask_logits, 1)
+        log_coarse = frame.grid(shown.mask).clamp_min(1e-5).log()
+        of_part = coarse[:, self.part].flatten(1) > 0.5
+        return {
+            "image": (error.abs() * weight).sum() / 3,
+            "gradient": (across.sum() + down.sum()) / 3,
+            "mask": losses.mask_cross_entropy(log_mask, frame.inner(labels)),
+            "coarse mask": losses.mask_cross_entropy(log_coarse, coarse),
+            "depth": losses.depth_l1(shown.depth, crops.surface, crops.foreground & of_part),
+        }
+
+    @torch.no_grad()
+    def result(self) -> SSGAN3D:
+        """The averaged model with the codes as they are."""
+        model = copy.deepcopy(self.average)
+        assert isinstance(model.mapping, PeopleMixture)
+        model.mapping.shape[:, self.part], model.mapping.texture[:, self.part] = self.codes
+        return model
+
+
+def _floats(image: Tensor) -> Tensor:
+    return image.float() / 127.5 - 1
+
+
+HELP = {
+    "part": "the part that learns",
+    "minutes": "how long to train",
+    "steps": "how many steps instead",
+    "pictures": "renders a step",
+    "strangers": "faces a step with a part of others, for the discriminator",
+    "rate": "learning rate at first; it falls to zero by a half cosine",
+    "code_rate": "the same of the codes",
+    "discriminator_rate": "the same of the discriminator",
+    "adversarial_weight": "weight of the discriminator's verdict",
+    "matching_weight": "weight of feature matching",
+    "judge_after": "first share of the run without a discriminator",
+    "ema": "decay of the moving average a step",
+    "save_minutes": "time between two writings of the model",
+    "threads": "CPU threads; several parts at once take one each",
+    "seed": "what every random choice depends on",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training closeup``; defaults as in :class:`CloseupOptions`."""
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    for name, text in HELP.items():
+        default = getattr(CloseupOptions, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(default),
+            default=default,
+            choices=PARTS if name == "part" else None,
+            help=f"{text} (default {default})",
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training closeup``."""
+    keep_heap()
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    options = CloseupOptions(**{name: getattr(arguments, name) for name in HELP})
+    torch.manual_seed(options.seed)
+    weights = arguments.weights or embedded_weights()
+    model, info = load_checkpoint(weights)
+    people = info.get("people")
+    if not people:
+        raise PortraitError(
+            f"{weights} does not say which portraits it mixes. Train on from it with "
+            "`python -m training train --start`, and export with this version."
+        )
+    known, rows = known_views(read_views(arguments.data), people)
+    views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
+    crops = cut(model, views, rows, part_index(options.part))
+    print(f"{len(crops.rows)} crops of {len(rows.unique())} of {len(people)} people", flush=True)
+    closeup = Closeup(model, crops, options)
+    before = info.get("close-ups", [])
+
+    def save() -> None:
+        once = {"part": options.part, "steps": closeup.step}
+        once |= {"minutes": round(closeup.seconds / 60, 1), "crops": len(crops.rows)}
+        facts = info | {"close-ups": [*before, once]}
+        save_checkpoint(arguments.out, closeup.result(), facts, half=True, licence=LICENCE)
+
+    closeup.run(save)
+    print(f"{arguments.out}: {closeup.step} steps")
+    return 0
