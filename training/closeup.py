@@ -49,7 +49,7 @@ from training.adversarial import Pairs, discriminator_step, verdict
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
 from training.data import PortraitSet, read_views
-from training.discriminator import Discriminator
+from training.discriminator import Discriminator, read_discriminator
 from training.export import LICENCE
 from training.heap import keep_heap
 from training.precision import mixed
@@ -542,6 +542,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
     )
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument(
+        "--start-discriminator", type=Path, help="discriminator file of the model's training"
+    )
     for name, text in HELP.items():
         default = getattr(CloseupOptions, name)
         parser.add_argument(
@@ -573,6 +576,10 @@ def run(arguments: argparse.Namespace) -> int:
     crops = cut(model, views, rows, part_index(options.part))
     print(f"{len(crops.rows)} crops of {len(rows.unique())} of {len(people)} people", flush=True)
     closeup = Closeup(model, crops, options)
+    if arguments.start_discriminator:
+        closeup.augmentation.strength = read_discriminator(
+            arguments.start_discriminator, closeup.discriminator
+        )
     before = info.get("close-ups", [])
 
     def save() -> None:

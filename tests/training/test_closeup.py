@@ -15,6 +15,7 @@ from core.parts import part_index
 from training.__main__ import main
 from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, cut
 from training.data import PortraitSet, read_views
+from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Views
@@ -129,6 +130,9 @@ def test_the_command_says_what_it_did(mixing: Path, balls: Path, tmp_path: Path)
     arguments = ["--weights", str(mixing), "--out", str(first), "--steps", "2", *common]
     assert main(["closeup", *arguments]) == 0
     arguments = ["--weights", str(first), "--out", str(second), "--steps", "1", *common]
+    judge = tmp_path / "judge.safetensors"
+    write_discriminator(judge, Discriminator().state_dict(), 0.2)
+    arguments += ["--start-discriminator", str(judge), "--judge-after", "0"]
     assert main(["closeup", *arguments, "--part", "mouth"]) == 0
     _, info = load_checkpoint(second)
     assert [(once["part"], once["steps"]) for once in info["close-ups"]] == [
