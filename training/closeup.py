@@ -33,7 +33,7 @@ from core.errors import PortraitError
 from core.generators import PartMap
 from core.lifting import LIFTED, Geometry, part_geometry, window_coordinates
 from core.model import SSGAN3D
-from core.parts import FACE_BASE, PART_COUNT, part_index
+from core.parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
 from core.people_mixture import FACE_SHARPNESS, PeopleMixture
 from core.render_net import detailed
 from core.volume import (
@@ -309,9 +309,26 @@ class Shown:
     mask: Tensor
     depth: Tensor
 
-    def pairs(self) -> Pairs:
-        """For the discriminator."""
-        return Pairs(self.image, F.softmax(self.mask_logits, 1))
+    def labels(self) -> Tensor:
+        """Final masks, (n, K, h / 2, w / 2), which sum to 1."""
+        return F.softmax(self.mask_logits, 1)
+
+
+def alone(image: Tensor, mask: Tensor, part: int) -> Pairs:
+    """A part and what is next to it, on grey: what the discriminator is shown.
+
+    All else of a crop is frozen, and would give the model's away whatever the part looks like.
+
+    Args:
+        image: (n, 3, h, w).
+        mask: (n, K, h / 2, w / 2), sums to 1.
+    """
+    own = mask[:, part, None]
+    near = F.max_pool2d(own.detach(), 5, 1, 2)  # nothing is won by hiding
+    near = F.interpolate(near, size=image.shape[-2:], mode="bilinear", align_corners=False)
+    labels = torch.zeros_like(mask)
+    labels[:, part], labels[:, BACKGROUND] = own[:, 0], 1 - own[:, 0]
+    return Pairs(image * near, labels)
 
 
 class Closeup:
@@ -399,14 +416,14 @@ class Closeup:
         shown = self.show(self.model, crops, own)
         terms = self.reconstruction(shown, crops)
         weights = dict(WEIGHTS)
-        real = Pairs(frame.inner(_floats(crops.image)), frame.inner(crops.mask.float()))
-        fakes = [shown.pairs()]
         if judged:
             faces = crops.of(torch.randperm(len(chosen), generator=generator)[: options.strangers])
-            fakes.append(
-                self.show(self.model, faces, self.strangers(len(faces.rows), generator)).pairs()
+            strange = self.show(self.model, faces, self.strangers(len(faces.rows), generator))
+            real = alone(
+                frame.inner(_floats(crops.image)), frame.inner(crops.mask.float()), self.part
             )
-            smooth = Pairs(shown.smooth, fakes[0].mask)
+            fakes = [alone(seen.image, seen.labels(), self.part) for seen in (shown, strange)]
+            smooth = alone(shown.smooth, shown.labels(), self.part)
             terms |= verdict(self.discriminator, fakes, real, smooth)
             weights |= {"G": options.adversarial_weight, "matching": options.matching_weight}
         loss = losses.weighted(terms, weights)

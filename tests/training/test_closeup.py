@@ -11,9 +11,9 @@ import torch
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
 from core.model import SSGAN3D
-from core.parts import part_index
+from core.parts import PART_COUNT, part_index
 from training.__main__ import main
-from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, cut
+from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, alone, cut
 from training.data import PortraitSet, read_views
 from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
@@ -112,6 +112,22 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
         mine, old = getattr(made.mapping, name), getattr(teacher.mapping, name)
         assert torch.equal(mine[:, others], old[:, others])
         assert not torch.equal(mine[:, EYES], old[:, EYES])
+
+
+def test_what_lies_elsewhere_is_not_judged() -> None:
+    mask = torch.zeros(1, PART_COUNT, 16, 16)
+    mask[:, part_index("skin")] = 1
+    mask[0, :, 8, 8] = 0
+    mask[0, EYES, 8, 8] = 1
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    other, relabelled = image.clone(), mask.clone()
+    other[..., :10] = 0.3  # three and more cells away
+    relabelled[:, part_index("skin"), :, :5] = 0
+    relabelled[:, part_index("hair"), :, :5] = 1
+    seen, same = alone(image, mask, EYES), alone(other, relabelled, EYES)
+    assert torch.equal(seen.image, same.image) and torch.equal(seen.mask, same.mask)
+    assert torch.equal(seen.image[..., 15:19, 15:19], image[..., 15:19, 15:19])
+    assert torch.equal(seen.mask.sum(1), torch.ones(1, 16, 16))
 
 
 def test_strangers_are_judged_too(closeup: Closeup) -> None:
