@@ -49,7 +49,7 @@ from training.adversarial import Pairs, discriminator_step, verdict
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
 from training.data import PortraitSet, read_views
-from training.discriminator import Discriminator, read_discriminator
+from training.discriminator import Discriminator, read_discriminator, write_discriminator
 from training.export import LICENCE
 from training.heap import keep_heap
 from training.precision import mixed
@@ -562,6 +562,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-discriminator", type=Path, help="discriminator file of the model's training"
     )
+    parser.add_argument(
+        "--discriminator", type=Path, help="where to write the discriminator, as it is at the end"
+    )
     for name, text in HELP.items():
         default = getattr(CloseupOptions, name)
         parser.add_argument(
@@ -604,6 +607,9 @@ def run(arguments: argparse.Namespace) -> int:
         once |= {"minutes": round(closeup.seconds / 60, 1), "crops": len(crops.rows)}
         facts = info | {"close-ups": [*before, once]}
         save_checkpoint(arguments.out, closeup.result(), facts, half=True, licence=LICENCE)
+        if arguments.discriminator:
+            judge = closeup.discriminator.state_dict()
+            write_discriminator(arguments.discriminator, judge, closeup.augmentation.strength)
 
     closeup.run(save)
     print(f"{arguments.out}: {closeup.step} steps")

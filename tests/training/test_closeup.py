@@ -15,7 +15,6 @@ from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, alone, cut
 from training.data import PortraitSet, read_views
-from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Views
@@ -143,11 +142,10 @@ def test_strangers_are_judged_too(closeup: Closeup) -> None:
 def test_the_command_says_what_it_did(mixing: Path, balls: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     common = ["--data", str(balls), "--pictures", "2", "--strangers", "1", "--threads", "1"]
-    arguments = ["--weights", str(mixing), "--out", str(first), "--steps", "2", *common]
-    assert main(["closeup", *arguments]) == 0
-    arguments = ["--weights", str(first), "--out", str(second), "--steps", "1", *common]
     judge = tmp_path / "judge.safetensors"
-    write_discriminator(judge, Discriminator().state_dict(), 0.2)
+    arguments = ["--weights", str(mixing), "--out", str(first), "--steps", "2", *common]
+    assert main(["closeup", *arguments, "--discriminator", str(judge)]) == 0
+    arguments = ["--weights", str(first), "--out", str(second), "--steps", "1", *common]
     arguments += ["--start-discriminator", str(judge), "--judge-after", "0"]
     assert main(["closeup", *arguments, "--part", "mouth"]) == 0
     _, info = load_checkpoint(second)
