@@ -156,5 +156,5 @@ def start_at_zero(convolution: nn.Conv2d) -> None:
 
 def enlarge_to(x: Tensor, size: int | torch.Size) -> Tensor:
     """Bilinear enlargement of (B, C, h, w) to a square of ``size``, or to a height and width."""
-    size = (size, size) if isinstance(size, int) else size
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    shape = (size, size) if isinstance(size, int) else tuple(size)
+    return F.interpolate(x, size=shape, mode="bilinear", align_corners=False)

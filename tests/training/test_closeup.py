@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, alone, cut
 from training.data import PortraitSet, read_views
+from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Views
@@ -37,7 +39,7 @@ def known(mixing: Path, balls: Path, teacher: SSGAN3D) -> tuple[Views, torch.Ten
 
 @pytest.fixture
 def closeup(teacher: SSGAN3D, known: tuple[Views, torch.Tensor]) -> Closeup:
-    options = CloseupOptions(pictures=4, strangers=2, rate=0.02, code_rate=0.02, judge_after=0)
+    options = CloseupOptions(pictures=4, rate=0.02, code_rate=0.02)
     crops = cut(teacher, *known, EYES)
     return Closeup(copy.deepcopy(teacher), crops, options)
 
@@ -98,7 +100,7 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
     for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
         group["lr"] = rate
     for _ in range(60):
-        closeup.train_step(judged=False)
+        closeup.train_step()
     assert error() < 0.8 * before
     made = closeup.result()
     assert changed_parts(teacher, made) == {"eyes"}
@@ -113,7 +115,7 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
         assert not torch.equal(mine[:, EYES], old[:, EYES])
 
 
-def test_what_lies_elsewhere_is_not_judged() -> None:
+def test_the_discriminator_sees_nothing_else() -> None:
     mask = torch.zeros(1, PART_COUNT, 16, 16)
     mask[:, part_index("skin")] = 1
     mask[0, :, 8, 8] = 0
@@ -129,24 +131,33 @@ def test_what_lies_elsewhere_is_not_judged() -> None:
     assert torch.equal(seen.mask.sum(1), torch.ones(1, 16, 16))
 
 
-def test_strangers_are_judged_too(closeup: Closeup) -> None:
-    values = closeup.train_step(judged=True)
-    assert {"image", "gradient", "mask", "depth", "G", "matching", "D"} <= set(values)
-    blends = closeup.strangers(3, torch.Generator().manual_seed(0))
-    known = [codes.detach() for codes in closeup.codes]
-    for blend, codes in zip(blends, known, strict=True):
-        assert not blend.requires_grad
-        assert (blend <= codes.amax(0) + 1e-5).all() and (blend >= codes.amin(0) - 1e-5).all()
+def test_a_discriminator_says_what_looks_alike_and_stays_as_it_is(closeup: Closeup) -> None:
+    torch.manual_seed(0)
+    judge = Discriminator()
+    before = copy.deepcopy(judge.state_dict())
+    matching = Closeup(closeup.model, closeup.crops, closeup.options, judge)
+    crops = matching.crops.of(torch.arange(3))
+    with torch.no_grad(), float32_only():
+        shown = matching.show(matching.model, crops, own_codes(matching, crops))
+        render = replace(
+            shown,
+            smooth=crops.image.float() / 127.5 - 1,
+            mask_logits=crops.mask.float().clamp_min(1e-6).log(),
+        )
+        assert float(matching.mismatch(judge, render, crops)) < 1e-3
+        assert float(matching.mismatch(judge, shown, crops)) > 0.1
+    assert "matching" in matching.train_step() and "matching" not in closeup.train_step()
+    assert all(torch.equal(value, judge.state_dict()[name]) for name, value in before.items())
 
 
 def test_the_command_says_what_it_did(mixing: Path, balls: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    common = ["--data", str(balls), "--pictures", "2", "--strangers", "1", "--threads", "1"]
+    common = ["--data", str(balls), "--pictures", "2", "--threads", "1"]
     judge = tmp_path / "judge.safetensors"
+    write_discriminator(judge, Discriminator().state_dict(), 0.2)
     arguments = ["--weights", str(mixing), "--out", str(first), "--steps", "2", *common]
     assert main(["closeup", *arguments, "--discriminator", str(judge)]) == 0
     arguments = ["--weights", str(first), "--out", str(second), "--steps", "1", *common]
-    arguments += ["--start-discriminator", str(judge), "--judge-after", "0"]
     assert main(["closeup", *arguments, "--part", "mouth"]) == 0
     _, info = load_checkpoint(second)
     assert [(once["part"], once["steps"]) for once in info["close-ups"]] == [
