@@ -13,7 +13,7 @@ from .parts import PART_COUNT, PART_NAMES, PARTS, part_index
 SHARPNESS = 40.0
 """Softmax inverse temperature of the mix: nearly all of a part comes from one person."""
 FACE_SHARPNESS = 20.0
-"""The same for the face, which blends one to three people."""
+"""The same for the face: two faces of three are nine tenths one person's."""
 FITTING = 2.0
 """How much likeness to the face counts beside chance, in standard deviations of both: hair that
 grows on such a head, goes with its skin and stands in its light."""
@@ -78,11 +78,10 @@ class PeopleMixture(nn.Module):
             w_base (B, base_dim), w^s and w^t (B, K, code_dim), and a presence score (B, K) that is
             positive where the portrait has the part.
         """
-        empty = ~self.presence.bool().any(1)  # (S,)
-        everyone = torch.zeros_like(self.presence).masked_fill_(empty[:, None], _HIDDEN).T  # (K, S)
+        everyone = self._everyone().expand(PART_COUNT, -1)  # (K, S)
         owners = everyone.masked_fill(~self.presence.bool().T, _HIDDEN)
         face = FACE_SHARPNESS * z @ self.keys.T  # (B, S)
-        blend = (face + everyone[0]).softmax(-1)
+        blend = self.face_blend(z)
         chance = self._part_noise(z) @ self.keys.T  # (B, K, S)
         others = SHARPNESS * (chance + FITTING * self._likeness(blend)[:, None])
         choice = torch.where(self._in_face, face[:, None], others)
@@ -99,6 +98,15 @@ class PeopleMixture(nn.Module):
         texture = torch.einsum("bks,skc->bkc", weights, self.texture)
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
         return base, shape, texture, share - 0.5 + ALWAYS * self._always
+
+    def face_blend(self, z: Tensor) -> Tensor:
+        """How much of the face each person is, (B, S), which sums to 1, for z (B, z_dim)."""
+        return (FACE_SHARPNESS * z @ self.keys.T + self._everyone()).softmax(-1)
+
+    def _everyone(self) -> Tensor:
+        """Added to the choice among all people, (S,): rows of zeros are nobody."""
+        empty = ~self.presence.bool().any(1)
+        return torch.zeros_like(self.presence[:, 0]).masked_fill_(empty, _HIDDEN)
 
     def _part_noise(self, z: Tensor) -> Tensor:
         """What each part reads of z: its own N(0, 1) vector, (B, K, z_dim)."""

@@ -47,6 +47,15 @@ def test_base_is_the_softmax_of_the_inner_products_with_the_keys() -> None:
         assert float(codes[0, HAIR, 0]) == 1  # of the two, whoever is on the face's side
 
 
+def test_a_face_is_its_blend_of_people_and_of_nobody_else() -> None:
+    mixture = mixture_of(3, slots=5)
+    z = draws(50)
+    blend = mixture.face_blend(z)  # (B, 5)
+    assert torch.allclose(blend.sum(1), torch.ones(50)) and float(blend[:, 3:].max()) == 0
+    codes = mixture(z)[0][:, 0]
+    assert torch.allclose(blend[:, :3] @ torch.arange(1.0, 4), codes, atol=1e-5)
+
+
 def test_codes_lie_between_those_of_people() -> None:
     mixture = mixture_of(4)
     for codes in mixture(draws(200))[:3]:

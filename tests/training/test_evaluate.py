@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import torch
 
 from core.camera import Camera
+from core.config import ModelConfig
 from core.engine import PortraitEngine
 from core.errors import PortraitError
+from core.latents import seed_noise
 from core.parts import PART_COUNT, part_index
+from core.people_mixture import FACE_SHARPNESS, PeopleMixture
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.evaluate import (
@@ -23,7 +27,7 @@ from training.evaluate import (
     segmentation,
 )
 from training.evaluate.inception import InceptionFeatures
-from training.evaluate.neighbours import nearest
+from training.evaluate.neighbours import largest_shares, nearest
 from training.evaluate.pictures import (
     CHUNK,
     FIRST_SEED,
@@ -412,6 +416,18 @@ def test_evaluates_a_model(
     text = capsys.readouterr().out
     assert "edits stay local" in text
     assert "null: mediapipe is not installed" in text
+
+
+def test_a_faces_largest_share_by_hand() -> None:
+    mixture = PeopleMixture(replace(ModelConfig.tiny(), people=3))
+    mixture.presence[:2] = 1  # the third is nobody
+    seeds = (4, 7)
+    for row, seed in enumerate(seeds):
+        noise = torch.from_numpy(seed_noise(seed, mixture.config.z_dim))
+        # odds of 4 : 1 for the person whose key points along the noise
+        mixture.keys.zero_()
+        mixture.keys[1] = noise / noise.square().sum() * math.log(4) / FACE_SHARPNESS
+        assert float(largest_shares(mixture, seeds)[row]) == pytest.approx(0.8, abs=1e-4)
 
 
 def test_bare_head_by_hand() -> None:

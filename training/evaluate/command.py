@@ -20,11 +20,12 @@ from core.config import DEFAULT_TRUNCATION
 from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
 from core.parts import PART_NAMES
+from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
 from training.evaluate import agreement, bare, faces, inversion, locality, segmentation, sheet
 from training.evaluate.distribution import distances
 from training.evaluate.inception import InceptionFeatures
-from training.evaluate.neighbours import nearest
+from training.evaluate.neighbours import largest_shares, nearest
 from training.evaluate.pictures import (
     CHUNK,
     FIRST_SEED,
@@ -41,6 +42,10 @@ FACE_YAWS = (0, 15, 30, 45)
 BARE_YAWS = (-30, 0, 30)
 STEEP = 37.5, 52.5
 """Renders with |yaw| in this range stand beside the model's pictures at 45°, in degrees."""
+SHARES = 1000
+"""Seeds whose faces are asked for the people that they are blended from: no picture is drawn."""
+MUCH = 0.9
+"""A face of which one training person is more than this counts as that person's."""
 _UNCHANGED = "no pixel changed when the part was swapped"
 
 _Measured = TypeVar("_Measured")
@@ -342,8 +347,16 @@ class Evaluation:
             self.report.keep(f"{key}frechet_ratio", result.frechet / result.frechet_floor, "")
 
     def nobody_is_copied(self) -> None:
-        """The training picture nearest to each random portrait, beside that of held-out renders."""
+        """Who faces come from; the training picture nearest to each, beside held-out renders'."""
         self.report.heading("nobody is copied: distance to the nearest training picture")
+        mapping = self.engine.mapping
+        if isinstance(mapping, PeopleMixture):
+            shares = largest_shares(mapping, range(FIRST_SEED, FIRST_SEED + SHARES))
+            much = float((shares > MUCH).float().mean())
+            self.report.add(
+                "face_share", "one person's share of a face, median", float(shares.median())
+            )
+            self.report.add("face_share_much", f"faces of which one person is over {MUCH:g}", much)
         if self.face_features is None:
             self.report.without(["nearest_training"], self.no_faces)
             return

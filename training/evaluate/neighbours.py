@@ -1,11 +1,16 @@
-"""Does the model copy: the training picture that is nearest to a random portrait."""
+"""Does the model copy: who random faces are made of, and the training picture nearest to one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from core.latents import seed_noise
+from core.people_mixture import PeopleMixture
 
 
 @dataclass
@@ -31,3 +36,9 @@ def nearest(queries: Tensor, references: Tensor) -> Neighbours:
     gaps = torch.cdist((queries - mean) / scale, (references - mean) / scale)
     least = gaps.min(1)
     return Neighbours(least.indices, least.values / queries.shape[1] ** 0.5)
+
+
+def largest_shares(mixture: PeopleMixture, seeds: Sequence[int]) -> Tensor:
+    """The share of the face of each seed's portrait that comes from one training person, (N,)."""
+    noise = np.stack([seed_noise(seed, mixture.config.z_dim) for seed in seeds])
+    return mixture.face_blend(torch.from_numpy(noise).to(mixture.keys)).amax(1)
