@@ -13,7 +13,7 @@ from .parts import PART_COUNT, PART_NAMES, PARTS, part_index
 SHARPNESS = 40.0
 """Softmax inverse temperature of the mix: nearly all of a part comes from one person."""
 FACE_SHARPNESS = 20.0
-"""The same for the face: two faces of three are nine tenths one person's."""
+"""The same for the face: of 1,100 people, one is nine tenths of it in three seeds of five."""
 FITTING = 2.0
 """How much likeness to the face counts beside chance, in standard deviations of both: hair that
 grows on such a head, goes with its skin and stands in its light."""
@@ -36,9 +36,10 @@ class PeopleMixture(nn.Module):
     A Gaussian of the codes, however well fitted, draws what lies between two hair styles as often
     as either. Here each part's codes are a convex mix of few people's, who are chosen by the inner
     products of z with their keys: continuous in z, and no further from portraits than those are
-    from each other. The face is one blend; hair, clothes and the rest take other people, so that a
-    portrait is nobody's: by chance (z is read from another place for each), but among those whose
-    heads and skins are like the face. Hair beneath a hat is of whom the hat is from.
+    from each other. The face is one blend, mostly one person's; hair, clothes and the rest take
+    other people, so that the portrait as a whole is nobody's: by chance (z is read from another
+    place for each), but among those whose heads and skins are like the face. Hair beneath a hat is
+    of whom the hat is from.
 
     Attributes:
         keys: (S, z_dim), unit vectors, one for each of the S = ``config.people`` people.
