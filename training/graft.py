@@ -39,6 +39,9 @@ def part_slices(model: SSGAN3D, parts: Collection[str]) -> Iterator[Tensor]:
 def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
     """Give ``model`` the donor's generators of ``parts``; all else stays.
 
+    Where both mix the same people, these come with the donor's codes of the parts, which its
+    generators are made for.
+
     Raises:
         PortraitError: the two are built otherwise.
     """
@@ -47,6 +50,16 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
     pairs = zip(part_slices(model, parts), part_slices(donor, parts), strict=True)
     for mine, given in pairs:
         mine.copy_(given)
+    if same_people(model, donor):
+        rows = [PART_NAMES.index(name) for name in parts]
+        for name in ("shape", "texture"):
+            getattr(model.mapping, name)[:, rows] = getattr(donor.mapping, name)[:, rows]
+
+
+def same_people(model: SSGAN3D, donor: SSGAN3D) -> bool:
+    """Whether both mix people, and the same ones: their keys say so."""
+    keys = [m.mapping.keys for m in (model, donor) if isinstance(m.mapping, PeopleMixture)]
+    return len(keys) == 2 and torch.equal(*keys)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     donor, learnt = load_checkpoint(arguments.donor)
     graft(model, donor, arguments.parts)
     once = {"parts": arguments.parts, "refined": learnt.get("refined", [])}
+    if "close-ups" in learnt:
+        once["close-ups"] = learnt["close-ups"]
     info |= {"grafted": [*info.get("grafted", []), once]}
-    people = [m.mapping.keys for m in (model, donor) if isinstance(m.mapping, PeopleMixture)]
-    if "people" in learnt and len(people) == 2 and torch.equal(*people):
+    if "people" in learnt and same_people(model, donor):
         info["people"] = learnt["people"]
     save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
     print(f"{arguments.out}: {', '.join(arguments.parts)} of {arguments.donor}")

@@ -16,6 +16,7 @@ from training.__main__ import main
 from training.augment import AdaptiveAugmentation
 from training.data import DatasetError, PortraitSet, read_views
 from training.discriminator import Discriminator
+from training.graft import graft
 from training.localize import target_of
 from training.refine import Refinement, RefineOptions, codes_of_rows, keep_terms, known_views
 from training.warm_start import Views
@@ -145,6 +146,7 @@ def test_a_graft_brings_one_part_and_no_other(mixing: Path, tmp_path: Path, chan
     with torch.no_grad():
         for parameter in donor.parameters():
             parameter.add_(0.01)
+        donor.mapping.texture.add_(0.5)
     paths = [tmp_path / f"{name}.safetensors" for name in ("mine", "donor", "out")]
     save_checkpoint(paths[0], mine, {})
     save_checkpoint(paths[1], donor, {"people": info["people"], "refined": [{"steps": 3}]})
@@ -160,6 +162,22 @@ def test_a_graft_brings_one_part_and_no_other(mixing: Path, tmp_path: Path, chan
         assert torch.allclose(value, renders[name], atol=1e-3)
     assert facts["grafted"] == [{"parts": ["skin", "hat"], "refined": [{"steps": 3}]}]
     assert facts["people"] == info["people"]
+    # the people come with the donor's codes of these parts, which its generators are made for
+    texture, old = out.mapping.texture, stored.mapping.texture
+    given = [part_index(name) for name in ("skin", "hat")]
+    others = [part for part in range(PART_COUNT) if part not in given]
+    assert torch.allclose(texture[:, given], old[:, given] + 0.5, atol=2e-3)
+    assert torch.equal(texture[:, others], old[:, others])
+
+
+def test_a_graft_from_other_people_leaves_the_codes(mixing: Path) -> None:
+    mine = load_checkpoint(mixing)[0]
+    donor, before = copy.deepcopy(mine), mine.mapping.texture.clone()
+    donor.mapping.keys.neg_()
+    donor.mapping.texture.add_(0.5)
+    mine.requires_grad_(False)
+    graft(mine, donor, ["skin"])
+    assert torch.equal(mine.mapping.texture, before)
 
 
 def test_a_portrait_is_rebuilt_from_its_own_row(mixing: Path) -> None:
