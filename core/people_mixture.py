@@ -81,8 +81,8 @@ class PeopleMixture(nn.Module):
         """
         everyone = self._everyone().expand(PART_COUNT, -1)  # (K, S)
         owners = everyone.masked_fill(~self.presence.bool().T, _HIDDEN)
-        face = FACE_SHARPNESS * z @ self.keys.T  # (B, S)
-        blend = self.face_blend(z)
+        face = self._face_choice(z)  # (B, S)
+        blend = face.softmax(-1)
         chance = self._part_noise(z) @ self.keys.T  # (B, K, S)
         others = SHARPNESS * (chance + FITTING * self._likeness(blend)[:, None])
         choice = torch.where(self._in_face, face[:, None], others)
@@ -102,7 +102,11 @@ class PeopleMixture(nn.Module):
 
     def face_blend(self, z: Tensor) -> Tensor:
         """How much of the face each person is, (B, S), which sums to 1, for z (B, z_dim)."""
-        return (FACE_SHARPNESS * z @ self.keys.T + self._everyone()).softmax(-1)
+        return self._face_choice(z).softmax(-1)
+
+    def _face_choice(self, z: Tensor) -> Tensor:
+        """Logits of :meth:`face_blend`, (B, S)."""
+        return FACE_SHARPNESS * z @ self.keys.T + self._everyone()
 
     def _everyone(self) -> Tensor:
         """Added to the choice among all people, (S,): rows of zeros are nobody."""

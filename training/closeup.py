@@ -31,7 +31,6 @@ from torch.nn import functional as F
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
 from core.engine import embedded_weights
-from core.errors import PortraitError
 from core.generators import PartMap
 from core.lifting import LIFTED, Geometry, part_geometry, window_coordinates
 from core.model import SSGAN3D
@@ -54,7 +53,7 @@ from training.export import LICENCE
 from training.heap import keep_heap
 from training.precision import mixed
 from training.rates import half_cosine
-from training.refine import codes_of_rows, known_views, train_only
+from training.refine import codes_of_rows, known_views, people_of, train_only
 from training.warm_start import LINEAR_RATE, Batch, Views
 
 PARTS = ("brows", "eyes", "mouth")
@@ -277,9 +276,9 @@ def _features(
 
 
 def _looked_up(made: PartMap, where: Tensor, part: int, config: ModelConfig) -> Tensor:
-    """Features (N, C, R) at coordinates (N, R, 2)."""
+    """Features without amounts of tiles, (N, C, R), at coordinates (N, R, 2)."""
     grid = window_coordinates(where.float(), config.maps[part].window)[:, None]
-    rows = made.features.float().permute(0, 3, 1, 2)
+    rows = made.features[..., : config.features].float().permute(0, 3, 1, 2)
     return F.grid_sample(rows, grid, padding_mode="border", align_corners=False)[:, :, 0]
 
 
@@ -468,8 +467,7 @@ class Closeup:
             features = (crops.features.float() * others[:, :, None]).sum(1)
             found = _looked_up(made, weights.uv[:, 0, number], self.part, config)
             features = features + found * share[:, self.part, None]
-            features = frame.grid(features[:, : config.features])
-            features = features.contiguous(memory_format=torch.channels_last)
+            features = frame.grid(features).contiguous(memory_format=torch.channels_last)
             net, coarse = model.render_net, frame.grid(mask)
             x = net.trunk(features, coarse)
             smooth, logits = net.picture(x, features), net.mask_logits(x, coarse)
@@ -562,12 +560,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(options.seed)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
-    people = info.get("people")
-    if not people:
-        raise PortraitError(
-            f"{weights} does not say which portraits it mixes. Train on from it with "
-            "`python -m training train --start`, and export with this version."
-        )
+    people = people_of(info, weights)
     known, rows = known_views(read_views(arguments.data), people)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
     crops = cut(model, views, rows, part_index(options.part))

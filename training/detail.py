@@ -24,7 +24,6 @@ from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
 from core.detail import COARSE, DETAILED, FALLOFF, MOST, oriented_filters
 from core.engine import embedded_weights
-from core.errors import PortraitError
 from core.generators import PartGroup
 from core.model import SSGAN3D
 from core.people_mixture import PeopleMixture
@@ -32,7 +31,7 @@ from training.data import PortraitSet, read_views
 from training.export import LICENCE
 from training.heap import keep_heap
 from training.rates import half_cosine, set_rate
-from training.refine import codes_of_rows, known_views
+from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Views
 
 DIRECTIONS = 6
@@ -266,12 +265,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_flush_denormal(True)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
-    people = info.get("people")
-    if not people:
-        raise PortraitError(
-            f"{weights} does not say which portraits it mixes. Train on from it with "
-            "`python -m training train --start`, and export with this version."
-        )
+    people = people_of(info, weights)
     known, rows = known_views(read_views([arguments.data]), people)
     data = PortraitSet(known)
     print(f"{len(data)} pictures of {len(rows.unique())} of {len(people)} people", flush=True)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,6 +124,24 @@ def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View
         )
     shown = {view.person: _shown(view) for view in known}
     return known, torch.tensor([rows[identity] for identity in shown.values()])
+
+
+def people_of(info: dict[str, Any], weights: Path) -> list[int]:
+    """Identity numbers behind the rows of a model file's mixture.
+
+    Args:
+        info: facts of the file ``weights``.
+
+    Raises:
+        PortraitError: it does not say them.
+    """
+    people = info.get("people")
+    if not people:
+        raise PortraitError(
+            f"{weights} does not say which portraits it mixes. Train on from it with "
+            "`python -m training train --start`, and export with this version."
+        )
+    return list(people)
 
 
 def _shown(view: View) -> int | None:
@@ -359,12 +378,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = choose_device(options.device)
     weights = arguments.weights or embedded_weights()
     teacher, info = load_checkpoint(weights)
-    people = info.get("people")
-    if not people:
-        raise PortraitError(
-            f"{weights} does not say which portraits it mixes. Train on from it with "
-            "`python -m training train --start`, and export with this version."
-        )
+    people = people_of(info, weights)
     known, rows = known_views(read_views([arguments.data]), people)
     data = PortraitSet(known)
     print(f"{len(data)} pictures of {len(rows.unique())} of {len(people)} people", flush=True)
