@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -47,6 +44,7 @@ from core.volume import (
 from training import losses
 from training.adversarial import Pairs, feature_matching
 from training.averaging import follow
+from training.budget import Budget
 from training.data import PortraitSet, read_views
 from training.discriminator import Discriminator, read_discriminator
 from training.export import LICENCE
@@ -360,41 +358,28 @@ class Closeup:
         self.discriminator = None
         if discriminator is not None:
             self.discriminator = discriminator.eval().requires_grad_(False)
-        self.step, self.seconds = 0, 0.0
+        self.step = 0
         self.order: list[int] = []
 
-    def run(self, save: Callable[[], None]) -> None:
+    def run(self, save: Callable[[dict[str, float]], None]) -> None:
         """Train until the time or the steps are over.
 
         Args:
-            save: is called every few minutes and at the end.
+            save: is told steps and minutes every few minutes and at the end.
         """
         options = self.options
-        started = saved = time.monotonic()
-        sums: dict[str, float] = defaultdict(float)
-        while (progress := self._progress()) < 1:
-            share = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
+        budget = Budget(
+            options.minutes,
+            options.steps,
+            report_every=REPORT_EVERY,
+            save=save,
+            save_minutes=options.save_minutes,
+        )
+        for progress in budget:
+            fade = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * share
-            for name, value in self.train_step().items():
-                sums[name] += value
-            now = time.monotonic()
-            self.seconds = now - started
-            if self.step % REPORT_EVERY == 0:
-                means = {name: round(value / REPORT_EVERY, 5) for name, value in sums.items()}
-                line = {"step": self.step, "minutes": round(self.seconds / 60, 1)}
-                print(json.dumps(line | means), flush=True)
-                sums.clear()
-            if now - saved > options.save_minutes * 60:
-                save()
-                saved = now
-        save()
-
-    def _progress(self) -> float:
-        options = self.options
-        if options.steps:
-            return self.step / options.steps
-        return self.seconds / (options.minutes * 60)
+                group["lr"] = rate * fade
+            budget.note(self.train_step())
 
     def train_step(self) -> dict[str, float]:
         """One step; what happens depends on the seed and the step's number."""
@@ -410,7 +395,7 @@ class Closeup:
             + CODE_NOISE * torch.randn(len(chosen), len(spread), generator=generator) * spread
             for codes, spread in zip(self.codes, self.spread, strict=True)
         ]
-        shown = self.show(self.model, crops, own)
+        shown = self.show(crops, own)
         terms = self.reconstruction(shown, crops)
         weights = dict(WEIGHTS)
         if self.discriminator is not None:
@@ -437,9 +422,10 @@ class Closeup:
                 target = discriminator.features(wanted.image, wanted.mask)
             return feature_matching(discriminator.features(mine.image, mine.mask), target)
 
-    def show(self, model: SSGAN3D, crops: Crops, codes: Sequence[Tensor]) -> Shown:
+    def show(self, crops: Crops, codes: Sequence[Tensor]) -> Shown:
         """What the model makes of crops with such codes of the part, (n, Z) twice."""
-        config, frame = model.config, self.frame
+        model, frame = self.model, self.frame
+        config = model.config
         base, shape, texture = (
             t[crops.rows].clone()
             for t in (self.people.base, self.people.shape, self.people.texture)
@@ -572,9 +558,8 @@ def run(arguments: argparse.Namespace) -> int:
     closeup = Closeup(model, crops, options, discriminator)
     before = info.get("close-ups", [])
 
-    def save() -> None:
-        once = {"part": options.part, "steps": closeup.step}
-        once |= {"minutes": round(closeup.seconds / 60, 1), "crops": len(crops.rows)}
+    def save(spent: dict[str, float]) -> None:
+        once = {"part": options.part} | spent | {"crops": len(crops.rows)}
         facts = info | {"close-ups": [*before, once]}
         save_checkpoint(arguments.out, closeup.result(), facts, half=True, licence=LICENCE)
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import json
-import time
 from pathlib import Path
 
 import torch
@@ -27,6 +25,7 @@ from core.engine import embedded_weights
 from core.generators import PartGroup
 from core.model import SSGAN3D
 from core.people_mixture import PeopleMixture
+from training.budget import Budget
 from training.data import PortraitSet, read_views
 from training.export import LICENCE
 from training.heap import keep_heap
@@ -171,22 +170,17 @@ class DetailTraining:
         ]
         self.known: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def run(self, minutes: float, pictures: int, rate: float, steps: int = 0) -> int:
+    def run(self, minutes: float, pictures: int, rate: float, steps: int = 0) -> dict[str, float]:
         """Train for so long, or so many steps; the learning rate falls to zero by a half cosine.
 
         Returns:
-            The number of steps.
+            Steps and minutes.
         """
         optimizer = torch.optim.Adam(self.learned, rate, betas=(0.9, 0.99))
-        started, step = time.monotonic(), 0
+        budget = Budget(minutes, steps, report_every=REPORT_EVERY)
         order: list[int] = []
-        sums = [0.0, 0.0]
-
-        def done() -> float:
-            return step / steps if steps else (time.monotonic() - started) / (minutes * 60)
-
-        while (progress := done()) < 1:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        for progress in budget:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + budget.step)
             if len(order) < pictures:
                 order += torch.randperm(len(self.portrait), generator=generator).tolist()
             chosen, order = order[:pictures], order[pictures:]
@@ -195,15 +189,8 @@ class DetailTraining:
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            step += 1
-            sums = [sums[0] + float(loss.detach()), sums[1] + float(share.detach())]
-            if step % REPORT_EVERY == 0:
-                line = {"step": step, "minutes": round((time.monotonic() - started) / 60, 1)}
-                means = [round(value / REPORT_EVERY, 3) for value in sums]
-                line |= dict(zip(("loss", "share of energy"), means, strict=True))
-                print(json.dumps(line), flush=True)
-                sums = [0.0, 0.0]
-        return step
+            budget.note({"loss": loss.detach(), "share of energy": share.detach()})
+        return budget.spent()
 
     def loss(self, chosen: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What :func:`misfit` says of some views; share of the missing energies that is given."""
@@ -263,6 +250,7 @@ def run(arguments: argparse.Namespace) -> int:
     keep_heap()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
+    torch.manual_seed(arguments.seed)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
     people = people_of(info, weights)
@@ -272,11 +260,9 @@ def run(arguments: argparse.Namespace) -> int:
     model = with_detail(model, arguments.directions)
     views = Views(data, model.config, torch.device("cpu"), SAMPLES)
     training = DetailTraining(model, views, rows, arguments.seed)
-    started = time.monotonic()
-    steps = training.run(arguments.minutes, arguments.pictures, arguments.rate, arguments.steps)
-    minutes = round((time.monotonic() - started) / 60, 1)
-    once = {"steps": steps, "minutes": minutes, "pictures": len(data)}
+    spent = training.run(arguments.minutes, arguments.pictures, arguments.rate, arguments.steps)
+    once = spent | {"pictures": len(data)}
     facts = info | {"detail": [*info.get("detail", []), once]}
     save_checkpoint(arguments.out, model, facts, half=True, licence=LICENCE)
-    print(f"{arguments.out}: {steps} steps")
+    print(f"{arguments.out}: {spent['steps']} steps")
     return 0

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ from core.parts import PART_NAMES, part_index
 from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses
 from training.averaging import follow
+from training.budget import Budget
 from training.export import LICENCE
 from training.heap import keep_heap
 from training.rates import half_cosine, set_rate
@@ -151,7 +150,7 @@ def localize(
     outside: float = OUTSIDE,
     swapped: Sequence[int] = SWAPPED,
     seed: int = 0,
-) -> tuple[SSGAN3D, int]:
+) -> tuple[SSGAN3D, dict[str, float]]:
     """A copy of the model whose edits change less outside of what is edited.
 
     Args:
@@ -164,7 +163,8 @@ def localize(
         swapped: parts that pairs differ in.
 
     Returns:
-        The average of the weights over the last hundred steps or so, and the number of steps.
+        The average of the weights over the last hundred steps or so, and how many steps
+        and minutes that took.
     """
     average = copy.deepcopy(teacher).eval().requires_grad_(False)
     student = copy.deepcopy(teacher).train().requires_grad_(True)
@@ -176,13 +176,9 @@ def localize(
     optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
     weights = WEIGHTS | {"outside": outside}
     device = next(teacher.parameters()).device
-    started, step = time.monotonic(), 0
-
-    def done() -> float:
-        return step / steps if steps else (time.monotonic() - started) / (minutes * 60)
-
-    while (progress := done()) < 1:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    budget = Budget(minutes, steps, report_every=REPORT_EVERY)
+    for progress in budget:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
         with torch.no_grad():
             codes, parts = swapped_pairs(teacher, pairs, generator, swapped)
             rays = twice(random_rays(teacher.config, pairs, generator, device))
@@ -194,13 +190,9 @@ def localize(
         loss.backward()
         set_rate(optimizer, rate * half_cosine(progress))
         optimizer.step()
-        follow(average, student, EMA, step)
-        if step % REPORT_EVERY == 0:
-            values = {name: round(float(value.detach()), 5) for name, value in terms.items()}
-            spent = round((time.monotonic() - started) / 60, 1)
-            print(json.dumps({"step": step, "minutes": spent} | values), flush=True)
-        step += 1
-    return average, step
+        follow(average, student, EMA, budget.step)
+        budget.note({name: value.detach() for name, value in terms.items()})
+    return average, budget.spent()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -236,8 +228,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
     weights = arguments.weights or embedded_weights()
     teacher, info = load_checkpoint(weights)
-    started = time.monotonic()
-    model, steps = localize(
+    model, spent = localize(
         teacher.to(choose_device(arguments.device)),
         minutes=arguments.minutes,
         steps=arguments.steps,
@@ -247,11 +238,10 @@ def run(arguments: argparse.Namespace) -> int:
         swapped=[part_index(name) for name in arguments.parts] or SWAPPED,
         seed=arguments.seed,
     )
-    minutes = round((time.monotonic() - started) / 60, 1)
-    once = {"steps": steps, "minutes": minutes, "weight": arguments.outside}
+    once: dict[str, object] = spent | {"weight": arguments.outside}
     if arguments.parts:
         once["parts"] = arguments.parts
     info["edits made local"] = [*info.get("edits made local", []), once]
     save_checkpoint(arguments.out, model.cpu(), info, half=True, licence=LICENCE)
-    print(f"{arguments.out}: {steps} steps")
+    print(f"{arguments.out}: {spent['steps']} steps")
     return 0

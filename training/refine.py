@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -49,6 +46,7 @@ from training.adversarial import (
 )
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
+from training.budget import Budget
 from training.data import DatasetError, PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator, write_discriminator
 from training.export import LICENCE
@@ -220,7 +218,7 @@ class Refinement:
             train_only(self.student, options.parts)
         self.discriminator, self.augmentation = discriminator, augmentation
         self.is_judged = options.adversarial_weight > 0 or options.matching_weight > 0
-        self.step, self.seconds = 0, 0.0
+        self.step = 0
         layers: list[nn.Parameter] = []
         render: list[nn.Parameter] = []
         for name, parameter in self.student.named_parameters():
@@ -242,40 +240,26 @@ class Refinement:
         }
         self.weights |= {"G": options.adversarial_weight, "mask tie": MASK_TIE}
 
-    def run(self, save: Callable[[], None]) -> None:
+    def run(self, save: Callable[[dict[str, float]], None]) -> None:
         """Train until the time or the steps are over.
 
         Args:
-            save: is called every few minutes and at the end.
+            save: is told steps and minutes every few minutes and at the end.
         """
         options = self.options
-        started = saved = time.monotonic()
-        sums: dict[str, float] = defaultdict(float)
-
-        while (progress := self._progress()) < 1:
+        budget = Budget(
+            options.minutes,
+            options.steps,
+            report_every=REPORT_EVERY,
+            save=save,
+            save_minutes=options.save_minutes,
+        )
+        for progress in budget:
             fade = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * fade
             set_rate(self.judge_optimizer, options.discriminator_rate * fade)
-            for name, value in self.train_step().items():
-                sums[name] += value
-            now = time.monotonic()
-            self.seconds = now - started
-            if self.step % REPORT_EVERY == 0:
-                means = {name: round(value / REPORT_EVERY, 5) for name, value in sums.items()}
-                line = {"step": self.step, "minutes": round(self.seconds / 60, 1)}
-                print(json.dumps(line | means), flush=True)
-                sums.clear()
-            if now - saved > options.save_minutes * 60:
-                save()
-                saved = now
-        save()
-
-    def _progress(self) -> float:
-        options = self.options
-        if options.steps:
-            return self.step / options.steps
-        return self.seconds / (options.minutes * 60)
+            budget.note(self.train_step())
 
     def train_step(self) -> dict[str, float]:
         """One step of both players; what happens depends on the seed and the step's number."""
@@ -375,6 +359,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
     chosen = {name: getattr(arguments, name) for name in HELP}
     options = RefineOptions(**chosen | {"parts": tuple(arguments.parts)})
+    torch.manual_seed(options.seed)
     device = choose_device(options.device)
     weights = arguments.weights or embedded_weights()
     teacher, info = load_checkpoint(weights)
@@ -396,10 +381,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     before = info.get("refined", [])
 
-    def save() -> None:
-        once = {
-            "steps": refinement.step,
-            "minutes": round(refinement.seconds / 60, 1),
+    def save(spent: dict[str, float]) -> None:
+        once = spent | {
             "pictures": len(data),
             "options": {k: v for k, v in asdict(options).items() if v != getattr(RefineOptions, k)},
         }

@@ -96,7 +96,7 @@ def test_people_teacher_and_linear_models_stay(mixing: Path, balls: Path) -> Non
     before = copy.deepcopy(judge.state_dict())
     refinement = Refinement(teacher, views, rows, judge, AdaptiveAugmentation(0.2), options)
     saved = []
-    refinement.run(lambda: saved.append(refinement.step))
+    refinement.run(lambda spent: saved.append(spent["steps"]))
     assert saved == [3]
     assert all(torch.equal(value, weights[name]) for name, value in teacher.state_dict().items())
     state = refinement.average.state_dict()
@@ -132,7 +132,7 @@ def test_one_part_can_learn_alone(mixing: Path, balls: Path, changed_parts) -> N
     refinement = Refinement(
         teacher, views, rows, Discriminator(), AdaptiveAugmentation(0.2), options
     )
-    refinement.run(lambda: None)
+    refinement.run(lambda spent: None)
     made = refinement.average
     learnt = changed_parts(teacher, made)
     assert learnt == {"hair"}
@@ -202,11 +202,12 @@ def test_the_command_goes_on_from_its_own_files(mixing: Path, balls: Path, tmp_p
     assert info["people"] == load_checkpoint(mixing)[1]["people"]
 
 
+@pytest.mark.parametrize("command", ["refine", "closeup", "detail"])
 def test_a_model_that_names_nobody_is_refused(
-    trained, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, trained, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "nobody.safetensors"
     save_checkpoint(path, trained.trainer.model, {})
     arguments = ["--weights", str(path), "--data", str(balls), "--out", str(tmp_path / "out")]
-    assert main(["refine", *arguments]) == 1
+    assert main([command, *arguments]) == 1
     assert "which portraits it mixes" in capsys.readouterr().err

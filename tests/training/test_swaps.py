@@ -110,8 +110,8 @@ def outside(model: SSGAN3D) -> float:
 def test_teacher_codes_and_linear_models_stay(trained) -> None:
     teacher = copy.deepcopy(trained.trainer.model)
     weights = {name: value.clone() for name, value in teacher.state_dict().items()}
-    model, steps = localize(teacher, minutes=1, steps=5, pairs=2, rate=1e-3)
-    assert steps == 5
+    model, spent = localize(teacher, minutes=1, steps=5, pairs=2, rate=1e-3)
+    assert spent["steps"] == 5
     assert all(torch.equal(value, weights[name]) for name, value in teacher.state_dict().items())
     moved = {n for n, value in model.state_dict().items() if not torch.equal(value, weights[n])}
     assert any(name.startswith("render_net.") for name in moved)

@@ -1,0 +1,76 @@
+"""How long a run goes on, what it tells on the way, and when it saves."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+
+from torch import Tensor
+
+
+class Budget:
+    """Minutes or steps that a run may take.
+
+    ``for progress in budget`` yields the share that is spent, from 0 to below 1, before each step.
+
+    Attributes:
+        step: how many steps are over.
+        seconds: how long they took.
+    """
+
+    def __init__(
+        self,
+        minutes: float,
+        steps: int = 0,
+        *,
+        report_every: int = 50,
+        save: Callable[[dict[str, float]], None] | None = None,
+        save_minutes: float = 5.0,
+    ) -> None:
+        """
+        Args:
+            minutes: how long to go on.
+            steps: how many steps instead; 0 goes on for ``minutes``.
+            report_every: steps whose losses one line of the log averages, after the first's own.
+            save: is called with :meth:`spent` every ``save_minutes``, and at the end.
+        """
+        self.minutes, self.steps, self.report_every = minutes, steps, report_every
+        self.save, self.save_minutes = save, save_minutes
+        self.step, self.seconds = 0, 0.0
+        self._sums: dict[str, float] = defaultdict(float)
+        self._reported = 0
+
+    def __iter__(self) -> Iterator[float]:
+        started = saved = time.monotonic()
+        while (progress := self._progress()) < 1:
+            yield progress
+            self.step += 1
+            now = time.monotonic()
+            self.seconds = now - started
+            if self.step == 1 or self.step % self.report_every == 0:
+                self._report()
+            if self.save and now - saved > self.save_minutes * 60:
+                self.save(self.spent())
+                saved = now
+        if self.save:
+            self.save(self.spent())
+
+    def _progress(self) -> float:
+        return self.step / self.steps if self.steps else self.seconds / (self.minutes * 60)
+
+    def spent(self) -> dict[str, float]:
+        """Steps and minutes, as model files and the log have them."""
+        return {"steps": self.step, "minutes": round(self.seconds / 60, 1)}
+
+    def note(self, values: Mapping[str, float | Tensor]) -> None:
+        """Have a step's losses in the log's next line."""
+        for name, value in values.items():
+            self._sums[name] += value.item() if isinstance(value, Tensor) else value
+
+    def _report(self) -> None:
+        count, self._reported = self.step - self._reported, self.step
+        means = {name: round(value / count, 5) for name, value in self._sums.items()}
+        print(json.dumps(self.spent() | means), flush=True)
+        self._sums.clear()
