@@ -84,6 +84,9 @@ PLATFORMS = {
     "windows-x64": ("win_amd64",),
 }
 
+# PyTorch's own wheels ask for a newer macOS than all others.
+TORCH_TAGS = {"macos-arm64": ("macosx_14_0_arm64", "macosx_13_0_arm64")}
+
 # What PyTorch imports besides numpy, which is Blender's own and must never be bundled.
 TORCH_PACKAGES = (
     *("torch", "filelock", "fsspec", "Jinja2", "MarkupSafe", "mpmath", "networkx", "setuptools"),
@@ -323,6 +326,7 @@ def bring_to(folder: Path, wanted: list[str], install: Callable[[Path], None]) -
     check_disk(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
     make_venv(folder)
     python = venv_python(folder)
+    stamp.unlink(missing_ok=True)  # from here on the environment may be half of either
     install(python)
     dropped = package_names(installed) - package_names(wanted)
     if dropped:
@@ -508,7 +512,8 @@ def fetch_torch(folder: Path, platform: str, python: str) -> dict[str, Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     index = ["--extra-index-url", CPU_TORCH_INDEX] if is_reachable(CPU_TORCH_INDEX) else []
-    download_wheels(folder, list(wanted.values()), PLATFORMS[platform], python, *index)
+    tags = (*TORCH_TAGS.get(platform, ()), *PLATFORMS[platform])
+    download_wheels(folder, list(wanted.values()), tags, python, *index)
     found = {f"wheels/{path.name}": path for path in sorted(folder.glob("*.whl"))}
     for path in found.values():
         if path.name.startswith("torch-") and path.stat().st_size > CPU_TORCH_BYTES:

@@ -25,7 +25,11 @@ DEPTH_SCALE = 8000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    """Run a command; returns the exit status: 0 done, 1 failed, 130 interrupted.
+
+    Raises:
+        SystemExit: of argparse, 2 where the command line is wrong, 0 after ``--help``.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -183,11 +187,18 @@ def _turntable(options: argparse.Namespace) -> None:
     path = orbit_path(
         options.frames, yaw=math.radians(options.yaw), pitch=math.radians(options.pitch)
     )
+    clamped = False
     for number, camera in enumerate(_progress(path, "turntable"), 1):
         framed, size = _framed(camera, _size(options))
         rendering = engine.render(latents, framed, size=size)
+        clamped = clamped or rendering.cameras[0] is not framed
         picture = display_picture(rendering, transparent=options.transparent)
         _write_picture(picture, options.out / f"{number:04d}.png")
+    if clamped:
+        print(
+            "note: the model does not know views as far aside; the nearest were rendered",
+            file=sys.stderr,
+        )
 
 
 def _mesh(options: argparse.Namespace) -> None:
@@ -217,8 +228,11 @@ def _mesh(options: argparse.Namespace) -> None:
 
 
 def _sheet(options: argparse.Namespace) -> None:
+    from .recipe import check_truncation
     from .sheet import contact_sheet, parse_seeds
 
+    _check_picture(options.out)  # before the work
+    check_truncation(options.truncation)
     seeds = parse_seeds(options.seeds)
     sheet = contact_sheet(
         _engine(options),
@@ -276,13 +290,14 @@ def _engine(options: argparse.Namespace) -> PortraitEngine:
 
 def _latents(engine: PortraitEngine, options: argparse.Namespace) -> PortraitLatents:
     from .latents import PortraitLatents
-    from .recipe import PortraitRecipe
+    from .recipe import PortraitRecipe, check_truncation
 
     truncation = DEFAULT_TRUNCATION if options.truncation is None else options.truncation
     if options.latents is None:
         latents = PortraitRecipe(options.seed, truncation).resolve(engine)
     else:
         latents = PortraitLatents.load(options.latents)
+        check_truncation(truncation)
         if options.truncation is not None:
             latents = latents.truncate(engine.mean_latents, truncation)
     for swap in options.swap:
@@ -337,10 +352,14 @@ def _progress(items: Sequence[Any], label: str) -> Iterable[Any]:
 def _save(path: Path, write: Callable[[Path], None]) -> None:
     from .files import replacing
 
-    if path.suffix.lower() != ".png":
-        raise PortraitError(f"Pictures are written as .png, not as {path.name}.")
+    _check_picture(path)
     with replacing(path) as temporary:
         write(temporary)
+
+
+def _check_picture(path: Path) -> None:
+    if path.suffix.lower() != ".png":
+        raise PortraitError(f"Pictures are written as .png, not as {path.name}.")
 
 
 def _write_picture(picture: Tensor, path: Path) -> None:

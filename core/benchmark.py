@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -329,10 +329,10 @@ def _meshes(engine: PortraitEngine) -> dict[str, float]:
 def _cold_start(path: Path, device: str, precision: str) -> float:
     """Seconds from nothing to a picture on disk, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", str(__package__), "render", "--model", str(path)]
+        command = ["-m", str(__package__), "render", "--model", str(path)]
         command += ["--device", device, "--precision", precision]
         start = time.perf_counter()
-        subprocess.run([*command, "--out", f"{folder}/picture.png"], check=True, cwd=_root())
+        _run_python([*command, "--out", f"{folder}/picture.png"])
         return time.perf_counter() - start
 
 
@@ -343,10 +343,22 @@ def _peak_memory(path: Path, device: str, precision: str) -> dict[str, float]:
     probe = _MEMORY_PROBE.format(
         package=__package__, path=str(path), device=device, precision=precision
     )
-    found = subprocess.run(
-        [sys.executable, "-c", probe], check=True, cwd=_root(), capture_output=True, text=True
+    return {"peak_memory_mb": int(_run_python(["-c", probe])) / 1e6}
+
+
+def _run_python(arguments: Sequence[str]) -> str:
+    """What a Python of its own prints.
+
+    Raises:
+        PortraitError: it failed; the message has its last words.
+    """
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=_root(), capture_output=True, text=True, errors="replace"
     )
-    return {"peak_memory_mb": int(found.stdout) / 1e6}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise PortraitError(f"A process that was to be measured failed: {last}")
+    return done.stdout
 
 
 def _root() -> Path:

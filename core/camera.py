@@ -22,7 +22,6 @@ from .config import ModelConfig
 from .errors import CameraRangeError
 
 Array = np.ndarray
-ORTHOGRAPHIC_DISTANCE = 1.0e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +77,6 @@ class Camera:
         )
         half = side / 2 if orthographic else side / 2 / distance
         return cls(_look_at(towards * distance), (-half, half, -half, half), orthographic)
-
-    @classmethod
-    def from_fov(cls, pose: Array, fov_y: float, aspect: float = 1.0) -> Camera:
-        """A pinhole camera from its vertical field of view (radians) and width / height."""
-        half = math.tan(fov_y / 2)
-        return cls(pose, (-half * aspect, half * aspect, -half, half))
 
     @property
     def position(self) -> Array:

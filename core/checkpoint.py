@@ -100,7 +100,7 @@ def load_checkpoint(path: Path) -> tuple[SSGAN3D, dict[str, Any]]:
         names = tuple(json.loads(metadata["parts"]))
         config_values, info = json.loads(metadata["config"]), json.loads(metadata["info"])
         info = {**info, "licence": metadata["licence"]}
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, json.JSONDecodeError, RecursionError) as error:
         raise unsuitable("The header of {0} is broken ({1!r}).", path, error) from error
     if names != PART_NAMES:
         raise unsuitable("{0} was made for other parts ({1}).", path, ", ".join(map(str, names)))

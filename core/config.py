@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -151,6 +152,8 @@ class ModelConfig:
                 f"{len(self.render_channels)} render channels enlarge {self.ray_size} rays to "
                 f"{self.ray_size * 2 ** len(self.render_channels)}, not {self.image_size}"
             )
+        if not self.render_channels:
+            raise ValueError("a render net enlarges the rays at least once")
         if self.people < 0:
             raise ValueError(f"a model cannot mix {self.people} people")
         if min(self.features, self.hidden, self.samples, self.base_dim, self.code_dim) < 1:
@@ -245,13 +248,26 @@ class ModelConfig:
         try:
             values = dict(values)
             values["maps"] = tuple(
-                PartMapSpec(int(m["height"]), int(m["width"]), tuple(m["window"]))
+                PartMapSpec(int(m["height"]), int(m["width"]), _window(m["window"]))
                 for m in values["maps"]
             )
-            values["geometry_window"] = tuple(values["geometry_window"])
+            values["geometry_window"] = _window(values["geometry_window"])
             values["render_channels"] = tuple(int(c) for c in values["render_channels"])
             if values["lift_origin"] is None:
                 values["lift_origin"] = math.inf
+            for field in fields(cls):
+                kinds = _KINDS.get(str(field.type))
+                if kinds is not None and type(values[field.name]) not in kinds:
+                    raise TypeError(f"{field.name} is {values[field.name]!r}")
             return cls(**values)
         except (TypeError, KeyError, ValueError) as error:
             raise CheckpointError("The model's configuration is broken: {0}.", error) from error
+
+
+_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
+"""Annotation of a field → the types of JSON's values for it."""
+
+
+def _window(values: Sequence[float]) -> Window:
+    u0, u1, v0, v1 = (float(value) for value in values)
+    return u0, u1, v0, v1

@@ -28,7 +28,10 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in present or not present[device.type]():
+    there = device is not None and device.type in present and present[device.type]()
+    if device is not None and there and device.type == "cuda" and device.index is not None:
+        there = device.index < torch.cuda.device_count()
+    if device is None or not there:
         here = ", ".join(kind for kind, there in present.items() if there())
         raise PortraitError("There is no device {0!r} here; there is: {1}.", name, here)
     return device

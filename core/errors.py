@@ -17,6 +17,27 @@ class PortraitError(ValueError):
         self.text, self.values = text, values
 
 
+class PackageError(PortraitError):
+    """A Python package that only some work needs is not installed.
+
+    Attributes:
+        package: how package indices call it.
+    """
+
+    def __init__(self, what: str, package: str) -> None:
+        """
+        Args:
+            what: cannot be done without it, as the beginning of a sentence.
+        """
+        super().__init__(
+            "{0} needs the Python package {1}, which is not installed. Install it with: "
+            "python -m pip install {1}",
+            what,
+            package,
+        )
+        self.package = package
+
+
 class CheckpointError(PortraitError):
     """A model file is missing, broken, or not one of ours."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import PortraitError
+from .errors import PackageError
 
 
 @contextlib.contextmanager
@@ -52,15 +52,12 @@ def load_pillow() -> Any:
     """Pillow's module ``Image``, loaded when pictures are written.
 
     Raises:
-        PortraitError: the package is not installed.
+        PackageError: the package is not installed.
     """
     try:
         from PIL import Image
     except ImportError:
-        raise PortraitError(
-            "Writing pictures needs the Python package Pillow. Install it with: "
-            "python -m pip install pillow"
-        ) from None
+        raise PackageError("Writing pictures", "pillow") from None
     return Image
 
 
@@ -68,15 +65,11 @@ def load_trimesh():  # type: ignore[no-untyped-def]
     """The package trimesh, loaded when meshes are wanted.
 
     Raises:
-        PortraitError: it, or what it needs, is not installed.
+        PackageError: it, or what it needs, is not installed.
     """
     try:
         import trimesh
         import trimesh.smoothing
     except ImportError as error:
-        raise PortraitError(
-            "Part meshes need the Python package {0}, which is not installed. Install "
-            "it with: python -m pip install {0}",
-            error.name,
-        ) from None
+        raise PackageError("A mesh", error.name or "trimesh") from None
     return trimesh

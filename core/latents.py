@@ -26,11 +26,10 @@ from .config import ModelConfig
 from .errors import LatentsError
 from .files import write_bytes
 from .parts import PART_COUNT, PART_NAMES
-from .recipe import known_part
+from .recipe import check_seed, known_part
 
 FORMAT = "ssgan3d-portrait"
 VERSION = 1
-MAX_SEED = 2**63 - 1
 _MAX_BYTES = 4 << 20
 
 
@@ -40,10 +39,7 @@ def seed_noise(seed: int, count: int) -> np.ndarray:
     Raises:
         LatentsError: the seed is not a whole number from 0 to ``MAX_SEED``.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise LatentsError("A seed must be a whole number, not {0!r}.", seed)
-    if not 0 <= seed <= MAX_SEED:
-        raise LatentsError("A seed must lie between 0 and {0}; it is {1}.", MAX_SEED, seed)
+    check_seed(seed)
     pairs = (count + 1) // 2
     raw = np.random.PCG64(int(seed)).random_raw(2 * pairs)
     uniform = ((raw >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # in (0, 1)

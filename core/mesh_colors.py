@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,16 +33,21 @@ def color_meshes(
     latents: PortraitLatents,
     fields: PartFields,
     meshes: dict[str, trimesh.Trimesh],
+    progress: Callable[[float], None] = lambda _: None,
 ) -> None:
     """Give every vertex the colour that the pictures show there.
 
     Views count by how frontal the surface is to them and how much of the pixel is the part's. What
     no view sees takes the coarse colour of the part's own feature map.
+
+    Args:
+        progress: is told the share that is done, from 0 to 1; what it raises ends the work.
     """
     if not meshes:
         return
     rendering = engine.render(latents, color_cameras(engine.config))
-    for name, mesh in meshes.items():
+    for number, (name, mesh) in enumerate(meshes.items()):
+        progress(number / len(meshes))
         part = part_index(name)
         vertices, normals = np.asarray(mesh.vertices), np.asarray(mesh.vertex_normals)
         color = _COARSE_WEIGHT * _coarse_color(fields, part, vertices, engine.config)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import PortraitError
+from .errors import PackageError, PortraitError
 from .files import load_trimesh
 from .latents import PortraitLatents
 from .lifting import LIFTED
@@ -79,7 +79,7 @@ def extract_meshes(
             mesh.invert()
         meshes[PART_NAMES[part]] = mesh
     progress(0.9)
-    color_meshes(engine, latents, fields, meshes)
+    color_meshes(engine, latents, fields, meshes, lambda share: progress(0.9 + 0.1 * share))
     progress(1.0)
     return meshes
 
@@ -127,10 +127,7 @@ def _decimated(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
     try:
         simple = mesh.simplify_quadric_decimation(face_count=max_faces)
     except ImportError:
-        raise PortraitError(
-            "A limit of faces needs the Python package fast-simplification. Install it with: "
-            "python -m pip install fast-simplification, or take a lower resolution instead."
-        ) from None
+        raise PackageError("A limit of faces", "fast-simplification") from None
     return simple
 
 

@@ -104,7 +104,7 @@ def read_header(path: Path) -> tuple[dict[str, str], int]:
     try:
         header = json.loads(text)
         metadata = header.pop("__metadata__", {})
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
         count = sum(math.prod(entry["shape"]) for entry in header.values())
     except (ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError):
         if text[:1] == b"{" and len(text) < length:

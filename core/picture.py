@@ -108,7 +108,10 @@ def _warp(source: Camera, target: Camera, size: tuple[int, int], view_size: int)
     # The third row of the homography is a pixel's depth along the view's axis for depth 1 along the
     # caller's. It must not be scaled, so the test for equality divides a copy.
     aligned = np.abs(matrix / matrix[2, 2] - np.eye(3)).max() < _SAME if matrix[2, 2] > 0 else False
-    if aligned and size == (view_size, view_size):
+    shift = 0.0
+    if source.orthographic:  # whose pictures do not tell how far away it stands, but depth does
+        shift = float((target.position - source.position) @ target.pose[:3, 2])
+    if aligned and size == (view_size, view_size) and abs(shift) < _SAME:
         return None
     height, width = size
     x = (torch.arange(width, dtype=torch.float64) + 0.5) / width * 2 - 1
@@ -120,9 +123,6 @@ def _warp(source: Camera, target: Camera, size: tuple[int, int], view_size: int)
     safe = stretch.clamp_min(1e-6)
     u, v = rows[0] / safe, rows[1] / safe
     inside = (u.abs() <= 1) & (v.abs() <= 1) & ahead
-    shift = 0.0
-    if source.orthographic:
-        shift = float((target.position - source.position) @ target.pose[:3, 2])
     grid = torch.stack([u, -v], -1).clamp(-1.0e3, 1.0e3).float()[None]
     side = _frame_side(matrix, size)
     return _Warp(

@@ -6,6 +6,7 @@ No PyTorch here: what only reads or writes recipes starts at once.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 from .config import DEFAULT_TRUNCATION
@@ -15,6 +16,9 @@ from .parts import part_index
 if TYPE_CHECKING:
     from .engine import PortraitEngine
     from .latents import PortraitLatents
+
+
+MAX_SEED = 2**63 - 1
 
 
 @dataclass
@@ -74,9 +78,13 @@ class PortraitRecipe:
 
     def check(self) -> None:
         """Raise LatentsError when a value is of the wrong kind or out of its range."""
-        _check_unit("truncation", self.truncation)
+        check_seed(self.seed)
+        check_truncation(self.truncation)
         for name, part in self.parts.items():
             known_part(name)
+            for seed in (part.shape_seed, part.texture_seed, part.mix_seed):
+                if seed is not None:
+                    check_seed(seed)
             _check_unit(f"shape mix of {name}", part.shape_mix)
             _check_unit(f"texture mix of {name}", part.texture_mix)
             if part.visible not in (None, True, False):
@@ -113,6 +121,19 @@ def known_part(name: str) -> int:
         return part_index(name)
     except ValueError as error:
         raise LatentsError(str(error)) from None
+
+
+def check_seed(seed: object) -> None:
+    """Raise LatentsError for what is no whole number from 0 to ``MAX_SEED``."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise LatentsError("A seed must be a whole number, not {0!r}.", seed)
+    if not 0 <= int(seed) <= MAX_SEED:
+        raise LatentsError("A seed must lie between 0 and {0}; it is {1}.", MAX_SEED, seed)
+
+
+def check_truncation(value: float) -> None:
+    """Raise LatentsError for what is no truncation."""
+    _check_unit("truncation", value)
 
 
 def _check_unit(what: str, value: float) -> None:

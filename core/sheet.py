@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .engine import PortraitEngine
 
 MAX_SIDE = 16384
+MAX_SEEDS = 1_000_000
+"""Of one list: more than any sheet holds."""
 TILE_SIDES = (16, 1024)
 _PAPER = 0.97
 _INK = 0.15
@@ -40,16 +42,23 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds from "0:64" (64 is left out, as in Python), "3,17,20:24" or "5".
 
     Raises:
-        PortraitError: the text is something else.
+        PortraitError: the text is something else, or there are too many.
     """
     seeds: list[int] = []
     for item in text.split(","):
         first, colon, end = item.strip().partition(":")
-        if not first.isdecimal() or (colon and not end.isdecimal()):
+        if (
+            not first.isdecimal()
+            or (colon and not end.isdecimal())
+            or max(map(len, (first, end))) > 19
+        ):
             raise PortraitError(
                 "{0!r} are no seeds: write FROM:TO or numbers, as 0:64 or 3,7.", text
             )
-        seeds += range(int(first), int(end)) if colon else [int(first)]
+        some = range(int(first), int(end)) if colon else range(int(first), int(first) + 1)
+        if len(seeds) + len(some) > MAX_SEEDS:
+            raise PortraitError("{0!r} are more than {1} seeds: take fewer.", text, MAX_SEEDS)
+        seeds += some
     if not seeds:
         raise PortraitError("There is no seed in {0!r}: the second number must be larger.", text)
     return seeds
@@ -113,7 +122,9 @@ def contact_sheet(
         rendering = engine.render(engine.sample(seed, truncation), camera, size=(tile, tile))
         top, left = (gap + (index // across) * step[0], gap + (index % across) * step[1])
         sheet[top : top + tile, left : left + tile] = display_picture(rendering)
-        number = _number(seed, scale)[:, :tile]
+        number = _number(seed, scale)
+        if number.shape[1] > tile:
+            continue  # a part of a number would be another seed's
         under = sheet[top + tile + scale :, left:][: number.shape[0], : number.shape[1], :3]
         under[number] = _INK
     progress(1.0)

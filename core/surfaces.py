@@ -31,7 +31,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .errors import PortraitError
+from .errors import PackageError
 from .lifting import LIFTED, Geometry, model_to_map, window_coordinates
 from .parts import PART_NAMES
 
@@ -66,7 +66,11 @@ def find_surfaces(
     resolution: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Vertices (N, 3) in model units and faces (M, 3) of the parts that have any."""
+    """Vertices (N, 3) in model units and faces (M, 3) of the parts that have any.
+
+    Args:
+        progress: is told the share that is done, from 0 to 1; what it raises ends the work.
+    """
     blocks = -(-resolution // _BLOCK)
     cell = SIDE / (blocks * _BLOCK)
     thickness = _LEAST_THICKNESS * cell
@@ -83,13 +87,14 @@ def find_surfaces(
     fields = torch.empty(len(wanted), len(active), *[_BLOCK] * 3)
     step = max(1, _CHUNK // _BLOCK**3)
     for start in range(0, len(active), step):
-        progress(start / len(active))
+        progress(0.7 * start / len(active))
         cells = active[start : start + step, None, None, None] * _BLOCK + inner
         points = ((cells + 0.5) * cell - SIDE / 2).reshape(-1, 3)
         field = surface_field(*part_optics(points, geometry, config, thickness))[rows]
         fields[:, start : start + step] = field.reshape(len(wanted), -1, *[_BLOCK] * 3)
     found = {}
-    for part, field in zip(wanted, fields, strict=True):
+    for number, (part, field) in enumerate(zip(wanted, fields, strict=True)):
+        progress(0.7 + 0.3 * number / len(wanted))
         occupied = field.flatten(1).amax(1) > 0
         if not occupied.any():
             continue
@@ -220,7 +225,7 @@ def marching_cubes(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Faces turn counter-clockwise as seen from outside.
 
     Raises:
-        PortraitError: neither PyMCubes nor scikit-image is installed.
+        PackageError: neither PyMCubes nor scikit-image is installed.
     """
     try:
         import mcubes
@@ -232,10 +237,7 @@ def marching_cubes(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         from skimage import measure
     except ImportError:
-        raise PortraitError(
-            "Part meshes need the Python package PyMCubes (or scikit-image), and neither is "
-            "installed. Install it with: python -m pip install PyMCubes"
-        ) from None
+        raise PackageError("A mesh", "PyMCubes") from None
     if field.max() <= 0:
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
     vertices, faces, _, _ = measure.marching_cubes(field, 0.0, gradient_direction="ascent")

@@ -7,6 +7,7 @@ mean of its vertex colours, from a palette below the pictures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,12 +47,16 @@ class Texture(NamedTuple):
 
 
 def project_texture(
-    engine: PortraitEngine, latents: PortraitLatents, meshes: dict[str, trimesh.Trimesh]
+    engine: PortraitEngine,
+    latents: PortraitLatents,
+    meshes: dict[str, trimesh.Trimesh],
+    progress: Callable[[float], None] = lambda _: None,
 ) -> Texture:
     """The texture of what :func:`~.meshing.extract_meshes` made of a portrait.
 
     Args:
         meshes: with their vertex colours.
+        progress: is told the share that is done, from 0 to 1; what it raises ends the work.
     """
     rendering = engine.render(latents, color_cameras(engine.config))
     cameras, side = rendering.cameras, engine.config.image_size
@@ -59,7 +64,8 @@ def project_texture(
     rows = [np.concatenate(tiles[i : i + COLUMNS], 1) for i in range(0, len(tiles), COLUMNS)]
     atlas = np.concatenate(rows)  # (H, W, 4)
     chosen, plain = {}, {}
-    for name, mesh in meshes.items():
+    for number, (name, mesh) in enumerate(meshes.items()):
+        progress(number / len(meshes))
         chosen[name] = _best_views(rendering, part_index(name), mesh)
         plain[name] = _plain_colors(mesh, chosen[name] < 0)
     palette, inverse = np.unique(

@@ -29,6 +29,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,10 @@ def _number(cells: dict[str, str], column: str, kind: Callable[[str], Any], defa
         return default
     try:
         value = kind(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+        known = math.isfinite(value)
+    except (ValueError, OverflowError):
+        known = False
+    if not known:
         raise ValueError(f"{column} {text!r} is no {'whole ' if kind is int else ''}number")
     return value
 
@@ -108,7 +110,15 @@ def read_table(path: Path) -> Iterator[tuple[int, Row | ValueError]]:
             raise ValueError(f"{path}: the columns are {', '.join(COLUMNS)} ({wrong})")
         reader.fieldnames = columns
         lines: dict[str, int] = {}
-        for raw in reader:
+        rows = iter(reader)
+        while True:
+            try:
+                raw = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:  # a cell without an end
+                yield reader.line_num, ValueError(str(error))
+                continue
             line = reader.line_num
             if None in raw:
                 yield line, ValueError(f"there are more cells than the {len(columns)} columns")
@@ -128,10 +138,14 @@ def read_table(path: Path) -> Iterator[tuple[int, Row | ValueError]]:
 class Manifest:
     """What was done, a line of JSON a row, appended when the row's files are complete."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._path = folder, folder / MANIFEST
+    def __init__(self, folder: Path, made_with: dict[str, Any]) -> None:
+        """
+        Args:
+            made_with: what besides the row its files depend on.
+        """
+        self._folder, self._path, self._made_with = folder, folder / MANIFEST, made_with
         self._done: dict[str, dict[str, Any]] = {}
-        text = self._path.read_text("utf-8") if self._path.exists() else ""
+        text = self._path.read_text("utf-8", "replace") if self._path.exists() else ""
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
@@ -146,6 +160,7 @@ class Manifest:
         return (
             entry is not None
             and entry["row"] == asdict(row)
+            and entry.get("made with") == self._made_with
             and all((self._folder / file["file"]).is_file() for file in entry["files"])
         )
 
@@ -153,6 +168,7 @@ class Manifest:
         """Append a row whose files are complete; on the disk when this returns."""
         entry = {
             "row": asdict(row),
+            "made with": self._made_with,
             "files": [
                 {
                     "file": path.name,
@@ -175,16 +191,33 @@ class Renderer:
     """The model, from the installed extension or else from this clone of the repository."""
 
     def __init__(self, mesh_resolution: int) -> None:
+        """
+        Raises:
+            ValueError: the model's file is missing or broken.
+        """
         self._mesh_resolution = mesh_resolution
         installed = [name for name in bpy.context.preferences.addons.keys() if _is_ours(name)]
         self._package = installed[0] if installed else _package_of_clone()
+        self._is_installed = bool(installed)
         if installed:
-            choice = self.module("ssgan3d_blender.preferences").model_choice()
-            self._engine = self.module("ssgan3d_blender.runtime").engine(choice)
+            path = self.module("ssgan3d_blender.preferences").model_choice().path
         else:
             own = os.environ.get("SSGAN3D_MODEL")
-            load = self.module("core.engine").PortraitEngine.load
-            self._engine = load(Path(own) if own else None)
+            path = Path(own) if own else None
+        card = self.module("core.model_card")
+        self._path: Path = path or card.embedded_weights()
+        self.made_with = {
+            "model": card.read_card(self._path).sha256,
+            "mesh_resolution": mesh_resolution,
+        }
+
+    @cached_property
+    def _engine(self) -> Any:
+        """Loaded for the first row that is to be made."""
+        if self._is_installed:
+            choice = self.module("ssgan3d_blender.preferences").model_choice()
+            return self.module("ssgan3d_blender.runtime").engine(choice)
+        return self.module("core.engine").PortraitEngine.load(self._path)
 
     def module(self, name: str) -> Any:
         """A module of the extension, such as "core.camera"."""
@@ -245,8 +278,8 @@ def run(table: Path, folder: Path, mesh_resolution: int) -> int:
     for path in folder.iterdir():
         if LEFTOVER.fullmatch(path.name):  # half a file, from a run that was killed
             path.unlink()
-    manifest = Manifest(folder)
-    render: Renderer | None = None
+    render = Renderer(mesh_resolution)
+    manifest = Manifest(folder, render.made_with)
     made = failed = skipped = 0
     for line, row in read_table(table):
         try:
@@ -255,7 +288,6 @@ def run(table: Path, folder: Path, mesh_resolution: int) -> int:
             if manifest.has(row):
                 skipped += 1
                 continue
-            render = render or Renderer(mesh_resolution)
             begin = time.perf_counter()
             files = render(row, folder)
             seconds = time.perf_counter() - begin

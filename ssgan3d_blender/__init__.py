@@ -17,7 +17,7 @@ The rooms, from the outside in:
 * ``runtime``: the one place that loads the model. ``shared_engine``: turns for those who use it.
   ``torch_setup``: where PyTorch comes from. ``torch_install``: getting it. ``jobs``,
   ``background``, ``notices``: long work off the main thread, and what it tells. ``model_wait``:
-  buttons that need the model at once.
+  buttons that need the model at once. ``window_timers``: what wakes waiting operators.
 
 Everything numeric is core's. Rooms that need numpy or torch are imported by the function that uses
 them, so that enabling the extension takes milliseconds.
@@ -60,6 +60,7 @@ from . import (
     torch_setup,
     translations,
     transplant,
+    window_timers,
 )
 
 MODULES = (
@@ -90,7 +91,7 @@ MODULES = (
 
 ROOMS = (
     *(runtime, torch_setup, *MODULES),
-    *(bust_place, card_picture, card_updates, cli, manual, passes, translations),
+    *(bust_place, card_picture, card_updates, cli, manual, passes, translations, window_timers),
 )
 """All that hang something on Blender (``attach``) or hold something (``detach``), in this order."""
 

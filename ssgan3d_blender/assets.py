@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.errors import PortraitError
-from . import jobs, portraits, preferences, runtime, snapshot
+from . import background, jobs, portraits, preferences, runtime, snapshot
 from .messages import cancels_on_error
 
 if TYPE_CHECKING:
@@ -55,7 +57,16 @@ class SSGAN3D_OT_mark_asset(bpy.types.Operator):
             return display_picture(rendering, transparent=True)
 
         portrait.asset_mark()
-        jobs.start("Asset preview", work, lambda picture: _show(handle.get(), picture))
+
+        def finish(picture: Tensor) -> Generator[None, None, str]:
+            found = handle.get()
+            if found.asset_data is None:
+                raise PortraitError("It is no asset any more: mark it again.")
+            _show(found, picture)
+            yield
+            return found.name
+
+        background.run_job(self, iface_("Picture of the Asset"), work, finish)
         return {"FINISHED"}
 
 
@@ -63,8 +74,6 @@ def _show(portrait: bpy.types.Object, picture: Tensor) -> None:
     """Make a picture (SIDE, SIDE, 4), straight alpha, the preview of an asset."""
     from .images import flat
 
-    if portrait.asset_data is None:
-        return  # that was undone while the picture was made
     preview = portrait.preview_ensure()
     preview.image_size = (SIDE, SIDE)
     preview.image_pixels_float.foreach_set(flat(picture))

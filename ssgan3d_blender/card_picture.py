@@ -7,6 +7,7 @@ is what the portrait engine would show.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
@@ -18,7 +19,10 @@ from ..core.parts import PARTS
 from . import cameras, card_plane, portraits, preferences, runtime, snapshot
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..core.camera import Camera
+    from ..core.recipe import PortraitRecipe
 
 SAME = 1e-5
 
@@ -32,6 +36,30 @@ class _Sight(NamedTuple):
     portrait: bpy.types.Object
     matrix: Matrix
     camera: Camera
+    key: str
+
+
+class Order(NamedTuple):
+    """A card's picture to be made, in plain values that any thread may read.
+
+    Attributes:
+        key: digest of all that the picture depends on.
+    """
+
+    recipe: PortraitRecipe
+    camera: Camera
+    side: int
+    with_masks: bool
+    outside: str
+    choice: runtime.ModelChoice
+    key: str
+
+
+class Pictures(NamedTuple):
+    """What came of an order: (S, S, 4) with straight alpha, and the masks (K, S, S)."""
+
+    picture: Tensor
+    masks: Tensor | None
     key: str
 
 
@@ -54,23 +82,26 @@ def refresh(
     sight = _sight(card, scene, depsgraph)
     _turn(card, sight, depsgraph)
     if force or _shown.get(card.ssgan3d_card.image.session_uid) != sight.key:
-        _fill_card(card, sight)
+        show(card, make(_order(card, sight)))
 
 
-def is_fresh(
+def stale(
     card: bpy.types.Object, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph
-) -> bool:
-    """Whether a card's picture is right; it is turned to the camera in any case.
+) -> Callable[[], Order] | None:
+    """What gives the order of the picture that a card should show; None if it shows that.
 
-    A file that was opened is trusted, so that opening it does not load the model.
+    The card is turned to the camera in any case. A file that was opened is trusted, so that opening
+    it does not load the model. The order itself needs PyTorch.
+
+    Raises:
+        PortraitError: there is no picture to make; the message says why.
     """
-    try:
-        sight = _sight(card, scene, depsgraph)
-    except PortraitError:
-        return False  # the refresh says it
+    sight = _sight(card, scene, depsgraph)
     _turn(card, sight, depsgraph)
     settings = card.ssgan3d_card
-    return _shown.get(settings.image.session_uid, settings.shown) == sight.key
+    if _shown.get(settings.image.session_uid, settings.shown) == sight.key:
+        return None
+    return lambda: _order(card, sight)
 
 
 def distrust() -> None:
@@ -129,28 +160,53 @@ def _turn(card: bpy.types.Object, sight: _Sight, depsgraph: bpy.types.Depsgraph)
         card.matrix_basis = basis
 
 
-def _fill_card(card: bpy.types.Object, sight: _Sight) -> None:
-    """Render a card's picture and masks into its images."""
+def _order(card: bpy.types.Object, sight: _Sight) -> Order:
     from ..core.camera import canonical_camera
-    from ..core.compositing import display_picture, grey_picture
 
     settings = card.ssgan3d_card
-    engine = runtime.engine(preferences.model_choice())
-    rendering = engine.render(
-        portraits.recipe(sight.portrait).resolve(engine),
+    return Order(
+        portraits.recipe(sight.portrait),
         canonical_camera(sight.camera, ModelConfig()),
-        size=(settings.resolution, settings.resolution),
-        outside=preferences.get().outside,
+        settings.resolution,
+        settings.use_masks,
+        preferences.get().outside,
+        preferences.model_choice(),
+        sight.key,
     )
-    masks = (
-        (part.name, grey_picture(mask)) for part, mask in zip(PARTS, rendering.mask[0], strict=True)
+
+
+def make(order: Order) -> Pictures:
+    """Render what was ordered; any thread may.
+
+    Raises:
+        PortraitError: it cannot be rendered; the message says why.
+    """
+    from ..core.compositing import display_picture
+
+    engine = runtime.engine(order.choice)
+    rendering = engine.render(
+        order.recipe.resolve(engine),
+        order.camera,
+        size=(order.side, order.side),
+        outside=order.outside,
     )
-    card_plane.put_pixels(
-        card,
-        display_picture(rendering, transparent=True),
-        masks if settings.use_masks else None,
-    )
-    settings.shown = _shown[settings.image.session_uid] = sight.key
+    masks = rendering.mask[0] if order.with_masks else None
+    return Pictures(display_picture(rendering, transparent=True), masks, order.key)
+
+
+def show(card: bpy.types.Object, pictures: Pictures) -> None:
+    """Write a card's picture and masks into its images."""
+    from ..core.compositing import grey_picture
+
+    masks = None
+    if pictures.masks is not None:
+        masks = (
+            (part.name, grey_picture(mask))
+            for part, mask in zip(PARTS, pictures.masks, strict=True)
+        )
+    card_plane.put_pixels(card, pictures.picture, masks)
+    settings = card.ssgan3d_card
+    settings.shown = _shown[settings.image.session_uid] = pictures.key
 
 
 def detach() -> None:

@@ -1,16 +1,19 @@
 """Live cards: they turn to the camera and get a new picture whenever something changed.
 
-Camera, portrait and frame are followed. Renders wait for it; a window is never held up for a model
-that is still being loaded.
+Camera, portrait and frame are followed. Renders wait for it. A window is held up neither for a
+model that is still being loaded nor for a picture: what changes under the mouse is rendered in a
+thread, and a frame that is played back at once.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 
 import bpy
 from bpy.app.handlers import persistent
 
+from ..core.errors import PortraitError
 from . import card_picture, card_plane, cards, jobs, portraits, preferences, runtime
 from .messages import describe
 
@@ -20,6 +23,54 @@ _withheld: list[tuple[bpy.types.bpy_struct, str, bpy.types.Object]] = []
 """Pointers to deleted portraits that a file does not get: owner, property, portrait."""
 _problems: dict[int, str] = {}
 """What went wrong with cards that nobody asked to refresh, by session_uid."""
+
+
+_refused: dict[int, str] = {}
+"""Keys of the orders that failed last, by session_uid: they are not tried again by themselves."""
+
+
+class _Rendering:
+    """Pictures of cards that are being made in a thread."""
+
+    def __init__(self, orders: dict[portraits.Handle, card_picture.Order]) -> None:
+        self._orders = orders
+        self._made: list[card_picture.Pictures | Exception] = []
+        self._thread = threading.Thread(target=self._run, name="cards", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for order in self._orders.values():
+            try:
+                self._made.append(card_picture.make(order))
+            except Exception as error:
+                self._made.append(error)
+
+    def is_done(self) -> bool:
+        """Whether all are made."""
+        return not self._thread.is_alive()
+
+    def join(self) -> None:
+        """Wait for that."""
+        self._thread.join()
+
+    def deliver(self) -> None:
+        """Show them; cards that are gone by now get nothing."""
+        for (handle, order), made in zip(self._orders.items(), self._made, strict=True):
+            try:
+                card = handle.get()
+            except PortraitError:
+                continue
+            if card.ssgan3d_card.image is None:
+                continue  # the next look says it
+            if isinstance(made, Exception):
+                _refused[card.session_uid] = order.key
+                _note(card, describe(made))
+            else:
+                card_picture.show(card, made)
+                _note(card, "")
+
+
+_rendering: _Rendering | None = None
 
 
 def problem(card: bpy.types.Object) -> str | None:
@@ -45,12 +96,18 @@ def _refresh_live(
     try:
         card_picture.refresh(card, scene, depsgraph)
     except Exception as error:
-        said = describe(error)
-        if problem(card) != said:
-            print(f"{card.name}: {said}", file=sys.stderr)
-        _problems[card.session_uid] = said
+        _note(card, describe(error))
     else:
+        _note(card, "")
+
+
+def _note(card: bpy.types.Object, said: str) -> None:
+    """Keep for the panel what went wrong with a card; empty: nothing did."""
+    if not said:
         _problems.pop(card.session_uid, None)
+    elif problem(card) != said:
+        print(f"{card.name}: {said}", file=sys.stderr)
+        _problems[card.session_uid] = said
 
 
 def _live(scene: bpy.types.Scene) -> list[bpy.types.Object]:
@@ -77,6 +134,7 @@ def _frame_changed(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> No
 def _scene_changed(*_: object) -> None:
     """Something changed in the scene: look soon whether it changes a card."""
     if not bpy.app.background and cards.are_there():
+        _refused.clear()
         _catch_up_soon()
 
 
@@ -118,25 +176,44 @@ def _catch_up_soon() -> None:
 
 
 def _catch_up() -> float | None:
-    """Timer: refresh the cards that no longer show what they should; later if the model is busy."""
+    """Timer: make the pictures that cards should show and do not; later if the model is busy."""
+    global _rendering
+    if _rendering is not None:
+        if not _rendering.is_done():
+            return CATCH_UP_SECONDS
+        done, _rendering = _rendering, None
+        done.deliver()
     if bpy.app.is_job_running("RENDER") or jobs.running():
         return CATCH_UP_SECONDS
+    wanted = {}
     for window in bpy.context.window_manager.windows:
-        depsgraph = window.view_layer.depsgraph
-        stale = [
-            card
-            for card in _live(window.scene)
-            if not card_picture.is_fresh(card, window.scene, depsgraph)
-        ]
-        if not stale:
+        for card in _live(window.scene):
+            try:
+                order = card_picture.stale(card, window.scene, window.view_layer.depsgraph)
+            except PortraitError as error:
+                _note(card, describe(error))
+                continue
+            if order is not None:
+                wanted[portraits.Handle.of(card)] = order
+    if not wanted:
+        return None
+    choice = preferences.model_choice()
+    if not runtime.is_ready(choice) and runtime.failure(choice) is None:
+        runtime.load_in_background(choice)
+        return CATCH_UP_SECONDS
+    orders = {}
+    for handle, order in wanted.items():
+        try:
+            made = order()
+        except Exception as error:
+            _note(handle.get(), describe(error))
             continue
-        choice = preferences.model_choice()
-        if not runtime.is_ready(choice) and runtime.failure(choice) is None:
-            runtime.load_in_background(choice)
-            return CATCH_UP_SECONDS
-        for card in stale:
-            _refresh_live(card, window.scene, depsgraph)
-    return None
+        if _refused.get(handle.session_uid) != made.key:
+            orders[handle] = made
+    if not orders:
+        return None
+    _rendering = _Rendering(orders)
+    return CATCH_UP_SECONDS
 
 
 def attach() -> None:
@@ -152,7 +229,8 @@ def attach() -> None:
 
 
 def detach() -> None:
-    """Undo :func:`attach`."""
+    """Undo :func:`attach`, and wait for what is being rendered."""
+    global _rendering
     handlers = bpy.app.handlers
     handlers.save_post_fail.remove(_saved)
     handlers.save_post.remove(_saved)
@@ -163,4 +241,8 @@ def detach() -> None:
     handlers.frame_change_post.remove(_frame_changed)
     if bpy.app.timers.is_registered(_catch_up):
         bpy.app.timers.unregister(_catch_up)
+    if _rendering is not None:
+        _rendering.join()
+        _rendering = None
     _problems.clear()
+    _refused.clear()

@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -329,13 +331,16 @@ def _turntable(options: argparse.Namespace) -> dict[str, Any]:
         raise PortraitError(f"{options.output}: a turntable is an .mp4 file or a folder.")
     options.output.mkdir(parents=True, exist_ok=True)
     _format(scene, "IMAGE", "PNG")
-    scene.render.filepath = str(options.output.resolve() / "frame_####")
-    frames = [
-        options.output / f"frame_{number:04d}.png"
-        for number in range(scene.frame_start, scene.frame_end + 1)
-    ]
-    _rendered(bpy.ops.render.render(animation=True), frames[-1])
-    return facts | {"files": _files(*frames)} | _warned()
+    names = [f"frame_{number:04d}.png" for number in range(scene.frame_start, scene.frame_end + 1)]
+    # beside those of an earlier call, which stay as they are until all are there
+    with tempfile.TemporaryDirectory(prefix=".frames-", dir=options.output.resolve()) as place:
+        scene.render.filepath = str(Path(place, "frame_####"))
+        result = bpy.ops.render.render(animation=True)
+        for name in names:
+            _rendered(result, Path(place, name))
+        for name in names:
+            os.replace(Path(place, name), options.output / name)
+    return facts | {"files": _files(*(options.output / name for name in names))} | _warned()
 
 
 def _rendered(result: set[str], written: Path) -> None:

@@ -6,12 +6,6 @@ MESSAGES: dict[str, str] = {
     "A contact sheet needs at least one column, not {0}.": (
         "Ein Kontaktbogen braucht mindestens eine Spalte, nicht {0}."
     ),
-    "A limit of faces needs the Python package fast-simplification. Install it with: python -m "
-    "pip install fast-simplification, or take a lower resolution instead.": (
-        "Eine Grenze der Flächen braucht das Python-Paket fast-simplification. Installieren "
-        "mit: python -m pip install fast-simplification, oder stattdessen eine kleinere "
-        "Auflösung nehmen."
-    ),
     "A picture of {0} × {1} pixels cannot be made; choose a size from 1 × 1 to 8192 × 8192.": (
         "Ein Bild von {0} × {1} Pixeln ist nicht möglich; eine Größe von 1 × 1 bis 8192 × 8192 "
         "wählen."
@@ -96,6 +90,7 @@ MESSAGES: dict[str, str] = {
     "Give this portrait the look that it had before": (
         "Diesem Porträt das Aussehen geben, das es vorher hatte"
     ),
+    "It is no asset any more: mark it again.": "Es ist kein Asset mehr: noch einmal markieren.",
     "It remembers {0} looks, and they are saved in the file": (
         "Es merkt sich {0} Aussehen, und die Datei speichert sie"
     ),
@@ -117,15 +112,8 @@ MESSAGES: dict[str, str] = {
     "None of these parts is there in this portrait: show them, or choose others.": (
         "Keinen dieser Teile gibt es in diesem Porträt: sie einblenden, oder andere wählen."
     ),
-    "Part meshes need the Python package PyMCubes (or scikit-image), and neither is installed. "
-    "Install it with: python -m pip install PyMCubes": (
-        "Teil-Meshes brauchen das Python-Paket PyMCubes (oder scikit-image), und keines ist "
-        "installiert. Installieren mit: python -m pip install PyMCubes"
-    ),
-    "Part meshes need the Python package {0}, which is not installed. Install it with: python "
-    "-m pip install {0}": (
-        "Teil-Meshes brauchen das Python-Paket {0}, das nicht installiert ist. Installieren "
-        "mit: python -m pip install {0}"
+    "pip failed, and nothing was installed: {0}": (
+        "pip ist gescheitert, und nichts wurde installiert: {0}"
     ),
     "Portrait cards updated: {0}": "Aktualisierte Porträtkarten: {0}",
     "Portraits cannot be mixed by {0}.": (
@@ -202,6 +190,14 @@ MESSAGES: dict[str, str] = {
         "Der Datenträger von {0} ist voll: {1:.1f} MB sind frei, und ein Bild kann {2:.1f} MB "
         "brauchen. Platz schaffen oder einen anderen Ordner wählen."
     ),
+    "The disk ran full, and nothing was installed: make room and install again.": (
+        "Die Platte ist voll, und nichts wurde installiert: Platz schaffen und noch einmal "
+        "installieren."
+    ),
+    "The extension's folder cannot be written, or a virus scanner holds it: try again.": (
+        "Der Ordner der Erweiterung kann nicht beschrieben werden, oder ein Virenscanner hält "
+        "ihn fest: noch einmal versuchen."
+    ),
     "The facts about the model are not JSON: {0}.": "Die Angaben zum Modell sind kein JSON: {0}.",
     "The header of {0} is broken (no configuration).": (
         "Der Kopf von {0} ist beschädigt (keine Konfiguration)."
@@ -220,6 +216,9 @@ MESSAGES: dict[str, str] = {
     "The model file {0} cannot be read ({1}).": (
         "Die Modelldatei {0} kann nicht gelesen werden ({1})."
     ),
+    "The model is being loaded: free it once it is there": (
+        "Das Modell wird gerade geladen: freigeben, wenn es da ist"
+    ),
     "The model's configuration does not fit this version: {0}.": (
         "Die Konfiguration des Modells passt nicht zu dieser Version: {0}."
     ),
@@ -233,6 +232,11 @@ MESSAGES: dict[str, str] = {
     "them.": (
         "Der nächste Punkt ({0:.2f} m) muss näher liegen als der fernste ({1:.2f} m): einen "
         "von beiden ändern."
+    ),
+    "The package index cannot be reached: check the connection, or install from a folder of "
+    "wheels.": (
+        "Der Paketindex ist nicht zu erreichen: die Verbindung prüfen, oder aus einem Ordner mit "
+        "Wheels installieren."
     ),
     "The part {0!r} is described in a way that is not understood.": (
         "Der Teil {0!r} ist so beschrieben, dass es nicht zu verstehen ist."
@@ -312,10 +316,19 @@ MESSAGES: dict[str, str] = {
     "There is no seed in {0!r}: the second number must be larger.": (
         "In {0!r} ist kein Startwert: die zweite Zahl muss größer sein."
     ),
+    "There is no {0} in {1} that fits this system and Blender's Python {2}: the name of a wheel "
+    "that fits has cp{3} in it, or abi3, or py3.": (
+        "Es gibt in {1} kein {0}, das zu diesem System und Blenders Python {2} passt: im Namen "
+        "eines passenden Wheels steht cp{3}, abi3 oder py3."
+    ),
     "There is no {0}-….whl in {1}: choose the folder that holds the wheels of PyTorch and its "
     "packages (docs/install.md says how to fill it).": (
         "In {1} ist kein {0}-….whl: den Ordner wählen, in dem die Wheels von PyTorch und "
         "seinen Paketen liegen (docs/install.md sagt, wie er gefüllt wird)."
+    ),
+    "There is not enough memory to unpack PyTorch: close other programs and try again.": (
+        "Der Speicher reicht nicht, um PyTorch auszupacken: andere Programme schließen und noch "
+        "einmal versuchen."
     ),
     "There is not enough memory: choose a lower resolution or another device.": (
         "Der Arbeitsspeicher reicht nicht: eine kleinere Auflösung oder ein anderes Gerät wählen."
@@ -350,15 +363,18 @@ MESSAGES: dict[str, str] = {
     "Visible of {0} must be yes, no or unset.": (
         "„Sichtbar“ von {0} muss ja, nein oder offen sein."
     ),
-    "Writing pictures needs the Python package Pillow. Install it with: python -m pip install "
-    "pillow": (
-        "Bilder zu schreiben braucht das Python-Paket Pillow. Installieren mit: python -m pip "
-        "install pillow"
+    "Windows does not allow paths as long as PyTorch's: switch long paths on (docs/install.md "
+    "says how), and install again.": (
+        "Windows erlaubt so lange Pfade wie die von PyTorch nicht: lange Pfade einschalten "
+        "(docs/install.md sagt, wie) und noch einmal installieren."
     ),
     "Wrote {0}": "{0} geschrieben",
     "it moves with its parent {0}": "sie sich mit ihrem Elternobjekt {0} bewegt",
     "its constraint {0} moves it": "ihr Constraint {0} sie bewegt",
     "keyframes or drivers move it": "Keyframes oder Treiber sie bewegen",
+    "{0!r} are more than {1} seeds: take fewer.": (
+        "{0!r} sind mehr als {1} Startwerte: weniger nehmen."
+    ),
     "{0!r} are no seeds: write FROM:TO or numbers, as 0:64 or 3,7.": (
         "{0!r} sind keine Startwerte: VON:BIS oder Zahlen schreiben, wie 0:64 oder 3,7."
     ),
@@ -429,6 +445,7 @@ MESSAGES: dict[str, str] = {
         "einstellen, oder den Treiber berichtigen, der ihn setzt."
     ),
     "{0} of {1} can be pasted": "{0} von {1} kann eingefügt werden",
+    "{0} parts, {1} triangles": "{0} Teile, {1} Dreiecke",
     "{0} portraits cannot be kept: keep 1 or more.": (
         "{0} Porträts können nicht behalten werden: 1 oder mehr behalten."
     ),
@@ -440,4 +457,6 @@ MESSAGES: dict[str, str] = {
         "{0}: mit einem anderen Modell gemacht, und sieht mit diesem anders aus"
     ),
     "{0}: {1} frames from frame {2}": "{0}: {1} Einzelbilder ab Einzelbild {2}",
+    "{0}: {1} people": "{0}: {1} Personen",
+    "{0}: {1} triangles": "{0}: {1} Dreiecke",
 }

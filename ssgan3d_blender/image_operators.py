@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
@@ -177,9 +178,9 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
             image = images.store("Contact Sheet", sheet)
             show_in_editor(image)
             yield
-            return f"{image.name}: {len(seeds)} people"
+            return rpt_("{0}: {1} people").format(image.name, len(seeds))
 
-        background.run_job(self, "Contact Sheet", work, finish)
+        background.run_job(self, iface_("Contact Sheet"), work, finish)
         return {"FINISHED"}
 
 

@@ -26,6 +26,7 @@ _SECTIONS = (
     ("Operators", (bpy.types.Operator,)),
     ("Settings", (bpy.types.PropertyGroup, bpy.types.AddonPreferences)),
 )
+_OWNERS = ("Object", "Scene", "ViewLayer", "WindowManager")
 _written: set[Path] = set()
 
 
@@ -51,10 +52,25 @@ def rna_of(cls: type[bpy.types.bpy_struct]) -> bpy.types.Struct:
 
 
 def _settings(cls: type[bpy.types.bpy_struct]) -> Iterator[bpy.types.Property]:
-    """A class's own properties, without those that Blender gives to all of its kind."""
+    """A class's properties, without those that Blender gives to all of its kind."""
+    package = __package__ or ""
+    own = {
+        name
+        for base in cls.__mro__
+        if base.__module__.startswith(package)
+        for name in vars(base).get("__annotations__", {})
+    }
     for name, setting in rna_of(cls).properties.items():
-        if name in getattr(cls, "__annotations__", {}) and not setting.is_hidden:
+        if name in own and not setting.is_hidden:
             yield setting
+
+
+def _added() -> Iterator[tuple[str, bpy.types.Property]]:
+    """Settings that we gave to Blender's own types, and where manuals look them up."""
+    for owner in _OWNERS:
+        for name, setting in getattr(bpy.types, owner).bl_rna.properties.items():
+            if name.startswith("ssgan3d") and setting.description and not setting.is_hidden:
+                yield f"bpy.types.{owner.lower()}.{name}", setting
 
 
 def mapping() -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -72,8 +88,9 @@ def mapping() -> tuple[str, tuple[tuple[str, str], ...]]:
                 for item in _settings(cls)
             ]
             anchors.append((f"{name}*", name))
-    for owner in ("object", "viewlayer", "scene", "windowmanager"):
-        anchors.append((f"bpy.types.{owner}.ssgan3d*", "settings"))
+    anchors += [(name, name) for name, _ in _added()]
+    for owner in _OWNERS:
+        anchors.append((f"bpy.types.{owner.lower()}.ssgan3d*", "settings"))
     return _page().as_uri(), tuple((pattern, f"#{anchor}") for pattern, anchor in anchors)
 
 
@@ -102,10 +119,19 @@ def _html() -> Iterator[str]:
             text = html.escape(tip_(rna.description).rstrip("."))
             yield f'<h3 id="{name}">{label}</h3><p>{text}.</p><dl>'
             for item in _settings(cls):
-                yield f'<dt id="{name}.{item.identifier}">{html.escape(iface_(item.name))}'
-                yield f" <small>{item.identifier}{_range(item)}</small></dt>"
-                yield f"<dd>{html.escape(tip_(item.description))}{_choices(item)}</dd>"
+                yield from _entry(f"{name}.{item.identifier}", item)
             yield "</dl>"
+    yield "<dl>"
+    for name, item in _added():
+        yield from _entry(name, item)
+    yield "</dl>"
+
+
+def _entry(anchor: str, item: bpy.types.Property) -> Iterator[str]:
+    """One setting with its range and what it does."""
+    yield f'<dt id="{anchor}">{html.escape(iface_(item.name))}'
+    yield f" <small>{item.identifier}{_range(item)}</small></dt>"
+    yield f"<dd>{html.escape(tip_(item.description))}{_choices(item)}</dd>"
 
 
 def _range(item: bpy.types.Property) -> str:

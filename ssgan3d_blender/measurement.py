@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty
 
 from . import jobs, preferences, runtime, torch_setup
 from .messages import cancels_on_error
 
 VIEWS = 5
-LABEL = "Measuring:"
 
 results: dict[str, float] = {}
 """Milliseconds for a picture from a new camera, by precision."""
 _measured: runtime.ModelChoice | None = None
+_job: jobs.Job | None = None
 
 
 def measure(job: jobs.Job, choice: runtime.ModelChoice) -> dict[str, float]:
@@ -71,11 +72,12 @@ class SSGAN3D_OT_measure_speed(bpy.types.Operator):
         if torch_setup.origin() is None:
             cls.poll_message_set("Install PyTorch first")
             return False
-        return not any(job.label == LABEL for job in jobs.running())
+        return _job not in jobs.running()
 
     @cancels_on_error
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Start it."""
+        global _job
         choice = preferences.model_choice()
 
         def finish(times: dict[str, float]) -> None:
@@ -84,7 +86,8 @@ class SSGAN3D_OT_measure_speed(bpy.types.Operator):
             results.clear()
             results.update(times)
 
-        jobs.start(LABEL, lambda job: measure(job, choice), finish, ends_with_file=False)
+        label = iface_("Measuring")
+        _job = jobs.start(label, lambda job: measure(job, choice), finish, ends_with_file=False)
         return {"FINISHED"}
 
 
@@ -110,7 +113,8 @@ def draw(layout: bpy.types.UILayout, choice: runtime.ModelChoice) -> None:
     fastest = min(times, key=lambda name: times[name]) if times else ""
     for name, milliseconds in times.items():
         row = layout.row()
-        row.label(text=f"{labels[name]}: {milliseconds:.0f} ms a picture", translate=False)
+        told = iface_("{0}: {1} ms a picture").format(iface_(labels[name]), f"{milliseconds:.0f}")
+        row.label(text=told, translate=False)
         if name == fastest and choice.precision != name:
             row.operator(SSGAN3D_OT_use_precision.bl_idname).precision = name
     layout.operator(SSGAN3D_OT_measure_speed.bl_idname, icon="TIME")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..core.errors import PortraitError
+from ..core.errors import PackageError, PortraitError
 from ..core.parts import BACKGROUND
 from . import background, jobs, portraits, preferences, runtime, torch_setup
 from .messages import cancels_on_error
@@ -94,6 +95,8 @@ class MeshOptions:
         global _counted
         if torch_setup.origin() is None:  # told now, not after the options are chosen
             raise ImportError(name="torch")
+        if torch_setup.lacks_surfaces():
+            raise PackageError("A mesh", "PyMCubes")
         recipe, choice = _recipe(context), preferences.model_choice()
         key = repr((recipe, choice))
         if _counted is not None and _counted[0] == key and _counted[1] is not None:
@@ -121,7 +124,7 @@ class MeshOptions:
                     if area.type == "FILE_BROWSER":
                         area.tag_redraw()
 
-        jobs.start("Count Triangles", work, finish)
+        jobs.start(iface_("Counting triangles"), work, finish)
 
     def _expected(self, counts: dict[str, int]) -> int:
         """About how many triangles these options give, from those at ``COUNTED_AT``."""
@@ -186,7 +189,11 @@ class MeshOptions:
             )
             if not extracted:
                 raise PortraitError("These parts have no surface in this portrait: choose others.")
-            texture = project_texture(engine, latents, extracted) if textured else None
+            texture = None
+            if textured:
+                texture = project_texture(
+                    engine, latents, extracted, progress=lambda _: job.report(1.0)
+                )
             return extracted, texture, engine.config.unit_metres
 
         return work
@@ -268,10 +275,10 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
                 )
                 faces += len(item.data.polygons)
             meshes.show_colors(textured=textured)
-            return f"{len(extracted)} parts, {faces:,} triangles"
+            return rpt_("{0} parts, {1} triangles").format(len(extracted), f"{faces:,}")
 
         work = self._work(context, textured=textured, max_faces=None)
-        background.run_job(self, "Extract Part Meshes", work, finish)
+        background.run_job(self, iface_("Extract Part Meshes"), work, finish)
         return {"FINISHED"}
 
 
@@ -362,10 +369,10 @@ class SSGAN3D_OT_export_meshes(MeshOptions, ExportHelper, bpy.types.Operator):
 
         def finish(faces: int) -> Generator[None, None, str]:
             yield
-            said = f"{path}: {faces:,} triangles"
+            said = rpt_("{0}: {1} triangles").format(path, f"{faces:,}")
             return said if lost is None else f"{said}. {lost}"
 
-        background.run_job(self, "Export Part Meshes", work, finish)
+        background.run_job(self, iface_("Export Part Meshes"), work, finish)
         return {"FINISHED"}
 
 

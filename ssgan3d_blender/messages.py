@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bpy.app.translations import pgettext_rpt as rpt_
 
-from ..core.errors import PortraitError
+from ..core.errors import PackageError, PortraitError
 
 if TYPE_CHECKING:
     import bpy
@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 
 def describe(error: BaseException) -> str:
     """What went wrong and what to do; the trace of a surprise goes to the console."""
+    if isinstance(error, PackageError):
+        return _missing(error.package)
     if isinstance(error, PortraitError):
         return _translated(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return rpt_("There is not enough memory: choose a lower resolution or another device.")
     if isinstance(error, ImportError) and error.name:
-        package = {"torch": "PyTorch"}.get(error.name, repr(error.name))
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return rpt_(
-            "Blender's Python {0} ({1}) has not got {2}, which portraits need. Preferences > "
-            "Add-ons > 3D-SSGAN Portraits installs it, with or without a network."
-        ).format(version, sys.prefix, package)
+        return _missing({"torch": "PyTorch"}.get(error.name, repr(error.name)))
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         if error.errno == errno.ENOSPC:
@@ -41,6 +38,15 @@ def describe(error: BaseException) -> str:
     return rpt_("Unexpected {0}: {1} (details are in the console)").format(
         type(error).__name__, error
     )
+
+
+def _missing(package: str) -> str:
+    """What to do where a package is not there; nothing may be put into Blender's own Python."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return rpt_(
+        "Blender's Python {0} ({1}) has not got {2}, which portraits need. Preferences > "
+        "Add-ons > 3D-SSGAN Portraits installs it, with or without a network."
+    ).format(version, sys.prefix, package)
 
 
 def _translated(error: PortraitError) -> str:

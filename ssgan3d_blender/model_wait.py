@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from . import jobs, portraits, preferences, runtime
+from . import jobs, portraits, preferences, runtime, window_timers
 from .messages import cancels_on_error, describe
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ class ModelOperator:
         if runtime.is_ready(preferences.model_choice()) or not self.needs_model(context):
             return self.execute(context)
         self._portrait, self._job = _subject(context), self._load()
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(POLL_SECONDS, window=context.window)
-        manager.modal_handler_add(self)
+        self._timer = window_timers.start(context, POLL_SECONDS)
+        context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def _load(self) -> jobs.Job:
@@ -81,7 +80,7 @@ class ModelOperator:
             return {"CANCELLED"}
         if self._job in jobs.running():
             return {"PASS_THROUGH"}
-        self._stop_timer(context)
+        window_timers.stop(context, self._timer)
         if self._job.is_cancelled:
             return {"CANCELLED"}
         if self._failure:
@@ -94,11 +93,8 @@ class ModelOperator:
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Stop waiting. Blender calls this when it closes the file or the window."""
-        self._stop_timer(context)
+        window_timers.stop(context, self._timer)
         self._job.cancel()
-
-    def _stop_timer(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self._timer)
 
 
 def _subject(context: bpy.types.Context) -> portraits.Handle | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
+from . import window_timers
+
 SOON = 0.01  # seconds until the window's timer makes an event, if hand and mouse lie still
 
 
@@ -33,14 +35,13 @@ class SSGAN3D_OT_tell(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Wait for an event."""
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(SOON, window=context.window)
-        manager.modal_handler_add(self)
+        self._timer = window_timers.start(context, SOON)
+        context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Report."""
-        context.window_manager.event_timer_remove(self._timer)
+        window_timers.stop(context, self._timer)
         self.report({self.level}, self.message)
         return {"FINISHED", "PASS_THROUGH"}
 

@@ -164,7 +164,9 @@ class SSGAN3D_OT_release_memory(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         """Free it."""
-        runtime.release()
+        if not runtime.release():
+            self.report({"WARNING"}, "The model is being loaded: free it once it is there")
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 

@@ -130,10 +130,14 @@ def _draw_torch(layout: bpy.types.UILayout) -> None:
         layout.label(text=str(origin.path), translate=False)
     else:
         layout.label(text="PyTorch, which draws the portraits, was not found", icon="ERROR")
-    if missing:
-        if origin is not None:
-            text = iface_("Portraits need these packages as well: {}").format(", ".join(missing))
-            layout.label(text=text, icon="ERROR", translate=False)
+    if origin is not None and missing:
+        text = iface_("Portraits need these packages as well: {}").format(", ".join(missing))
+        layout.label(text=text, icon="ERROR", translate=False)
+    for_meshes = torch_setup.missing_for_meshes()
+    if origin is not None and for_meshes:
+        text = iface_("Part meshes need these packages as well: {}").format(", ".join(for_meshes))
+        layout.label(text=text, icon="INFO", translate=False)
+    if missing or for_meshes:
         layout.operator("ssgan3d.install_torch", icon="IMPORT")
         layout.operator("ssgan3d.install_torch_from_folder", icon="FILE_FOLDER")
     if origin is not None and origin.kind == "installed":

@@ -122,14 +122,26 @@ def _finish_loading() -> float | None:
     return None
 
 
-def release() -> None:
-    """Free the model's memory; the next picture loads it again."""
+def release(*, wait: bool = False) -> bool:
+    """Free the model's memory; the next picture loads it again.
+
+    Args:
+        wait: until a model that is being loaded is there.
+
+    Returns:
+        Whether that was done: not while one is being loaded, for whoever asked for it needs it.
+    """
     global _loaded
-    with _lock:
+    _failed.clear()
+    if not _lock.acquire(blocking=wait):
+        return False
+    try:
         if _loaded is not None:
             _loaded.engine.release()
             _loaded = None
-        _failed.clear()
+    finally:
+        _lock.release()
+    return True
 
 
 def detach() -> None:
@@ -138,7 +150,7 @@ def detach() -> None:
     if bpy.app.timers.is_registered(_finish_loading):
         bpy.app.timers.unregister(_finish_loading)
     _loader = None
-    release()
+    release(wait=True)
 
 
 def status() -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import PortraitError
-from .torch_setup import NEEDED, folder
+from .torch_setup import FOR_MESHES, NEEDED, PYMCUBES, SCIKIT_IMAGE, folder
 
 if TYPE_CHECKING:
     from . import jobs
@@ -82,16 +82,32 @@ def is_needed(package: str) -> bool:
     return spec is None or Path(spec.origin or "").is_relative_to(folder())
 
 
+def needed_for_meshes() -> list[str]:
+    """Packages for part meshes that are nowhere but, at most, in the folder to be replaced."""
+    found = any(not is_needed(name) for name in ("mcubes", "skimage"))
+    surfaces = {*PYMCUBES, *SCIKIT_IMAGE} if found else set()
+    return [
+        package
+        for module, package in FOR_MESHES.items()
+        if module not in surfaces and is_needed(module)
+    ]
+
+
+def _names_of(wheel_folder: Path) -> set[str]:
+    """Names of the packages whose wheels lie in a folder, in small letters."""
+    return {
+        re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
+        for wheel in wheel_folder.glob("*.whl")
+    }
+
+
 def wheels_of(wheel_folder: Path) -> list[str]:
     """What to take from a folder of wheels: PyTorch, unless it is there, and what belongs to it.
 
     Raises:
         PortraitError: the folder lacks what is missing most.
     """
-    names = {
-        re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
-        for wheel in wheel_folder.glob("*.whl")
-    }
+    names = _names_of(wheel_folder)
     most = next((name for name in NEEDED if is_needed(name)), "torch")
     if most not in names:
         raise PortraitError(
@@ -125,10 +141,16 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
     if wheel_folder is None:
         source = ["--index-url", CPU_INDEX, "--extra-index-url", PACKAGE_INDEX]
         wanted = [name for name in (*NEEDED, *COMPANIONS) if is_needed(name)]
-        packages = [TORCH if name == "torch" else name for name in wanted] or [TORCH]
+        packages = [TORCH if name == "torch" else name for name in wanted]
+        extra = needed_for_meshes()
+        if not packages and not extra:  # everything is there: somebody wants it anew
+            packages = [TORCH]
     else:
         source = ["--no-index", "--find-links", str(wheel_folder)]
         packages = wheels_of(wheel_folder)
+        there = _names_of(wheel_folder)
+        names = (package.partition("==")[0] for package in needed_for_meshes())
+        extra = [name for name in names if name.lower() in there]
     has_torch = any(package.startswith("torch") for package in packages)
     free = shutil.disk_usage(target.parent).free
     if has_torch and free < NEEDED_BYTES:
@@ -143,24 +165,25 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
         scratch = temporary / "scratch"
         scratch.mkdir()
         made = temporary / "packages"
-        lines = _run(
-            job,
-            [
-                *(*pip_command(), "install", "--target", str(made), "--no-deps"),
-                *("--only-binary", ":all:", "--no-compile", "--no-cache-dir", "--no-input"),
-                *("--progress-bar", "off", "--disable-pip-version-check", *source, *packages),
-            ],
-            scratch,
-            _pip_environment(online=wheel_folder is None),
-        )
-        if lines is not None:
-            raise PortraitError(explain(lines, wheel_folder))
+        pip = [
+            *(*pip_command(), "install", "--target", str(made), "--no-deps"),
+            *("--only-binary", ":all:", "--no-compile", "--no-cache-dir", "--no-input"),
+            *("--progress-bar", "off", "--disable-pip-version-check", *source),
+        ]
+        environment = _pip_environment(online=wheel_folder is None)
+        for wanted in filter(None, (packages, extra)):
+            lines = _run(job, [*pip, *wanted], scratch, environment)
+            # portraits do without meshes, where a package of theirs cannot be had for this Python
+            if lines is not None and (wanted is packages or not packages):
+                raise explain(lines, wheel_folder)
+            if lines is not None:
+                extra = []
         if has_torch:
             job.report(0.9, "trying it out")
             _try_out(made, wheel_folder)
         job.report(0.95)
         _exchange(made, target, temporary / "old")
-    return packages
+    return [*packages, *extra]
 
 
 def _exchange(made: Path, target: Path, old: Path) -> None:
@@ -309,37 +332,45 @@ def _try_out(packages: Path, wheel_folder: Path | None) -> None:
     )
 
 
-def explain(lines: list[str], wheel_folder: Path | None) -> str:
-    """One sentence for what went wrong, from pip's lines."""
+def explain(lines: list[str], wheel_folder: Path | None) -> PortraitError:
+    """What went wrong, from pip's lines, and what to do."""
     output = "\n".join(lines)
     if "No space left on device" in output or "not enough space on the disk" in output:
-        return "The disk ran full, and nothing was installed: make room and install again."
+        return PortraitError(
+            "The disk ran full, and nothing was installed: make room and install again."
+        )
     if "MemoryError" in output or "Cannot allocate memory" in output:
-        return "There is not enough memory to unpack PyTorch: close other programs and try again."
+        return PortraitError(
+            "There is not enough memory to unpack PyTorch: close other programs and try again."
+        )
     if "Long Path" in output:
-        return (
+        return PortraitError(
             "Windows does not allow paths as long as PyTorch's: switch long paths on "
             "(docs/install.md says how), and install again."
         )
     if "Permission denied" in output or "Access is denied" in output:
-        return "The extension's folder cannot be written, or a virus scanner holds it: try again."
+        return PortraitError(
+            "The extension's folder cannot be written, or a virus scanner holds it: try again."
+        )
     unreachable = re.search(
         r"name resolution|Failed to establish a new connection|Max retries|ConnectTimeout"
         r"|Network is unreachable|getaddrinfo failed|ProxyError|SSLError",
         output,
     )
     if unreachable:
-        return (
+        return PortraitError(
             "The package index cannot be reached: check the connection, or install from a folder "
             "of wheels."
         )
     unmatched = re.search(r"No matching distribution found for (\S+)", output)
     if unmatched:
-        where = f"in {wheel_folder}" if wheel_folder else "in the package index"
-        return (
-            f"There is no {unmatched[1]} {where} that fits this system and Blender's Python "
-            f"{_PYTHON}: the name of a wheel that fits has cp{_PYTHON.replace('.', '')} in it, or "
-            "abi3, or py3."
+        return PortraitError(
+            "There is no {0} in {1} that fits this system and Blender's Python {2}: the name of a "
+            "wheel that fits has cp{3} in it, or abi3, or py3.",
+            unmatched[1],
+            wheel_folder or PACKAGE_INDEX,
+            _PYTHON,
+            _PYTHON.replace(".", ""),
         )
     last = next((line for line in reversed(lines) if line.strip()), "no word")
-    return f"pip failed, and nothing was installed: {last}"
+    return PortraitError("pip failed, and nothing was installed: {0}", last)

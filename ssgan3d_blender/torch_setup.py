@@ -21,6 +21,20 @@ import bpy
 PACKAGE = __package__.rpartition(".")[0]
 NEEDED = ("torch", "safetensors", "trimesh")
 """What core imports besides numpy, which Blender has."""
+PYMCUBES = {"mcubes": "PyMCubes==0.1.6"}
+SCIKIT_IMAGE = {
+    "skimage": "scikit-image==0.26.0",
+    "lazy_loader": "lazy-loader==0.6",
+    "packaging": "packaging==26.3",
+}
+FOR_MESHES = {
+    **(PYMCUBES if sys.version_info < (3, 13) else SCIKIT_IMAGE),
+    "scipy": "scipy==1.17.1",
+    "fast_simplification": "fast-simplification==0.2.0",
+    "PIL": "pillow==13.0.0",
+}
+"""What part meshes and their textures need as well: module → package at the version that
+requirements/wheels-meshes.sha256 has. PyMCubes has no wheel for Python 3.13."""
 
 
 class Origin(NamedTuple):
@@ -93,6 +107,21 @@ def _search() -> Origin | None:
 def missing() -> list[str]:
     """Names of the packages that portraits need and that are nowhere."""
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+def lacks_surfaces() -> bool:
+    """Whether neither of the packages that find surfaces is there."""
+    return all(importlib.util.find_spec(name) is None for name in ("mcubes", "skimage"))
+
+
+def missing_for_meshes() -> list[str]:
+    """Names of the packages that part meshes need and that are nowhere."""
+    surfaces = set() if lacks_surfaces() else {*PYMCUBES, *SCIKIT_IMAGE}
+    return [
+        package.partition("==")[0]
+        for module, package in FOR_MESHES.items()
+        if module not in surfaces and importlib.util.find_spec(module) is None
+    ]
 
 
 def is_loaded() -> bool:

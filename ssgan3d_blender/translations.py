@@ -91,7 +91,9 @@ GERMAN: dict[str, str] = {
     "Colours are not the model's": "Die Farben sind nicht die des Modells",
     "Columns": "Spalten",
     "Contact Sheet": "Kontaktbogen",
+    "Counting triangles": "Dreiecke zählen",
     "Counting triangles …": "Dreiecke werden gezählt …",
+    "Measuring": "Messung",
     "No estimate of triangles": "Keine Schätzung der Dreiecke",
     "Copy Part": "Teil kopieren",
     "Copy SHA-256": "SHA-256 kopieren",
@@ -336,7 +338,9 @@ GERMAN: dict[str, str] = {
     "Part": "Teil",
     "Part Index": "Teil-Index",
     "Part Masks": "Teil-Masken",
+    "Part meshes need these packages as well: {}": "Teil-Meshes brauchen auch diese Pakete: {}",
     "Parts": "Teile",
+    "Picture of the Asset": "Bild des Assets",
     "PLY files hold vertex colours, no texture": "PLY-Dateien haben Vertexfarben, keine Textur",
     "Parts apart and named, with vertex colours or a texture inside of the file": (
         "Teile getrennt und benannt, mit Vertexfarben oder einer Textur in der Datei"
@@ -606,6 +610,7 @@ GERMAN: dict[str, str] = {
     "not told": "nicht angegeben",
     "shows the nearest view: {}": "zeigt die nächste Ansicht: {}",
     "trying it out": "probiert es aus",
+    "{0}: {1} ms a picture": "{0}: {1} ms pro Bild",
     "{} of {}": "{} von {}",
 } | MESSAGES
 

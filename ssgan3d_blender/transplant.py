@@ -230,6 +230,8 @@ def chosen_part(portrait: bpy.types.Object) -> str:
 
 def is_source(scene: bpy.types.Scene, candidate: bpy.types.Object) -> bool:
     """Whether parts can be taken from an object: a portrait of the scene, but not the active."""
+    if not candidate.ssgan3d.is_portrait:  # first: Blender asks for every object, at every letter
+        return False
     return candidate != portraits.active(bpy.context) and candidate in portraits.in_scene(scene)
 
 

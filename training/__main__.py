@@ -27,7 +27,11 @@ _COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; returns the exit status: 0 done, 1 failed, 130 interrupted.
+
+    Raises:
+        SystemExit: of argparse, 2 where the command line is wrong, 0 after ``--help``.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -43,6 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
     except PortraitError as error:
         print(f"python -m training {args.command}: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"python -m training {args.command}: {where}{error.strerror or error}", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

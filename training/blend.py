@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     blended = {
         "share": arguments.share,
         "render net's share": net_share,
-        "steps of the other": before.get("steps"),
+        "steps of the first": before.get("steps"),
     }
     model = blend(first, second, arguments.share, net_share)
     save_checkpoint(arguments.out, model, info | {"blended": blended}, half=True, licence=LICENCE)

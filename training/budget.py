@@ -31,7 +31,7 @@ class Budget:
     ) -> None:
         """
         Args:
-            minutes: how long to go on.
+            minutes: how long to go on; 0 takes no step.
             steps: how many steps instead; 0 goes on for ``minutes``.
             report_every: steps whose losses one line of the log averages, after the first's own.
             save: is called with :meth:`spent` every ``save_minutes``, and at the end.
@@ -58,7 +58,9 @@ class Budget:
             self.save(self.spent())
 
     def _progress(self) -> float:
-        return self.step / self.steps if self.steps else self.seconds / (self.minutes * 60)
+        if self.steps:
+            return self.step / self.steps
+        return self.seconds / (self.minutes * 60) if self.minutes > 0 else 1.0
 
     def spent(self) -> dict[str, float]:
         """Steps and minutes, as model files and the log have them."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import ModelConfig
+from core.files import replacing
 from core.generators import PartGroup
 from core.lifting import model_to_map, window_coordinates
 from core.model import SSGAN3D
@@ -307,7 +308,8 @@ class CodeBasis:
         for key, pca in self.components.items():
             tensors[f"mean.{key}"], tensors[f"axes.{key}"] = pca.mean, pca.axes
         tensors |= {f"regression.{k}": v for k, v in self.regression.items()}
-        save_file({k: v.contiguous() for k, v in tensors.items()}, str(path))
+        with replacing(path) as temporary:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, str(temporary))
 
     @classmethod
     def load(cls, path: Path) -> CodeBasis:

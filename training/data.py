@@ -87,6 +87,18 @@ class View:
         return f"{self.folder.name}/{part}/{whole}/{own}/{self.light}"
 
 
+def check_names(folders: Sequence[Path]) -> None:
+    """Refuse sets that cannot be told apart: their names say whom an identity's number means.
+
+    Raises:
+        DatasetError: two folders have the same name.
+    """
+    names = [folder.resolve().name for folder in folders]
+    for name in names:
+        if names.count(name) > 1:
+            raise DatasetError(f"Two data sets are called {name}: rename one of the folders.")
+
+
 def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]:
     """Rows of all sets, sorted by identity.
 
@@ -95,8 +107,10 @@ def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]
         held_out: read only held-out identities; otherwise only those that may be trained on.
 
     Raises:
-        DatasetError: a set is missing, of another format, or holds no such identity.
+        DatasetError: a set is missing, of another format, or holds no such identity; or two have
+            the same name.
     """
+    check_names(folders)
     views: list[View] = []
     for folder in folders:
         header_path = folder / "dataset.json"
@@ -105,7 +119,10 @@ def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]
                 f"There is no data set in {folder}: dataset.json is missing. "
                 "Make one with `python -m training synthesize`."
             )
-        header = json.loads(header_path.read_text())
+        try:
+            header = json.loads(header_path.read_text())
+        except ValueError as error:
+            raise DatasetError(f"{header_path} is no JSON: {error}.") from error
         if header.get("format") != 1 or header.get("labels") != list(PART_NAMES):
             raise DatasetError(f"{header_path} is of another format or has other parts.")
         for table in sorted(folder.glob("views*.jsonl")):
@@ -115,7 +132,7 @@ def read_views(folders: Sequence[Path], *, held_out: bool = False) -> list[View]
                     continue
                 try:
                     view = _view(folder, {"generator": header["generator"]} | json.loads(line))
-                except (KeyError, ValueError, TypeError) as error:
+                except (AttributeError, KeyError, ValueError, TypeError) as error:
                     raise DatasetError(f"{table}, line {number}: {error!r}.") from error
                 rows[view.name] = view
             views += rows.values()
@@ -164,9 +181,17 @@ class PortraitSet:
     """
 
     def __init__(self, views: Sequence[View]) -> None:
+        """
+        Raises:
+            DatasetError: a picture cannot be read, or they are of different sizes.
+        """
         self.views = list(views)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             loaded = list(pool.map(_load, self.views))
+        sides = {image.shape[1:] for image, _, _ in loaded}
+        if len(sides) > 1:
+            told = ", ".join(sorted(f"{width} × {height}" for height, width in sides))
+            raise DatasetError(f"The pictures are of different sizes: {told}. Train on one size.")
         self.images = torch.from_numpy(np.stack([image for image, _, _ in loaded]))
         self.labels = torch.from_numpy(np.stack([label for _, label, _ in loaded]))
         depth = torch.from_numpy(np.stack([depth for _, _, depth in loaded]))  # (N, S/2, S/2)

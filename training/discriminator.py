@@ -144,6 +144,6 @@ def read_discriminator(path: Path, discriminator: Discriminator) -> float:
         return float(facts.get("augmentation", UNKNOWN_AUGMENTATION))
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is not a discriminator of this version: {error}. Leave out "
-            "--start-discriminator to begin with a new one."
+            f"{path} is not a discriminator of this version: {error}. Give another "
+            "file, or none: training then begins with a new one, and closeup does without."
         ) from error

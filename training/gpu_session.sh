@@ -6,7 +6,7 @@
 # PACK is a folder made by `python -m training pack --data SET… --run RUN --out PACK`. What goes on
 # is packed to $OUT at every checkpoint, so that a kill loses at most as much as lies between two.
 # A further call on the same machine, with the same PACK, goes on where the last one stopped. Here,
-# `python -m training unpack FILES --out DIR` restores the run to DIR/run, and the next machine gets
+# `python -m training unpack FOLDER --out DIR` restores the run to DIR/run, and the next machine gets
 # it with `pack --run DIR/run`.
 set -euo pipefail
 

@@ -159,10 +159,11 @@ def _add_set(
                 rows[row["name"]] = json.dumps(row) + "\n"
     chosen = []
     place = f"data/{folder.resolve().name}"
+    families = list(_families(folder))  # says what is wrong with a set
     header = (folder / "dataset.json").read_bytes()
     _add_bytes(tar, f"{place}/dataset.json", header)
     table_size, full = 0, False
-    for family in _families(folder):
+    for family in families:
         files: dict[str, bytes] = {}
         for view in [] if full else family:
             for kind, ending in (("images", "jpg"), ("labels", "png"), ("depth", "png")):

@@ -106,7 +106,7 @@ def known_views(views: Sequence[View], people: Sequence[int]) -> tuple[list[View
     what is beneath hair and clothes.
 
     Args:
-        views: of one data set, sorted by identity.
+        views: as :func:`~.data.read_views` gives them.
         people: identity number behind each row of the model's mixture.
 
     Raises:

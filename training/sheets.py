@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.files import replacing
 from core.parts import PARTS
 
 
@@ -29,7 +29,5 @@ def color_labels(mask: Tensor, size: int) -> Tensor:
 def save_sheet(path: Path, rows: Sequence[Sequence[Tensor]]) -> None:
     """Write rows of pictures (3, H, W) in [-1, 1] as one picture, through a temporary file."""
     lines = [torch.cat([tile.cpu().float() for tile in row], 2) for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    Image.fromarray(to_uint8(torch.cat(lines, 1)).numpy()).save(temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        Image.fromarray(to_uint8(torch.cat(lines, 1)).numpy()).save(temporary)

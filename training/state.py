@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.errors import CheckpointError
+from core.files import replacing
 
 
 def write_state(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write tensors and plain facts to a temporary file beside ``path``, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     contiguous = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    save_file(contiguous, str(temporary), {"facts": json.dumps(facts)})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(contiguous, str(temporary), {"facts": json.dumps(facts)})
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -234,8 +234,7 @@ class Trainer:
                 return encode(self.model, descriptors, presence)
             return encode_and_refit(self.model, descriptors, presence, known=known)
         path = self.out / "basis.safetensors"
-        fresh = not path.exists()
-        if fresh:
+        if not path.exists():
             basis = CodeBasis.fit(descriptors, presence, self.config)
             self.out.mkdir(parents=True, exist_ok=True)
             basis.save(path)
@@ -243,7 +242,7 @@ class Trainer:
             basis = CodeBasis.load(path)
         base, shape, texture = basis.encode(descriptors)
         codes = base, shape * presence[..., None], texture * presence[..., None]
-        if fresh:
+        if not self.state_path.exists():  # a run that ended before its first checkpoint, too
             basis.initialise(self.model, descriptors, presence, codes)
         return codes
 
@@ -528,14 +527,13 @@ class Trainer:
         sheets.save_sheet(self.out / "sheets" / f"{self.step:07d}.png", rows)
 
     def _random_rows(self, count: int) -> list[list[Tensor]]:
-        mapped = copy.deepcopy(self.ema)
         z = torch.randn(count, self.config.z_dim, generator=torch.Generator().manual_seed(7))
-        base, shape, texture, presence = mapped.mapping(z.to(self.device) * 0.8)
+        base, shape, texture, presence = self.ema.mapping(z.to(self.device) * 0.8)
         yaws = (-0.6, -0.3, 0.0, 0.3, 0.6)
         cameras = camera_tensors([Camera.orbit(yaw) for yaw in yaws], self.config.ray_size)
         origins, directions, centre = (t.to(self.device).expand(count, *t.shape) for t in cameras)
         rays = sample_rays(origins, directions, centre, self.config)
-        output = render_codes(mapped, FittedCodes(base, shape, texture, presence > 0), rays)
+        output = render_codes(self.ema, FittedCodes(base, shape, texture, presence > 0), rays)
         rows = []
         for pictures, logits in zip(output.image, output.mask_logits, strict=True):
             colors = sheets.color_labels(logits, self.config.image_size)

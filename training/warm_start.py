@@ -14,7 +14,7 @@ from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
 from core.volume import RayBatch, camera_tensors, rays_at
 from training import losses
 from training.codes import CodeBook, FactorIndex
-from training.data import PortraitSet
+from training.data import DatasetError, PortraitSet
 from training.precision import mixed
 
 
@@ -50,6 +50,19 @@ class Views:
     def __init__(
         self, data: PortraitSet, config: ModelConfig, device: torch.device, samples: int
     ) -> None:
+        """
+        Args:
+            data: its pictures may be larger than the model's, by a whole number.
+            samples: of each ray.
+
+        Raises:
+            DatasetError: they are of another size.
+        """
+        if data.size % config.image_size:
+            raise DatasetError(
+                f"The pictures have {data.size} pixels a side, and the model {config.image_size}: "
+                "render a set of the model's size (synthesize --size)."
+            )
         self.data, self.config, self.device, self.samples = data.to(device), config, device, samples
         self.presence = data.presence([group[0] for group in data.identities])  # (P, K)
         cameras = [canonical_camera(view.camera, config) for view in data.views]

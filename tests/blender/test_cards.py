@@ -1,6 +1,8 @@
 """Portrait cards: a plane in a Cycles scene shows what the portrait engine shows from there."""
 
 import math
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -204,6 +206,50 @@ def test_copy_of_a_portrait_with_its_card_is_another_person(
         item.active_material.node_tree.nodes["Portrait Picture"].image for item in (card, other)
     ]
     assert pictures == [card.ssgan3d_card.image, other.ssgan3d_card.image]
+
+
+def test_under_the_mouse_a_picture_is_made_in_a_thread(
+    bpy: Any, addon: Addon, scene: Any, portrait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updates, pictures = addon("ssgan3d_blender.card_updates"), addon("ssgan3d_blender.card_picture")
+    orbit = addon("ssgan3d_blender.cameras").orbit
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    first = bpy.context.object
+    bpy.ops.ssgan3d.add_portrait()
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    second = bpy.context.object
+    before = texels(first.ssgan3d_card.image)
+    go_on, threads, make = threading.Event(), [], pictures.make
+
+    def wait_and_make(order: Any) -> Any:
+        threads.append(threading.current_thread())
+        assert go_on.wait(60)
+        if refused:
+            raise addon("core.errors").PortraitError("It cannot be.")
+        return make(order)
+
+    refused = False
+    monkeypatch.setattr(pictures, "make", wait_and_make)
+    orbit(scene.camera, portrait, 0.6, 0.1)
+    bpy.context.view_layer.update()
+    assert updates._catch_up() is not None  # it has begun
+    np.testing.assert_array_equal(texels(first.ssgan3d_card.image), before)
+    assert updates._catch_up() is not None  # and the window goes on
+    bpy.data.objects.remove(second)  # meanwhile
+    go_on.set()
+    while updates._catch_up() is not None:
+        time.sleep(0.01)
+    assert np.abs(texels(first.ssgan3d_card.image) - before).max() > 0.1
+    assert threads and threading.main_thread() not in threads
+
+    refused = True
+    orbit(scene.camera, portrait, -0.6, 0.1)
+    bpy.context.view_layer.update()
+    count = len(threads)
+    while updates._catch_up() is not None:
+        time.sleep(0.01)
+    assert updates.problem(first) == "It cannot be."
+    assert updates._catch_up() is None and len(threads) == count + 1  # not again and again
 
 
 def test_copy_of_a_card_whose_mask_was_deleted_gets_it_anew(

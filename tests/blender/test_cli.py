@@ -74,6 +74,29 @@ def test_turntable_frames(run: Callable[..., int], tmp_path: Path) -> None:
     assert names == ["frame_0001.png", "frame_0002.png", "frame_0003.png"]
 
 
+def test_a_turntable_that_fails_leaves_what_was_there(
+    run: Callable[..., int], tmp_path: Path, addon: Addon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "turn"
+    out.mkdir()
+    for number in (1, 2, 3):
+        (out / f"frame_{number:04d}.png").write_bytes(b"earlier")
+    render = addon("ssgan3d_blender.scene_picture").take
+    calls = []
+
+    def fail(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise addon("core.errors").PortraitError("It cannot be.")
+        return render(*arguments, **options)
+
+    monkeypatch.setattr(addon("ssgan3d_blender.scene_picture"), "take", fail)
+    assert run("turntable", "--frames", 3, "--size", 32, "-o", out) == 1
+    assert len(calls) == 3
+    assert {path.read_bytes() for path in out.iterdir()} == {b"earlier"}
+    assert len(list(out.iterdir())) == 3
+
+
 def test_turntable_film(run: Callable[..., int], tmp_path: Path) -> None:
     assert run("turntable", "--frames", 3, "--size", 64, "-o", tmp_path / "turn.mp4") == 0
     assert (tmp_path / "turn.mp4").read_bytes()[4:8] == b"ftyp"

@@ -7,6 +7,7 @@ from tests.blender.helpers import MODULE, run_in_fresh_blender
 SCRIPT = f"""
 import os, sys, threading, time, traceback
 from collections import Counter
+from importlib import import_module
 import bpy, addon_utils
 import bpy.utils.previews
 from bl_ui.space_toolsystem_toolbar import VIEW3D_PT_tools_active
@@ -100,7 +101,7 @@ def state():
         "path hooks": (len(sys.meta_path), len(sys.path_hooks)),
         "threads": [thread.name for thread in threading.enumerate()],
         "translations": translations_are_left(),
-        "counted": dict(counted),
+        "counted": {{name: count for name, count in counted.items() if count}},
     }}
 
 bpy.ops.extensions.package_install_files(
@@ -114,6 +115,27 @@ before = state()
 assert not any(counted.values()), counted
 changed = set()
 times = []
+
+def use():  # what is under way must end as well
+    bpy.ops.ssgan3d.add_portrait()
+    package = import_module(MODULE + ".ssgan3d_blender")
+    jobs, timers = package.jobs, package.window_timers
+
+    def work(job):
+        for _ in range(1000):
+            job.report(0.5)
+            time.sleep(0.01)
+
+    in_background, jobs._in_background = jobs._in_background, lambda: False
+    jobs.start("Waits", work, print)
+    jobs._in_background = in_background
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        timers.start(bpy.context, 0.05)
+    package.card_updates._catch_up_soon()
+    bpy.ops.object.delete()
+    assert jobs.running() and timers._running
+    assert "Waits" in [thread.name for thread in threading.enumerate()]
+
 for round in range(10):
     start = time.perf_counter()
     assert addon_utils.enable(MODULE) is not None
@@ -123,20 +145,22 @@ for round in range(10):
     if round in (0, 9):
         enabled = state()
         changed |= {{kind for kind in before if enabled[kind] != before[kind]}}
+    if round % 2:
+        use()
     addon_utils.disable(MODULE)
-    if round in (0, 9):
-        after = state()
-        for kind in before:
-            if isinstance(before[kind], dict):  # say which of hundreds
-                differing = {{
-                    name: (before[kind].get(name), after[kind].get(name))
-                    for name in {{*before[kind], *after[kind]}}
-                    if before[kind].get(name) != after[kind].get(name)
-                }}
-                assert not differing, (round, kind, differing)
-            elif isinstance(before[kind], set):
-                assert not after[kind] ^ before[kind], (round, kind, after[kind] ^ before[kind])
-            assert after[kind] == before[kind], (round, kind, before[kind], after[kind])
+    assert not sys.modules[MODULE + ".ssgan3d_blender.window_timers"]._running
+    after = state()
+    for kind in before:
+        if isinstance(before[kind], dict):  # say which of hundreds
+            differing = {{
+                name: (before[kind].get(name), after[kind].get(name))
+                for name in {{*before[kind], *after[kind]}}
+                if before[kind].get(name) != after[kind].get(name)
+            }}
+            assert not differing, (round, kind, differing)
+        elif isinstance(before[kind], set):
+            assert not after[kind] ^ before[kind], (round, kind, after[kind] ^ before[kind])
+        assert after[kind] == before[kind], (round, kind, before[kind], after[kind])
 print("changed while enabled:", sorted(changed))
 assert {{"types", "operators", "properties", "engines", "menus", "handlers"}} <= changed, changed
 print("enabled in ms:", *(f"{{time:.0f}}" for time in times))

@@ -37,6 +37,7 @@ def test_every_operator_and_setting_has_a_place_in_the_reference(
             items += [f"{cls.__name__}.{item.identifier}" for item in manual._settings(cls)]
     assert {"ssgan3d.randomise", "SSGAN3D_PG_part.shape_mix"} <= set(items)
     assert ("SSGAN3D_AP_preferences.device" in items) == (bpy.app.version >= (5, 0))
+    items += ["Scene.ssgan3d_show_range", "Scene.ssgan3d_source"]
     page = ""
     for item in (*items, "Object.ssgan3d"):
         url = look_up(item)
@@ -46,6 +47,14 @@ def test_every_operator_and_setting_has_a_place_in_the_reference(
         assert re.search(f'id="?{re.escape(anchor)}[" >]', page), (item, anchor)
     assert "Gives this part the shape it has in the portrait of that seed" in page
     assert "0 … 1" in page, "the ranges of the sliders"
+    # settings that two operators share, and such as Blender's own types have from us
+    for item in (
+        "bpy.ops.ssgan3d.extract_meshes.smoothing",
+        "bpy.ops.ssgan3d.export_meshes.max_faces",
+        "bpy.types.scene.ssgan3d_show_range",
+    ):
+        assert f'id="{item}"' in page, item
+    assert urlsplit(look_up("Scene.ssgan3d_source")).fragment == "bpy.types.scene.ssgan3d_source"
 
 
 def test_blenders_own_settings_still_lead_to_blenders_manual(look_up: Any) -> None:

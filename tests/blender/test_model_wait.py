@@ -39,9 +39,14 @@ class Button:
             **{member: getattr(real, member) for member in ("poll", "needs_model", "of_portrait")},
         }
         self.operator = type(name, (base,), members)()
+
+        def add_timer(_seconds: float, window: Any) -> Any:
+            self.timers.append(object())
+            return self.timers[-1]
+
         manager = SimpleNamespace(
-            event_timer_add=lambda _seconds, window: self.timers.append(object()),
-            event_timer_remove=lambda _timer: self.timers.pop(),
+            event_timer_add=add_timer,
+            event_timer_remove=self.timers.remove,
             modal_handler_add=self.handlers.append,
         )
         context = bpy.context

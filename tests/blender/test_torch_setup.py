@@ -291,6 +291,38 @@ def test_room_for_pytorch_is_asked_for_with_pytorch_alone(
         unpacking.install(job, None)
 
 
+def test_what_meshes_need_comes_along_and_cannot_spoil_an_install(
+    addon, unpacking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup, job = addon("ssgan3d_blender.torch_setup"), SimpleNamespace(report=lambda *_: None)
+    needed = {"torch", *setup.FOR_MESHES, "skimage"}
+    monkeypatch.setattr(unpacking, "is_needed", lambda name: name in needed)
+    asked, refused, unpack = [], set(), unpacking._run
+
+    def run(job, command: list[str], *rest: object) -> list[str] | None:
+        packages = set(command) & {"torch==2.13.0", *setup.FOR_MESHES.values()}
+        asked.append(packages)
+        if packages & refused:
+            return ["ERROR: No matching distribution found for PyMCubes==0.1.6"]
+        made = Path(command[command.index("--target") + 1])
+        return None if made.exists() else unpack(job, command, *rest)
+
+    monkeypatch.setattr(unpacking, "_run", run)
+    extra = list(setup.FOR_MESHES.values())
+    assert unpacking.install(job, None) == ["torch==2.13.0", *extra]
+    assert asked == [{"torch==2.13.0"}, set(extra)]
+    refused = set(extra)
+    assert unpacking.install(job, None) == ["torch==2.13.0"]
+    assert (unpacking.folder() / "package").read_text() == "2"
+    needed.remove("torch")  # nothing else is wanted: then it is told
+    with pytest.raises(addon("core.errors").PortraitError, match=r"no PyMCubes==0\.1\.6"):
+        unpacking.install(job, None)
+    needed -= {"skimage"}  # one way to find surfaces is enough
+    refused = set()
+    surfaces = {*setup.PYMCUBES.values(), *setup.SCIKIT_IMAGE.values()}
+    assert not surfaces & set(unpacking.install(job, None))
+
+
 def test_pips_failures_are_told_in_words(addon) -> None:
     explain = addon("ssgan3d_blender.torch_install").explain
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -303,4 +335,4 @@ def test_pips_failures_are_told_in_words(addon) -> None:
         "MemoryError": "not enough memory",
         "ERROR: something new": "something new",
     }.items():
-        assert words in explain([line], None), line
+        assert words in str(explain([line], None)), line

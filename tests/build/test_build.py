@@ -436,6 +436,23 @@ def test_errors_are_one_sentence_and_status_1(monkeypatch, capsys):
     assert capsys.readouterr().err == "build.py: the sentence\n"
 
 
+def test_macos_is_offered_the_tags_that_pytorch_has(tmp_path: Path, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(build, "is_reachable", lambda _index: False)
+    monkeypatch.setattr(build, "download_wheels", lambda _f, _p, tags, *_: asked.extend(tags))
+    build.fetch_torch(tmp_path, "macos-arm64", "3.11")
+    assert asked[0] == "macosx_14_0_arm64" and "macosx_11_0_arm64" in asked
+
+
+def test_the_add_on_installs_the_mesh_packages_that_zips_bundle():
+    source = (build.ROOT / "ssgan3d_blender/torch_setup.py").read_text(encoding="utf-8")
+    pins = dict(re.findall(r'"([\w-]+)==([\d.]+)"', source))
+    bundled = {
+        tuple(name.split("-")[:2]): name for name in build.pinned_wheels("wheels-meshes.sha256")
+    }
+    assert {(name.replace("-", "_"), version) for name, version in pins.items()} == set(bundled)
+
+
 def test_the_add_on_installs_the_pytorch_that_is_pinned():
     source = (build.ROOT / "ssgan3d_blender/torch_install.py").read_text(encoding="utf-8")
     pins = (build.REQUIREMENTS / "runtime.txt").read_text(encoding="utf-8").splitlines()

@@ -63,11 +63,6 @@ def test_orthographic_projection_by_hand():
     assert np.allclose(depth, [2.0])
 
 
-def test_field_of_view():
-    camera = Camera.from_fov(np.eye(4), math.pi / 2, aspect=2.0)
-    assert np.allclose(camera.window, (-2, 2, -1, 1))
-
-
 @pytest.mark.parametrize("orthographic", [False, True])
 def test_rays_invert_projection(orthographic):
     camera = free_camera(orthographic)

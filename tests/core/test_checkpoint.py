@@ -133,6 +133,34 @@ def test_configuration_that_asks_for_more_than_the_file_holds(tmp_path, checkpoi
         load_checkpoint(write(tmp_path / "model.safetensors", header, body))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("z_dim", "128"),
+        ("people", 2.5),
+        ("shuffle_blur", 1),
+        ("near", None),
+        ("render_channels", []),
+        ("geometry_window", [0, 1, 2]),
+    ],
+)
+def test_configuration_of_the_wrong_kind(tmp_path, checkpoint, field, value):
+    header, body = split(checkpoint)
+    config = json.loads(header["__metadata__"]["config"]) | {field: value}
+    if field == "render_channels":
+        config["image_size"] = config["ray_size"]
+    header["__metadata__"]["config"] = json.dumps(config)
+    with pytest.raises(CheckpointError, match="configuration is broken"):
+        load_checkpoint(write(tmp_path / "model.safetensors", header, body))
+
+
+def test_header_with_a_place_that_is_no_number(tmp_path, checkpoint):
+    header, body = split(checkpoint)
+    header["mapping.head.bias"]["data_offsets"] = [0, "end"]
+    with pytest.raises(CheckpointError, match="no safetensors file|not a safetensors file"):
+        load_checkpoint(write(tmp_path / "model.safetensors", header, body))
+
+
 def test_weights_of_another_configuration(tmp_path, checkpoint):
     header, body = split(checkpoint)
     config = ModelConfig.tiny().to_dict() | {"base_dim": 7}

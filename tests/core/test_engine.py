@@ -261,6 +261,18 @@ def test_small_pictures_average_the_large_one(engine):
     assert (small.mask - average(whole.mask, 4)).abs().mean() < 0.01
 
 
+def test_depth_of_an_orthographic_camera_says_how_far_away_it_stands(engine):
+    portrait, side = engine.sample(1), engine.config.image_size
+    camera = Camera.orbit(0.2, 0.1, distance=20.0, orthographic=True)
+    own = engine.render(portrait, camera)
+    other = engine.render(portrait, camera, size=(side + 8, side + 8))
+    for rendering in (own, other):
+        depth = rendering.depth[rendering.depth.isfinite()]
+        assert 19 < float(depth.median()) < 21
+    near = engine.render(portrait, Camera.orbit(0.2, 0.1, distance=5.0, orthographic=True))
+    assert torch.allclose(own.image, near.image, atol=0.02)
+
+
 def test_depth_agrees_with_projection(engine):
     """Depth times the ray through a pixel is a model point near the head."""
     camera = Camera.orbit(0.4, 0.1)

@@ -29,6 +29,15 @@ def test_seeds_are_written_as_a_range_or_a_list():
     for wrong in ("", "4:4", "a", "-1", "3:", ":3", "1,,2"):
         with pytest.raises(PortraitError, match="seed"):
             parse_seeds(wrong)
+    for many in ("0:9999999999", "0:" + "9" * 30, "1," * 9 + "0:1000000"):  # told, not counted
+        with pytest.raises(PortraitError, match="seeds"):
+            parse_seeds(many)
+
+
+def test_a_number_that_does_not_fit_is_left_out(engine):
+    sheet = contact_sheet(engine, [1234, 12345], columns=2, tile=16)
+    ink = (sheet[18:, :, 0] < 0.5).numpy()
+    assert ink[:, 2:18].any() and not ink[:, 20:].any()
 
 
 def test_progress_can_stop_a_sheet(engine):

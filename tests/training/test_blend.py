@@ -60,7 +60,7 @@ def test_the_command_says_what_was_blended(tmp_path: Path) -> None:
     assert info["blended"] == {
         "share": 0.6,
         "render net's share": 0.6,
-        "steps of the other": 0,
+        "steps of the first": 0,
     }
     assert main(["blend", *arguments, "--share", "2"]) == 1
     assert main(["blend", *arguments, "--net-share", "-1"]) == 1

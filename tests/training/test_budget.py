@@ -33,6 +33,12 @@ def test_so_many_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert [spent["steps"] for spent in saved] == [4]
 
 
+def test_no_minutes_are_no_steps() -> None:
+    saved: list[dict[str, float]] = []
+    assert list(Budget(0, save=saved.append)) == []
+    assert saved == [{"steps": 0, "minutes": 0.0}]
+
+
 def test_so_many_minutes_and_a_copy_on_the_way(clock: list[float]) -> None:
     saved = []
     budget = Budget(1, save=saved.append, save_minutes=0.5)

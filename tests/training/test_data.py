@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from core.config import ModelConfig
 from core.parts import BACKGROUND, part_index
 from training.codes import FactorIndex
 from training.data import DatasetError, PortraitSet, presence_of, read_views
+from training.warm_start import Views
 
 
 def test_reads_people_with_their_views(balls: Path) -> None:
@@ -48,6 +51,36 @@ def test_people_of_different_sets_stay_apart(balls: Path, tmp_path: Path) -> Non
     own, others = index.part_rows[:6], index.part_rows[6:]
     assert not set(own.flatten().tolist()) & set(others.flatten().tolist())
     assert len(set(index.base_rows.tolist())) == 2 * len(set(index.base_rows[:6].tolist()))
+
+
+def test_sets_of_one_name_are_refused(balls: Path, tmp_path: Path) -> None:
+    """An identity's number means a person of the set of that name."""
+    other = tmp_path / balls.name
+    shutil.copytree(balls, other)
+    with pytest.raises(DatasetError, match=f"Two data sets are called {balls.name}"):
+        read_views([balls, other])
+
+
+def test_pictures_of_a_size_that_does_not_fit_are_refused(balls: Path, tmp_path: Path) -> None:
+    views = read_views([balls])
+    config = ModelConfig.tiny()
+    Views(PortraitSet(views[:1]), config, torch.device("cpu"), 4)  # of the model's size
+    other = tmp_path / "other"
+    shutil.copytree(balls, other)
+    for kind in ("images", "labels"):
+        (path,) = (other / kind).glob(f"{views[0].name}.*")
+        Image.open(path).resize((48, 48), Image.Resampling.NEAREST).save(path)
+    smaller = read_views([other])
+    with pytest.raises(DatasetError, match="48 × 48, 64 × 64"):
+        PortraitSet(smaller[:2])
+    with pytest.raises(DatasetError, match="48 pixels a side"):
+        Views(PortraitSet(smaller[:1]), config, torch.device("cpu"), 4)
+
+
+def test_a_header_that_is_no_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(DatasetError, match=r"dataset\.json is no JSON"):
+        read_views([tmp_path])
 
 
 def test_a_set_may_grow_while_it_is_read(balls: Path, tmp_path: Path) -> None:

@@ -84,5 +84,5 @@ def test_a_file_may_not_say_what_augmentation_it_is_used_to(tmp_path: Path) -> N
 def test_what_is_no_discriminator_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "judge.safetensors"
     file.write_bytes(b"no tensors")
-    with pytest.raises(CheckpointError, match="Leave out"):
+    with pytest.raises(CheckpointError, match="Give another"):
         read_discriminator(file, Discriminator())

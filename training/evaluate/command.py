@@ -97,6 +97,11 @@ class Evaluation:
         self.arguments = arguments
         amounts = QUICK if arguments.quick else FULL
         self.amounts = replace(amounts, edits=arguments.edits or amounts.edits)
+        # what is wrong with a file is said before an hour of work
+        self.basis = inversion.read_basis(arguments.basis)
+        self.inception = InceptionFeatures(arguments.inception) if arguments.inception else None
+        if arguments.train_data:
+            read_views(arguments.train_data)
         self.weights: Path = arguments.weights or embedded_weights()
         self.engine = PortraitEngine.load(
             self.weights, device=arguments.device, precision="float32"
@@ -258,8 +263,7 @@ class Evaluation:
         if not groups:
             self.report.without(["inversion_other_l1"], "nobody in the set has two views")
             return
-        basis = inversion.read_basis(self.arguments.basis)
-        result = inversion.invert(model, self.data, groups, self.amounts.steps, basis)
+        result = inversion.invert(model, self.data, groups, self.amounts.steps, self.basis)
         for name, errors in (("fitted", result.fitted), ("other", result.others)):
             views = "the fitted view" if name == "fitted" else "the other views"
             add = self.report.add
@@ -328,8 +332,8 @@ class Evaluation:
             spaces[""] = self.face_features
         else:
             self.report.without(["frechet_ratio", "kernel"], self.no_faces)
-        if self.arguments.inception:
-            spaces["inception_"] = InceptionFeatures(self.arguments.inception)
+        if self.inception is not None:
+            spaces["inception_"] = self.inception
         if len(set(self.renders.people)) < 2:
             self.report.without(["frechet_ratio"], "halves need at least two people")
             return

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
 
 from core.camera import canonical_camera
 from core.config import ModelConfig
+from core.errors import PortraitError
 from core.model import SSGAN3D, GeneratorOutput
 from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses, warm_start
@@ -240,5 +242,14 @@ def _rays(data: PortraitSet, views: Sequence[Sequence[int]], config: ModelConfig
 
 
 def read_basis(path: Path | None) -> CodeBasis | None:
-    """The run's basis.safetensors, if one is given."""
-    return None if path is None else CodeBasis.load(path)
+    """The run's basis.safetensors, if one is given.
+
+    Raises:
+        PortraitError: it is missing or something else.
+    """
+    if path is None:
+        return None
+    try:
+        return CodeBasis.load(path)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise PortraitError(f"{path} is no basis of a training run: {error}.") from error

@@ -28,7 +28,7 @@ class Pictures:
         labels: (N, S, S) uint8, the part of each pixel.
         depth: (N, S, S) planar depth in model units, +inf in the background.
         cameras: N cameras.
-        people: who is seen: a seed or the number of an identity.
+        people: who is seen: a seed, or a number that counts the people of the renders.
     """
 
     image: Tensor
@@ -69,7 +69,8 @@ def renders(data: PortraitSet) -> Pictures:
     depth = torch.where(data.foreground, data.depth.float() + distance, torch.inf)
     step = data.size // depth.shape[-1]
     depth = depth.repeat_interleave(step, 1).repeat_interleave(step, 2)
-    people = [view.identity for view in data.views]
+    numbers: dict[tuple[str, int], int] = {}  # of two sets, both may count from the same number
+    people = [numbers.setdefault(view.person, len(numbers)) for view in data.views]
     cameras = [view.camera for view in data.views]
     return Pictures(data.picture(list(range(len(data)))), data.labels, depth, cameras, people)
 
