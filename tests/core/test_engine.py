@@ -358,9 +358,14 @@ def test_no_model(tmp_path):
         PortraitEngine.load(tmp_path / "none.safetensors")
 
 
-def test_devices_and_precisions():
+def test_devices_and_precisions(monkeypatch):
     with pytest.raises(PortraitError, match="no device 'abacus'"):
         choose_device("abacus")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1").index == 1
+    with pytest.raises(PortraitError, match="no device 'cuda:2'"):
+        choose_device("cuda:2")
     with pytest.raises(PortraitError, match="no precision 'int3'"):
         choose_precision("int3", torch.device("cpu"))
     assert choose_precision("auto", torch.device("cuda")) == "float16"

@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -474,5 +475,19 @@ def test_a_set_without_held_out_people_is_refused(
 ) -> None:
     weights = tmp_path / "model.safetensors"
     assert main(["export", "--run", str(trained.trainer.out), "--out", str(weights)]) == 0
-    assert main(["evaluate", "--weights", str(weights), "--data", str(balls), "--quick"]) == 1
+    told = ["evaluate", "--weights", str(weights), "--data", str(balls), "--quick"]
+    assert main(told) == 1
     assert "held-out" in capsys.readouterr().err
+    assert main([*told, "--basis", str(weights)]) == 1  # before anything is measured
+    assert "no basis of a training run" in capsys.readouterr().err
+
+
+def test_people_of_two_sets_are_not_taken_for_each_other(
+    held_out_balls: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(held_out_balls, other)
+    one = renders(PortraitSet(read_views([held_out_balls], held_out=True)))
+    both = renders(PortraitSet(read_views([held_out_balls, other], held_out=True)))
+    assert len(set(both.people)) == 2 * len(set(one.people)) > 2
+    assert [both.people.count(person) for person in set(both.people)] == [3] * len(set(both.people))

@@ -66,6 +66,16 @@ def test_resuming_continues_bit_for_bit(balls: Path, tmp_path: Path, options_of:
     assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_begins_the_same_anew(
+    balls: Path, tmp_path: Path, options_of: Options
+) -> None:
+    first = Trainer(options_of(balls, tmp_path)).model.state_dict()
+    assert (tmp_path / "basis.safetensors").is_file()
+    again = Trainer(options_of(balls, tmp_path)).model.state_dict()
+    assert any(name.endswith("_basis") and bool(value.any()) for name, value in first.items())
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+
+
 def test_a_run_goes_over_to_a_mixture_of_its_people(
     balls: Path, tmp_path: Path, options_of: Options
 ) -> None:
