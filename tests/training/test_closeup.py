@@ -14,7 +14,16 @@ from core.config import ModelConfig
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, part_index
 from training.__main__ import main
-from training.closeup import SAMPLES, Closeup, CloseupOptions, Crops, Frame, alone, cut
+from training.closeup import (
+    SAMPLES,
+    Closeup,
+    CloseupOptions,
+    Crops,
+    Frame,
+    alone,
+    cut,
+    edge_strength,
+)
 from training.data import PortraitSet, read_views
 from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
@@ -91,17 +100,19 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
     every = torch.arange(len(closeup.crops.rows))
     crops = closeup.crops.of(every)
 
-    def error() -> float:
+    def errors() -> dict[str, float]:
         with torch.no_grad():
             shown = closeup.show(crops, own_codes(closeup, crops))
-        return float(closeup.reconstruction(shown, crops)["image"])
+        return {name: float(v) for name, v in closeup.reconstruction(shown, crops).items()}
 
-    before = error()
+    before = errors()
     for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
         group["lr"] = rate
     for _ in range(60):
         closeup.train_step()
-    assert error() < 0.8 * before
+    after = errors()
+    assert after["image"] < 0.95 * before["image"]
+    assert after["edges"] < 0.75 * before["edges"]
     made = closeup.result()
     assert changed_parts(teacher, made) == {"eyes"}
     renders = made.render_net.state_dict()
@@ -113,6 +124,20 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
         mine, old = getattr(made.mapping, name), getattr(teacher.mapping, name)
         assert torch.equal(mine[:, others], old[:, others])
         assert not torch.equal(mine[:, EYES], old[:, EYES])
+
+
+def test_edges_may_be_a_pixel_off_and_not_soft() -> None:
+    def step(at: int, width: int) -> torch.Tensor:
+        """From 0 to 1 across ``width`` pixels."""
+        line = ((torch.arange(24) - at) / width).clamp(0, 1)
+        return line.expand(1, 3, 24, 24)
+
+    sharp, moved, soft = (edge_strength(step(*edge)) for edge in ((11, 1), (12, 1), (10, 4)))
+    inside = (..., slice(4, -4), slice(10, 12))  # within two pixels of all three
+    assert torch.equal(sharp[inside], moved[inside])
+    # a window of five pixels: √(1 / 5), against four steps of a quarter
+    torch.testing.assert_close(sharp[inside], torch.full_like(sharp[inside], 0.2 + 4e-4) ** 0.5)
+    assert (soft[inside] < 0.55 * sharp[inside]).all()
 
 
 def test_the_discriminator_sees_nothing_else() -> None:
