@@ -22,6 +22,7 @@ from training.evaluate import (
     bare,
     command,
     distribution,
+    eyes,
     faces,
     inversion,
     locality,
@@ -468,6 +469,23 @@ def test_bare_smears_by_hand() -> None:
     labels[:, 9:] = 0
     labels[27:] = 0
     assert bare.bare_smears(image, labels) is None  # 3 pixels of 1024
+
+
+def test_eyes_are_cut_out_where_the_labels_show_them() -> None:
+    labels = torch.zeros(64, 64, dtype=torch.uint8)
+    labels[20:23, 10:20] = labels[24:27, 40:48] = part_index("eyes")
+    left, right = eyes.pair_of_eyes(labels)
+    assert (left, right) == ((10, 19, 20, 22), (40, 47, 24, 26))
+    picture = torch.full((3, 64, 64), -1.0)
+    picture[:, 24:27, 40:48] = 1.0
+    cut = eyes.cut_out(picture, right)  # 2.3 widths of 8 pixels, 18.4, on 64
+    assert cut.shape == (3, 64, 64)
+    across, down = (cut[0, 32] > 0.5).sum(), (cut[0, :, 32] > 0.5).sum()
+    assert abs(int(across) - 64 / 2.3) <= 2 and abs(int(down) - 64 / 18.4 * 3) <= 2
+    middle = (cut[0, 32] > 0.5).nonzero().float().mean()
+    assert float(middle) == pytest.approx(31.5, abs=0.6)
+    labels[:, 43:48] = 0
+    assert eyes.pair_of_eyes(labels) == ()  # three pixels of it are left
 
 
 def test_a_set_without_held_out_people_is_refused(

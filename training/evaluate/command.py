@@ -22,7 +22,7 @@ from core.errors import PortraitError
 from core.parts import PART_NAMES
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
-from training.evaluate import agreement, bare, faces, inversion, locality, segmentation, sheet
+from training.evaluate import agreement, bare, eyes, faces, inversion, locality, segmentation, sheet
 from training.evaluate.distribution import distances
 from training.evaluate.inception import InceptionFeatures
 from training.evaluate.neighbours import largest_shares, nearest
@@ -349,6 +349,24 @@ class Evaluation:
             values = result.kernel, result.kernel_floor
             self.report.add(f"{key}kernel", f"kernel, {text}", *values, form=".4f")
             self.report.keep(f"{key}frechet_ratio", result.frechet / result.frechet_floor, "")
+        self._eyes()
+
+    def _eyes(self) -> None:
+        """The same distances of eyes alone."""
+        if self.face_features is None:
+            self.report.without(["eyes_frechet", "eyes_kernel"], self.no_faces)
+            return
+        features = eyes.EyeFeatures()
+        (own, _), (true, people) = features(self.sample), features(self.renders)
+        if len(set(people)) < 2 or 2 * len(own) < len(true):
+            self.report.without(["eyes_frechet", "eyes_kernel"], "too few eyes are seen")
+            return
+        result = distances(own, true, people, splits=eyes.SPLITS)
+        text = f"eyes in the iris network, {result.count} a side"
+        values = result.frechet, result.frechet_floor
+        self.report.add("eyes_frechet", f"Fréchet, {text}", *values, form=".2f")
+        values = result.kernel, result.kernel_floor
+        self.report.add("eyes_kernel", f"kernel, {text}", *values, form=".4f")
 
     def nobody_is_copied(self) -> None:
         """Who faces come from; the training picture nearest to each, beside held-out renders'."""
