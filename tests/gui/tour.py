@@ -718,7 +718,11 @@ def stop_eevee() -> Steps:
         view.region_3d.view_perspective = "CAMERA"
         yield from compiled()
         yield from shoot(f"eevee_{kind.lower()}")
+    settings = addon("cards").card_of(scene, portrait()).ssgan3d_card
+    before = settings.shown
     addon("cameras").orbit(scene.camera, portrait(), 0.6, 0.1)
+    yield from until(lambda: settings.shown != before, 30)
+    check("a live card's picture follows the camera", settings.shown != before)
     yield from compiled()
     yield from shoot("eevee_turned")
     addon("cameras").aim(scene.camera, portrait(), scene)
