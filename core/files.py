@@ -61,7 +61,7 @@ def load_pillow() -> Any:
     return Image
 
 
-def load_trimesh():  # type: ignore[no-untyped-def]
+def load_trimesh() -> Any:
     """The package trimesh, loaded when meshes are wanted.
 
     Raises:

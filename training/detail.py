@@ -108,7 +108,9 @@ def _blur(x: Tensor) -> Tensor:
     return F.conv2d(x, line.transpose(2, 3), padding=(reach, 0), groups=x.shape[1])
 
 
-def missing_energies(image: Tensor, smooth: Tensor, mask: Tensor, directions: int, side: int):  # type: ignore[no-untyped-def]
+def missing_energies(
+    image: Tensor, smooth: Tensor, mask: Tensor, directions: int, side: int
+) -> tuple[Tensor, Tensor]:
     """What a render's structure has more than the model's smooth picture, on the ray grid.
 
     Args:
