@@ -25,7 +25,7 @@ from torch import Tensor
 
 from core.errors import PortraitError
 from core.files import write_bytes
-from training.data import View, read_views
+from training.data import View, check_names, read_views
 from training.state import read_state, write_state
 
 PIECE_MIB = 15.0
@@ -67,11 +67,12 @@ def pack(
 
     Raises:
         PackError: there is nothing to pack, or the run alone is too big.
-        DatasetError: a data set cannot be read.
+        DatasetError: a data set cannot be read, or two have the same name.
         CheckpointError: the run has no state.
     """
     if not data and run is None:
         raise PackError("There is nothing to pack: give --data or --run.")
+    check_names(data)
     room = int(mib * _MIB)
     counts = {"portraits": 0, "pictures": 0, "left out": 0}
     archive = io.BytesIO()

@@ -1,5 +1,6 @@
 """Packs for lent machines: what goes in comes out, within the limits, and a run goes on with it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.data import PortraitSet, read_views
+from training.data import DatasetError, PortraitSet, read_views
 from training.pack import PackError, compact_state, pack, unpack
 from training.state import read_state
 from training.trainer import Trainer, TrainOptions
@@ -62,6 +63,13 @@ def test_families_go_whole_or_stay(balls: Path, tmp_path: Path) -> None:
     assert (1 in seen) == (6 in seen)  # 6 is a sibling of 1
     with pytest.raises(PackError, match="Not one portrait"):
         pack(tmp_path / "pack", data=[balls], mib=1 * KIB)
+
+
+def test_sets_of_one_name_would_overwrite_each_other(balls: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(balls, tmp_path / balls.name))
+    with pytest.raises(DatasetError, match=f"Two data sets are called {balls.name}"):
+        pack(tmp_path / "pack", data=[balls, other])
+    assert not (tmp_path / "pack").exists()
 
 
 def test_a_compact_pack_says_nearly_the_same(balls: Path, tmp_path: Path) -> None:
