@@ -297,8 +297,8 @@ def _latents(engine: PortraitEngine, options: argparse.Namespace) -> PortraitLat
         latents = PortraitRecipe(options.seed, truncation).resolve(engine)
     else:
         latents = PortraitLatents.load(options.latents)
-        check_truncation(truncation)
         if options.truncation is not None:
+            check_truncation(truncation)
             latents = latents.truncate(engine.mean_latents, truncation)
     for swap in options.swap:
         part, _, seed = swap.partition("=")

@@ -133,7 +133,7 @@ def _draw_torch(layout: bpy.types.UILayout) -> None:
     if origin is not None and missing:
         text = iface_("Portraits need these packages as well: {}").format(", ".join(missing))
         layout.label(text=text, icon="ERROR", translate=False)
-    for_meshes = torch_setup.missing_for_meshes()
+    for_meshes = [torch_setup.without_version(p) for p in torch_setup.missing_for_meshes()]
     if origin is not None and for_meshes:
         text = iface_("Part meshes need these packages as well: {}").format(", ".join(for_meshes))
         layout.label(text=text, icon="INFO", translate=False)

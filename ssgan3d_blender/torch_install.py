@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import PortraitError
-from .torch_setup import FOR_MESHES, NEEDED, PYMCUBES, SCIKIT_IMAGE, folder
+from .torch_setup import NEEDED, folder, missing_for_meshes, without_version
 
 if TYPE_CHECKING:
     from . import jobs
@@ -82,17 +82,6 @@ def is_needed(package: str) -> bool:
     return spec is None or Path(spec.origin or "").is_relative_to(folder())
 
 
-def needed_for_meshes() -> list[str]:
-    """Packages for part meshes that are nowhere but, at most, in the folder to be replaced."""
-    found = any(not is_needed(name) for name in ("mcubes", "skimage"))
-    surfaces = {*PYMCUBES, *SCIKIT_IMAGE} if found else set()
-    return [
-        package
-        for module, package in FOR_MESHES.items()
-        if module not in surfaces and is_needed(module)
-    ]
-
-
 def _names_of(wheel_folder: Path) -> set[str]:
     """Names of the packages whose wheels lie in a folder, in small letters."""
     return {
@@ -142,14 +131,14 @@ def install(job: jobs.Job, wheel_folder: Path | None) -> list[str]:
         source = ["--index-url", CPU_INDEX, "--extra-index-url", PACKAGE_INDEX]
         wanted = [name for name in (*NEEDED, *COMPANIONS) if is_needed(name)]
         packages = [TORCH if name == "torch" else name for name in wanted]
-        extra = needed_for_meshes()
+        extra = missing_for_meshes(is_needed)
         if not packages and not extra:  # everything is there: somebody wants it anew
             packages = [TORCH]
     else:
         source = ["--no-index", "--find-links", str(wheel_folder)]
         packages = wheels_of(wheel_folder)
         there = _names_of(wheel_folder)
-        names = (package.partition("==")[0] for package in needed_for_meshes())
+        names = map(without_version, missing_for_meshes(is_needed))
         extra = [name for name in names if name.lower() in there]
     has_torch = any(package.startswith("torch") for package in packages)
     free = shutil.disk_usage(target.parent).free

@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,19 +110,28 @@ def missing() -> list[str]:
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
-def lacks_surfaces() -> bool:
+def _is_missing(module: str) -> bool:
+    return importlib.util.find_spec(module) is None
+
+
+def lacks_surfaces(is_missing: Callable[[str], bool] = _is_missing) -> bool:
     """Whether neither of the packages that find surfaces is there."""
-    return all(importlib.util.find_spec(name) is None for name in ("mcubes", "skimage"))
+    return is_missing("mcubes") and is_missing("skimage")
 
 
-def missing_for_meshes() -> list[str]:
-    """Names of the packages that part meshes need and that are nowhere."""
-    surfaces = set() if lacks_surfaces() else {*PYMCUBES, *SCIKIT_IMAGE}
+def missing_for_meshes(is_missing: Callable[[str], bool] = _is_missing) -> list[str]:
+    """The packages that part meshes need and that are nowhere, with their versions."""
+    surfaces = set() if lacks_surfaces(is_missing) else {*PYMCUBES, *SCIKIT_IMAGE}
     return [
-        package.partition("==")[0]
+        package
         for module, package in FOR_MESHES.items()
-        if module not in surfaces and importlib.util.find_spec(module) is None
+        if module not in surfaces and is_missing(module)
     ]
+
+
+def without_version(package: str) -> str:
+    """A package's name."""
+    return package.partition("==")[0]
 
 
 def is_loaded() -> bool:

@@ -50,7 +50,7 @@ from training.discriminator import Discriminator, read_discriminator
 from training.export import LICENCE
 from training.heap import keep_heap
 from training.precision import mixed
-from training.rates import half_cosine
+from training.rates import set_rates, warmed
 from training.refine import codes_of_rows, known_views, people_of, train_only
 from training.warm_start import LINEAR_RATE, Batch, Views
 
@@ -74,11 +74,10 @@ WEIGHTS = {
     "depth": 0.5,
 }
 MAX_GRADIENT = 2.0
-WARM_UP = 50
 REPORT_EVERY = 200
 _CUT_AT_ONCE = 8
 _AROUND = 5
-"""Pixels either way within which an edge may be moved."""
+"""Side of the squares of pixels within which an edge may be moved."""
 _LEAST_EDGE = 0.02
 
 
@@ -380,9 +379,7 @@ class Closeup:
             save_minutes=options.save_minutes,
         )
         for progress in budget:
-            fade = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
-            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * fade
+            set_rates(self.optimizer, self.rates, warmed(progress, self.step))
             budget.note(self.train_step())
 
     def train_step(self) -> dict[str, float]:

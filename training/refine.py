@@ -53,7 +53,7 @@ from training.export import LICENCE
 from training.graft import LAYERED
 from training.heap import keep_heap
 from training.localize import Target, held_terms, target_of, twice
-from training.rates import half_cosine, set_rate
+from training.rates import set_rate, set_rates, warmed
 from training.swaps import swapped_pairs
 from training.warm_start import (
     RENDER_RATE,
@@ -70,8 +70,6 @@ SMALL_PARTS_WEIGHT = 0.2
 """Of reconstructions: eyes and mouths are looked at first, and are a twentieth of the picture."""
 SAMPLES = 16
 MAX_GRADIENT = 2.0
-WARM_UP = 50
-"""Steps until the learning rate has risen to its full."""
 REPORT_EVERY = 20
 
 
@@ -255,10 +253,9 @@ class Refinement:
             save_minutes=options.save_minutes,
         )
         for progress in budget:
-            fade = half_cosine(progress) * min(1.0, (self.step + 1) / WARM_UP)
-            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * fade
-            set_rate(self.judge_optimizer, options.discriminator_rate * fade)
+            share = warmed(progress, self.step)
+            set_rates(self.optimizer, self.rates, share)
+            set_rate(self.judge_optimizer, options.discriminator_rate * share)
             budget.note(self.train_step())
 
     def train_step(self) -> dict[str, float]:
