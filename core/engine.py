@@ -23,16 +23,18 @@ from .errors import PortraitError
 from .latents import PortraitLatents, seed_noise
 from .lifting import Geometry
 from .likeness import face_codes, likeness
-from .memo import Memo
+from .memo import MemoLimit
 from .model import SSGAN3D
 from .model_card import embedded_weights as embedded_weights
-from .parts import BACKGROUND, PART_COUNT
+from .parts import BACKGROUND
 from .picture import Rendering
 from .render_net import RenderNet
 from .stages import PartKeys, PartStage, ViewStage
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is accepted: beyond it a mistyped size would take all memory."""
+KEPT_MIB = 128
+"""Memory that cached results take together, if nobody says otherwise."""
 _MEAN_COUNT = 512
 
 
@@ -59,6 +61,7 @@ class PortraitEngine:
         precision: "float32", "bfloat16" or "float16": of features and render net. Geometry is
             float32 always, because a shell is thin against the volume.
         mapping, part_stage, view_stage: the stages, each with its caches.
+        results: how much the caches hold together, in bytes.
     """
 
     def __init__(
@@ -81,8 +84,11 @@ class PortraitEngine:
         net.load_state_dict(model.render_net.state_dict())
         net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         recorded = recorded and self.device.type == "cuda"
-        self.part_stage = PartStage(model, dtype, recorded=recorded)
-        self.view_stage = ViewStage(net.eval().requires_grad_(False), self.config, recorded)
+        self.results = MemoLimit(KEPT_MIB * 2**20)
+        self.part_stage = PartStage(model, dtype, self.results, recorded=recorded)
+        self.view_stage = ViewStage(
+            net.eval().requires_grad_(False), self.config, self.results, recorded=recorded
+        )
         self._means: PortraitLatents | None = None
 
     @classmethod
@@ -240,25 +246,19 @@ class PortraitEngine:
         }
         return PartFields(Geometry(geometry.depth.cpu(), geometry.density.cpu()), colors)
 
-    def remember(self, portraits: int) -> None:
-        """Bound the memory of cached results: those of about so many portraits are kept.
+    def limit_memory(self, mebibytes: int) -> None:
+        """Bound the memory of cached results: those that were used last are kept.
 
-        A portrait in memory is drawn again, or from a new camera, without running its part
-        generators. One takes about 16 MiB with the embedded model on a CPU.
+        What is in memory is drawn again, or from a new camera, without running part generators.
+        With the embedded model on a CPU a portrait takes 9 to 13 MiB, each of its views 5.
+        The model and PyTorch come on top, and what a picture needs while it is made.
 
         Raises:
-            PortraitError: fewer than one portrait.
+            PortraitError: a negative limit.
         """
-        if portraits < 1:
-            raise PortraitError("{0} portraits cannot be kept: keep 1 or more.", portraits)
-        views, weights = self.view_stage, self.view_stage.weights
-        self.part_stage.memo.resize(portraits * PART_COUNT)
-        seen: tuple[Memo[Any], ...] = (views.memo, weights.memo, weights.samples)
-        tables: tuple[Memo[Any], ...] = (views.tables, weights.tables, weights.geometry)
-        for memo in seen:
-            memo.resize(2 * portraits)
-        for memo in tables:
-            memo.resize(max(1, portraits // 2))
+        if mebibytes < 0:
+            raise PortraitError("{0} MB cannot be kept: give 0 or more.", mebibytes)
+        self.results.resize(mebibytes * 2**20)
 
     def release(self) -> None:
         """Forget all cached results; the model stays loaded."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from .graphed_parts import GraphedParts
 from .graphed_views import GraphedViews
 from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
-from .memo import Memo
+from .memo import Memo, MemoLimit
 from .model import SSGAN3D
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PART_COUNT
@@ -85,7 +86,7 @@ class PartStage:
         self,
         model: SSGAN3D,
         precision: torch.dtype,
-        portraits: int = 4,
+        limit: MemoLimit,
         *,
         recorded: bool = False,
     ) -> None:
@@ -96,7 +97,7 @@ class PartStage:
             assert isinstance(group, PartGroup)
             for part in group.parts:
                 self.runners[part] = PartRunner(group, part, precision)
-        self.memo: Memo[PartResult] = Memo(portraits * PART_COUNT)
+        self.memo: Memo[PartResult] = Memo(limit, tensor_bytes)
         self.graphed: GraphedParts | None = None
         if recorded:
             self.graphed = GraphedParts(self._make, self.config, self.device)
@@ -138,12 +139,12 @@ class WeightStage:
     faster than it could pick them out.
     """
 
-    def __init__(self, config: ModelConfig, device: torch.device) -> None:
+    def __init__(self, config: ModelConfig, device: torch.device, limit: MemoLimit) -> None:
         self.config, self.device = config, device
-        self.samples: Memo[RaySamples] = Memo(8)
-        self.tables: Memo[ShellTable] = Memo(2)
-        self.geometry: Memo[Geometry] = Memo(2)
-        self.memo: Memo[RayWeights] = Memo(8)
+        self.samples: Memo[RaySamples] = Memo(limit, tensor_bytes)
+        self.tables: Memo[ShellTable] = Memo(limit, tensor_bytes)
+        self.geometry: Memo[Geometry] = Memo(limit, tensor_bytes)
+        self.memo: Memo[RayWeights] = Memo(limit, tensor_bytes)
 
     def __call__(
         self,
@@ -206,12 +207,14 @@ class WeightStage:
 class ViewStage:
     """Part maps, ray weights and canonical cameras → views, one cached result a view."""
 
-    def __init__(self, net: RenderNet, config: ModelConfig, recorded: bool = False) -> None:
+    def __init__(
+        self, net: RenderNet, config: ModelConfig, limit: MemoLimit, *, recorded: bool = False
+    ) -> None:
         self.net, self.config = net, config
         self.device = next(net.parameters()).device
-        self.weights = WeightStage(config, self.device)
-        self.tables: Memo[FeatureTable] = Memo(2)
-        self.memo: Memo[View] = Memo(8)
+        self.weights = WeightStage(config, self.device, limit)
+        self.tables: Memo[FeatureTable] = Memo(limit, tensor_bytes)
+        self.memo: Memo[View] = Memo(limit, _view_bytes)
         self.graphed: GraphedViews | None = None
         if recorded:
             self.graphed = GraphedViews(net, config)
@@ -317,6 +320,22 @@ class ViewStage:
         self.memo.clear()
         if self.graphed is not None:
             self.graphed.clear()
+
+
+def tensor_bytes(value: Any) -> int:
+    """Memory of all tensors in an object, in its attributes and in what they hold, in bytes."""
+    if isinstance(value, Tensor):
+        return min(value.nbytes, value.untyped_storage().nbytes())  # an expanded one is small
+    if isinstance(value, dict):
+        return sum(map(tensor_bytes, value.values()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(tensor_bytes, value))
+    return sum(map(tensor_bytes, vars(value).values())) if hasattr(value, "__dict__") else 0
+
+
+def _view_bytes(view: View) -> int:
+    """With the background that it makes when that is asked for: a pyramid, a third more."""
+    return tensor_bytes(view) + view.image.nbytes * 4 // 3
 
 
 def _view(weights: RayWeights, row: int) -> RayWeights:

@@ -446,8 +446,8 @@ MESSAGES: dict[str, str] = {
     ),
     "{0} of {1} can be pasted": "{0} von {1} kann eingefügt werden",
     "{0} parts, {1} triangles": "{0} Teile, {1} Dreiecke",
-    "{0} portraits cannot be kept: keep 1 or more.": (
-        "{0} Porträts können nicht behalten werden: 1 oder mehr behalten."
+    "{0} MB cannot be kept: give 0 or more.": (
+        "{0} MB können nicht behalten werden: 0 oder mehr angeben."
     ),
     "{0} was left alone, because {1}: {2} is the scene's camera now": (
         "{0} blieb, wie sie war, weil {1}: {2} ist jetzt die Kamera der Szene"

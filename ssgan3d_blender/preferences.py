@@ -69,15 +69,16 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
         default="clamp",
     )
 
-    remember: IntProperty(
-        name="Portraits in Memory",
-        description="How many portraits are kept ready to be drawn again at once; a scene may have "
-        "more, which are computed anew. Each takes about 16 MB with the embedded model on a "
-        "processor; fewer leave more memory to the rest of Blender",
-        default=4,
-        min=1,
-        max=256,
-        soft_max=32,
+    memory_limit: IntProperty(
+        name="Memory Limit in MB",
+        description="How much memory finished parts and views may take, so that they are drawn "
+        "again at once: with the embedded model on a processor 9 to 13 MB a portrait and 5 MB a "
+        "view. What was used longest ago goes first, and is computed anew",
+        default=128,
+        min=0,
+        max=65536,
+        soft_min=16,
+        soft_max=4096,
         update=_model_changed,
     )
 
@@ -103,7 +104,7 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
             box.label(text="What this machine has is told once PyTorch is loaded", icon="INFO")
         measurement.draw(box, model_choice())
         layout.separator()
-        layout.prop(self, "remember")
+        layout.prop(self, "memory_limit")
         row = layout.row()
         row.label(text=runtime.status())
         row.operator("ssgan3d.release_memory")
@@ -111,7 +112,7 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
         _draw_torch(layout.box().column())
         keymap.draw(layout)
         for job in jobs.running():
-            layout.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
+            layout.progress(factor=job.progress, text=job.shown())
         if jobs.running():
             layout.operator("ssgan3d.cancel_jobs", icon="CANCEL")
 
@@ -221,7 +222,7 @@ def model_choice() -> runtime.ModelChoice:
         Path(bpy.path.abspath(path)) if path else None,
         settings.device,
         settings.precision,
-        settings.remember,
+        settings.memory_limit,
     )
 
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class ModelChoice(NamedTuple):
-    """Which model, and how to run it. ``path`` None stands for the embedded model; the results of
-    ``remember`` portraits are kept.
+    """Which model, and how to run it. ``path`` None stands for the embedded model; finished parts
+    and views are kept up to ``memory_limit`` MiB.
     """
 
     path: Path | None
     device: str
     precision: str
-    remember: int = 4
+    memory_limit: int = 128
 
 
 class _Loaded(NamedTuple):
@@ -77,7 +77,7 @@ def engine(choice: ModelChoice) -> PortraitEngine:
             model = PortraitEngine.load(
                 choice.path, device=choice.device, precision=choice.precision
             )
-            model.remember(choice.remember)
+            model.limit_memory(choice.memory_limit)
             _loaded = _Loaded(choice, stamp, SharedEngine(model))
         return cast("PortraitEngine", _loaded.engine)
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import bpy
 
 from ..core.config import ModelConfig
-from ..core.memo import Memo
+from ..core.memo import Memo, MemoLimit
 from . import portraits
 from .messages import describe
 
@@ -74,7 +74,7 @@ def _latents(engine: PortraitEngine, recipe: PortraitRecipe) -> PortraitLatents:
     """The codes of a recipe. A view that turns asks for the same ones again and again, and every
     seed of every part costs a run of the mapping network.
     """
-    memo = _known.setdefault(engine, Memo(32))
+    memo = _known.setdefault(engine, Memo(MemoLimit(32)))
     return memo.get(repr(recipe), lambda: recipe.resolve(engine))
 
 

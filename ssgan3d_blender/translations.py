@@ -206,12 +206,13 @@ GERMAN: dict[str, str] = {
     "How far the shape of this part moves towards the mix seed's": (
         "Wie weit die Form dieses Teils zu der des Mischwerts rückt"
     ),
-    "How many portraits are kept ready to be drawn again at once; a scene may have more, which are"
-    " computed anew. Each takes about 16 MB with the embedded model on a processor; fewer leave "
-    "more memory to the rest of Blender": (
-        "Wie viele Porträts bereitgehalten werden, um sofort wieder gezeichnet zu werden; eine "
-        "Szene darf mehr haben, die dann neu berechnet werden. Jedes braucht mit dem beiliegenden "
-        "Modell auf einem Prozessor etwa 16 MB; weniger lassen dem übrigen Blender mehr Speicher"
+    "How much memory finished parts and views may take, so that they are drawn again at once: with "
+    "the embedded model on a processor 9 to 13 MB a portrait and 5 MB a view. What was used "
+    "longest ago goes first, and is computed anew": (
+        "Wie viel Speicher fertige Teile und Ansichten belegen dürfen, damit sie sofort wieder "
+        "gezeichnet werden: mit dem beiliegenden Modell auf einem Prozessor 9 bis 13 MB je Porträt "
+        "und 5 MB je Ansicht. Was am längsten nicht gebraucht wurde, geht zuerst und wird neu "
+        "berechnet"
     ),
     "How the camera moves": "Wie die Kamera sich bewegt",
     "How the meshes get the portrait's colours": "Wie die Meshes die Farben des Porträts bekommen",
@@ -282,6 +283,7 @@ GERMAN: dict[str, str] = {
     "Mark as Portrait Asset": "Als Porträt-Asset kennzeichnen",
     "Masks": "Masken",
     "Measure": "Messen",
+    "Memory Limit in MB": "Speichergrenze in MB",
     "Mesh this portrait's parts and write them to a GLB, OBJ, PLY or STL file, in metres, in the "
     "portrait's colours: one mesh a part in GLB, one mesh in the other formats. The scene stays as "
     "it is": (
@@ -362,7 +364,6 @@ GERMAN: dict[str, str] = {
     "Portrait Card": "Porträtkarte",
     "Portrait Engine": "Porträt-Engine",
     "Portrait Presets": "Porträtvorlagen",
-    "Portraits in Memory": "Porträts im Speicher",
     "Portraits need these packages as well: {}": "Porträts brauchen auch diese Pakete: {}",
     "Precision": "Genauigkeit",
     "Processor": "Prozessor",
@@ -596,6 +597,7 @@ GERMAN: dict[str, str] = {
         "behält und nur die Perspektive sich ändert"
     ),
     "bundled with an extension": "mit einer Erweiterung gebündelt",
+    "downloading {}": "lädt {} herunter",
     "draws portraits only: 1 other object is left out": (
         "zeichnet nur Porträts: 1 anderes Objekt fehlt"
     ),
@@ -604,12 +606,16 @@ GERMAN: dict[str, str] = {
     "installed by this extension": "von dieser Erweiterung installiert",
     "loading the model": "lädt das Modell",
     "loading the model …": "lädt das Modell …",
+    "looking for {}": "sucht {}",
     "no portrait is to be seen here (Add > Portrait)": (
         "hier ist kein Porträt zu sehen (Hinzufügen > Porträt)"
     ),
     "not told": "nicht angegeben",
+    "reading {}": "liest {}",
     "shows the nearest view: {}": "zeigt die nächste Ansicht: {}",
+    "starting pip": "startet pip",
     "trying it out": "probiert es aus",
+    "unpacking": "packt aus",
     "{0}: {1} ms a picture": "{0}: {1} ms pro Bild",
     "{} of {}": "{} von {}",
 } | MESSAGES

@@ -58,20 +58,17 @@ def test_measuring_offers_the_precisions_and_one_can_be_used(
     preferences.precision = kept
 
 
-def test_the_limit_of_portraits_in_memory_reaches_the_engine(
-    bpy: Any, preferences: Any, addon: Addon
-) -> None:
+def test_the_memory_limit_reaches_the_engine(bpy: Any, preferences: Any, addon: Addon) -> None:
     runtime, own = addon("ssgan3d_blender.runtime"), addon("ssgan3d_blender.preferences")
-    parts = addon("core.parts").PART_COUNT
-    preferences.remember = 2
+    preferences.memory_limit = 1
     engine = runtime.engine(own.model_choice())
     for seed in range(5):
         engine.render(engine.sample(seed), addon("core.camera").Camera.orbit(0.0))
-    assert engine.part_stage.memo.capacity == 2 * parts
-    preferences.property_unset("remember")
+    assert 0 < engine.results.used <= 2**20
+    preferences.property_unset("memory_limit")
 
 
 def test_the_field_says_what_it_limits_and_what_a_portrait_takes(preferences: Any) -> None:
-    tip = preferences.bl_rna.properties["remember"].description
-    assert "a scene may have more, which are computed anew" in tip
-    assert "about 16 MB with the embedded model on a processor" in tip
+    field = preferences.bl_rna.properties["memory_limit"]
+    assert "MB" in field.name and "is computed anew" in field.description
+    assert "9 to 13 MB a portrait and 5 MB a view" in field.description

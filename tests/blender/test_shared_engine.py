@@ -118,9 +118,9 @@ def test_the_main_thread_never_waits_while_a_job_computes(
         assert runtime.is_ready(choice) and "cpu" in runtime.status()
         jobs._poll()
         assert bpy.ops.ssgan3d.randomise(part="ALL") == {"FINISHED"}
-        preferences.get().remember += 1  # frees the model that is in use
+        preferences.get().memory_limit += 1  # frees the model that is in use
         assert not runtime.is_ready(choice)
     finally:
         over.set()
         thread.join()
-        preferences.get().property_unset("remember")
+        preferences.get().property_unset("memory_limit")

@@ -11,6 +11,7 @@ from core.engine import PortraitEngine
 from core.errors import CameraRangeError, CheckpointError, LatentsError, PortraitError
 from core.parts import PART_COUNT, PART_NAMES, part_index
 from core.picture import HALO, Rendering, View
+from core.stages import PartKeys
 
 OUTPUTS = ("image", "mask", "labels", "alpha", "depth")
 
@@ -98,8 +99,9 @@ def test_an_edit_recomputes_one_part(engine, monkeypatch):
 
 
 def test_an_edit_that_fills_the_cache_pushes_no_needed_part_out(engine, checkpoint):
-    engine.part_stage.memo.capacity = PART_COUNT  # one portrait
     own, other = engine.sample(1), engine.sample(2)
+    engine.render(own, Camera.orbit(0.1))
+    engine.results.resize(engine.results.used)  # one portrait
     edited = own.replace("hair", other)
     engine.render(own, Camera.orbit(0.1))
     fresh = PortraitEngine.load(checkpoint, device="cpu", precision="float32")
@@ -109,16 +111,36 @@ def test_an_edit_that_fills_the_cache_pushes_no_needed_part_out(engine, checkpoi
     )
 
 
-def test_few_remembered_portraits_change_memory_and_not_pictures(checkpoint):
-    plenty, little = PortraitEngine.load(checkpoint), PortraitEngine.load(checkpoint)
-    little.remember(1)
-    people = [plenty.sample(seed) for seed in range(3)]
+def test_a_limit_of_memory_changes_memory_and_not_pictures(checkpoint):
+    plenty, little, none = (PortraitEngine.load(checkpoint) for _ in range(3))
+    little.limit_memory(1)
+    none.limit_memory(0)
+    people = [plenty.sample(seed) for seed in range(8)]
     for latents in (*people, *people):
-        both = [engine.render(latents, Camera.orbit(0.1)).image for engine in (plenty, little)]
-        assert torch.equal(*both)
-    assert plenty.part_stage.memo.made < little.part_stage.memo.made
-    with pytest.raises(PortraitError, match="keep 1 or more"):
-        little.remember(0)
+        images = [e.render(latents, Camera.orbit(0.1)).image for e in (plenty, little, none)]
+        assert torch.equal(images[0], images[1]) and torch.equal(images[0], images[2])
+        assert none.results.used == 0 < little.results.used <= 2**20
+    made = [engine.part_stage.memo.made for engine in (plenty, little, none)]
+    assert made == [8 * PART_COUNT, 16 * PART_COUNT, 16 * PART_COUNT]
+    with pytest.raises(PortraitError, match="give 0 or more"):
+        little.limit_memory(-1)
+
+
+def test_what_is_kept_is_counted_as_it_is(engine):
+    """Of the parts at least: the same tensors, added up by hand."""
+    own = engine.sample(1)
+    engine.release()
+    assert engine.results.used == 0
+    engine.part_stage(own, PartKeys.of(own))
+    held = 0
+    for result in engine.part_stage(own, PartKeys.of(own)).values():
+        tensors = [result.map.features, result.map.depth, result.map.density]
+        held += sum(t.numel() * t.element_size() for t in (*tensors, *(result.geometry or ())))
+    assert engine.results.used == held
+    engine.render(own, Camera.orbit(0.1))
+    assert engine.results.used > held
+    engine.release()
+    assert engine.results.used == 0
 
 
 def test_an_edited_texture_keeps_the_ray_weights(engine):
