@@ -17,6 +17,7 @@ from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_iface as iface_
 
 from .messages import describe
 from .notices import tell
@@ -36,7 +37,7 @@ class JobCancelled(Exception):  # noqa: N818 - it is no error
 
 
 class Job:
-    """One piece of work. ``label``, ``progress`` (0 to 1) and ``text`` are for display."""
+    """One piece of work. ``label``, ``progress`` (0 to 1) and :meth:`shown` are for display."""
 
     def __init__(
         self,
@@ -45,7 +46,8 @@ class Job:
         finish: Callable[[Any], Steps | None],
         ends_with_file: bool,
     ) -> None:
-        self.label, self.progress, self.text = label, 0.0, ""
+        self.label, self.progress = label, 0.0
+        self._text: tuple[str, tuple[Any, ...]] = "", ()
         self.ends_with_file = ends_with_file
         self._work, self._finish = work, finish
         self._stop = threading.Event()
@@ -54,15 +56,24 @@ class Job:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=label, daemon=True)
 
-    def report(self, progress: float, text: str = "") -> None:
+    def report(self, progress: float, text: str = "", *values: Any) -> None:
         """Called by ``work`` every second or oftener: tells how far it is.
+
+        Args:
+            progress: 0 to 1.
+            text: what is being done, in English, with fields for ``values``.
 
         Raises:
             JobCancelled: the job was cancelled. Let it pass.
         """
         if self._stop.is_set():
             raise JobCancelled
-        self.progress, self.text = min(max(progress, 0.0), 1.0), text
+        self.progress, self._text = min(max(progress, 0.0), 1.0), (text, values)
+
+    def shown(self) -> str:
+        """What is being done, in the language of the interface; for the main thread."""
+        text, values = self._text
+        return f"{self.label} {iface_(text).format(*values) if text else ''}".strip()
 
     def cancel(self) -> None:
         """Ask the job to stop at its next report; its result is dropped in any case."""
@@ -183,7 +194,7 @@ def draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
     for job in _jobs:
         bar = header.layout.row()
         bar.ui_units_x = BAR_WIDTH
-        bar.progress(factor=job.progress, text=f"{job.label} {job.text}".strip())
+        bar.progress(factor=job.progress, text=job.shown())
     if _jobs:
         header.layout.operator(SSGAN3D_OT_cancel_jobs.bl_idname, text="", icon="CANCEL")
 

@@ -129,12 +129,11 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         candidates = dice.sample(range(properties.DRAWN_SEEDS), CANDIDATES)
         handle, rest = portraits.Handle.of(portrait), rest_of(look, name)
         choice = preferences.model_choice()
-        counted = iface_("{} of {}")
 
         def work(job: jobs.Job) -> tuple[Strip, list[Tensor]]:
             seeds, pictures = like_people.of(choice, look, candidates, COUNT), []
             for number, seed in enumerate(seeds):
-                job.report(number / COUNT, counted.format(number + 1, COUNT))
+                job.report(number / COUNT, "{} of {}", number + 1, COUNT)
                 changed = {**look, "parts": {**look["parts"], name: suggested(name, seed)}}
                 pictures.append(thumbnail(choice, changed, name))
             return Strip(handle, name, seeds, rest), pictures
@@ -200,7 +199,7 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
                 button = cell.operator("ssgan3d.take_suggestion", depress=taken)
                 button.part_seed = seed
         if _job is not None and _job in jobs.running():
-            layout.progress(factor=_job.progress, text=f"{_job.label} {_job.text}")
+            layout.progress(factor=_job.progress, text=_job.shown())
             return
         label = iface_(properties.part_label(part.name))
         text = iface_("Suggest {}").format(label) if strip is None else "Suggest Others"

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bpy.app.translations import pgettext_n as n_
+
 from ..core.errors import PortraitError
 from .torch_setup import NEEDED, folder, missing_for_meshes, without_version
 
@@ -251,16 +253,16 @@ def _run(
     reader = threading.Thread(target=_read, args=(process.stdout, arrived), daemon=True)
     reader.start()
     lines: list[str] = []
-    progress, text = 0.0, "starting pip"
+    progress, doing, named = 0.0, n_("starting pip"), ""
     try:
         while True:
-            job.report(progress, text)
+            job.report(progress, doing, named)
             with contextlib.suppress(queue.Empty):
                 line = arrived.get(timeout=0.2)
                 if line is None:
                     break
                 lines.append(line)
-                progress, text = _step(line, progress, text)
+                progress, doing, named = _step(line, progress) or (progress, doing, named)
         return None if process.wait() == 0 else lines
     finally:
         process.kill()
@@ -275,19 +277,21 @@ def _read(stream: Iterator[str], arrived: queue.SimpleQueue[str | None]) -> None
     arrived.put(None)
 
 
-def _step(line: str, progress: float, text: str) -> tuple[float, str]:
-    """How far pip is after this line, and what it does."""
+def _step(line: str, progress: float) -> tuple[float, str, str] | None:
+    """How far pip is after this line, what it does, and with which package; None: as before."""
     step = re.match(r"\s*(Collecting|Downloading|Processing|Installing)\b\s+(\S+)(.*)", line)
     if step is None:
-        return progress, text
+        return None
     if step[1] == "Installing":
-        return 0.6, "unpacking"
+        return 0.6, n_("unpacking"), ""
+    doing = {
+        "Collecting": n_("looking for {}"),
+        "Downloading": n_("downloading {}"),
+        "Processing": n_("reading {}"),
+    }[step[1]]
     size = re.search(r"\(.*\)", step[3])
     name = step[2].rpartition("/")[2].split("-")[0]
-    doing = "downloading" if step[1] == "Downloading" else "looking for"
-    if step[1] == "Processing":
-        doing = "reading"
-    return min(progress + 0.03, 0.55), f"{doing} {name} {size[0] if size else ''}".strip()
+    return min(progress + 0.03, 0.55), doing, f"{name} {size[0] if size else ''}".strip()
 
 
 def _try_out(packages: Path, wheel_folder: Path | None) -> None:

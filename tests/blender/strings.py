@@ -8,7 +8,7 @@ from build import ROOT
 from tests.blender.helpers import Addon
 
 ERRORS = {"PortraitError", "CheckpointError", "LatentsError", "CameraRangeError", "unsuitable"}
-CALLS = {"iface_", "tip_", "rpt_", "poll_message_set"} | ERRORS
+CALLS = {"iface_", "tip_", "rpt_", "n_", "poll_message_set"} | ERRORS
 """Functions whose first argument is shown."""
 COMMAND_LINES = {"cli.py", "__main__.py", "benchmark.py"}
 KEYWORDS = {"text", "heading", "title"}

@@ -72,6 +72,21 @@ def test_a_result_that_is_stopped_half_way_stays_half(bpy: Any, jobs: Any) -> No
     assert got == [1]
 
 
+def test_what_a_job_does_is_shown_in_the_language_of_the_interface(
+    jobs: Any, addon: Addon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german = addon("ssgan3d_blender.translations").GERMAN
+    monkeypatch.setattr(jobs, "iface_", lambda text: german.get(text, text))
+    step = addon("ssgan3d_blender.torch_install")._step
+    job = jobs.Job("PyTorch:", print, print, False)
+    assert job.shown() == "PyTorch:"
+    job.report(*step("  Downloading torch-2.13.0-cp311-linux_x86_64.whl (190.2 MB)", 0.1))
+    assert job.shown() == "PyTorch: lädt torch (190.2 MB) herunter"
+    job.report(*step("Installing collected packages: mpmath, sympy, torch", 0.4))
+    assert (job.shown(), job.progress) == ("PyTorch: packt aus", 0.6)
+    assert step("  Using cached torch-2.13.0.whl", 0.6) is None
+
+
 def test_what_went_wrong_is_told_without_a_popup(
     jobs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
