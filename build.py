@@ -4,7 +4,7 @@
 python3 build.py setup   make .venv with the pinned packages (the other commands do it when needed)
 python3 build.py demo    install the add-on into Blender and show its work in demo/
 python3 build.py test    lint, types, tests
-                         --blender 4.5.15: the add-on's tests in another Blender
+                         --blender 4.5.15, --blender 5.3.0: the add-on's tests in other Blenders
 python3 build.py zip     dist/ssgan3d_blender-VERSION.zip, to be installed in Blender
                          --platform: with what meshes need; --bundle-torch: with PyTorch as well
 """
@@ -34,6 +34,9 @@ MANIFEST = ROOT / "blender_manifest.toml"
 
 # The one Python that the bpy wheel exists for; build.py itself runs on it and on newer ones.
 VENV_PYTHON = (3, 11)
+# From Blender 5.1 on it is another one, which some pins of requirements/ have no wheel for.
+NEWER_BLENDER, NEWER_PYTHON = (5, 1), (3, 13)
+NEWER_PINS = {"numpy": "numpy==2.5.5", "PyMCubes": "scikit-image==0.26.0"}
 
 # Measured: .venv takes 2.4 GB with CPU torch; the CUDA build adds its libraries.
 VENV_BYTES_CPU = 4 * 1024**3
@@ -128,19 +131,20 @@ def check_python(version: tuple[int, ...]) -> None:
     raise BuildError(f"Python 3.11 or newer is needed, and this is Python {found}: {advice}.")
 
 
-def find_venv_python() -> str:
-    """The Python 3.11 to make .venv with: this one, or the one on PATH."""
-    if sys.version_info[:2] == VENV_PYTHON:
+def find_venv_python(version: tuple[int, int] = VENV_PYTHON) -> str:
+    """The Python to make an environment with: this one, or one on PATH."""
+    if sys.version_info[:2] == version:
         return sys.executable
-    found = shutil.which("python3.11")
+    name = ".".join(str(part) for part in version)
+    found = shutil.which(f"python{name}")
     # A version manager's shim is there even when its Python is not, so it is asked.
     if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
         return found
     this = ".".join(str(part) for part in sys.version_info[:3])
     raise BuildError(
-        f"Blender's Python package (bpy) exists for Python 3.11 only; this is Python {this}, and "
-        "no python3.11 is on PATH. Install Python 3.11 (Debian and Ubuntu: apt-get install "
-        "python3.11 python3.11-venv) and run again."
+        f"Blender's Python package (bpy) exists for Python {name} only; this is Python {this}, and "
+        f"no python{name} is on PATH. Install Python {name} (Debian and Ubuntu: apt-get install "
+        f"python{name} python{name}-venv) and run again."
     )
 
 
@@ -246,22 +250,22 @@ def run_pip(*arguments: str, python: Path | str) -> None:
         )
 
 
-def make_venv(folder: Path) -> None:
+def make_venv(folder: Path, version: tuple[int, int] = VENV_PYTHON) -> None:
     """Create an environment, or replace it when it is broken or of another Python."""
+    name = ".".join(str(part) for part in version)
     probe = "import sys; print(*sys.version_info[:2])"
     python = venv_python(folder)
     if python.exists():
         answer = subprocess.run([python, "-c", probe], capture_output=True, text=True)
-        if answer.stdout.split() == [str(part) for part in VENV_PYTHON]:
+        if answer.stdout.split() == name.split("."):
             return
-        print(f"  {folder.name} is not a working Python 3.11 environment and is made anew")
-    made = subprocess.run(
-        [find_venv_python(), "-m", "venv", "--clear", str(folder)], capture_output=True, text=True
-    )
+        print(f"  {folder.name} is not a working Python {name} environment and is made anew")
+    command = [find_venv_python(version), "-m", "venv", "--clear", str(folder)]
+    made = subprocess.run(command, capture_output=True, text=True)
     if made.returncode != 0:
         said = (made.stdout + made.stderr).strip()
         advice = (
-            "\n  Debian and Ubuntu keep what it needs apart: apt-get install python3.11-venv"
+            f"\n  Debian and Ubuntu keep what it needs apart: apt-get install python{name}-venv"
             if "ensurepip" in said
             else ""
         )
@@ -308,11 +312,17 @@ def check_bpy(folder: Path) -> None:
     )
 
 
-def bring_to(folder: Path, wanted: list[str], install: Callable[[Path], None]) -> None:
+def bring_to(
+    folder: Path,
+    wanted: list[str],
+    install: Callable[[Path], None],
+    version: tuple[int, int] = VENV_PYTHON,
+) -> None:
     """Bring an environment to the pins ``wanted``; return at once when it is there already.
 
     Args:
         install: installs them, for the environment's Python.
+        version: of that Python.
 
     Raises:
         BuildError: they cannot be had, or do not work; the next call tries again.
@@ -324,7 +334,7 @@ def bring_to(folder: Path, wanted: list[str], install: Callable[[Path], None]) -
     print(f"Setting up {folder.name} (the first time takes some minutes)")
     check_disk(ROOT, VENV_BYTES_CUDA if shutil.which("nvidia-smi") else VENV_BYTES_CPU)
     check_disk(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
-    make_venv(folder)
+    make_venv(folder, version)
     python = venv_python(folder)
     stamp.unlink(missing_ok=True)  # from here on the environment may be half of either
     install(python)
@@ -353,16 +363,19 @@ def setup_blender(version: str) -> Path:
     """An environment beside .venv with another bpy, and what the add-on's tests need; its Python.
 
     Raises:
-        BuildError: the package index has no such bpy.
+        BuildError: the package index has no such bpy, or its Python is not here.
     """
     folder = ROOT / f".venv-bpy-{version}"
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    needs = VENV_PYTHON if numbers < NEWER_BLENDER else NEWER_PYTHON
+    others = {"bpy": f"bpy=={version}"} | (NEWER_PINS if needs == NEWER_PYTHON else {})
     pins = locked_packages("dev.txt", "runtime.txt")
-    wanted = [f"bpy=={version}", *(pin for pin in pins if not pin.startswith("bpy=="))]
+    wanted = [others.get(pin.partition("==")[0], pin) for pin in pins]
 
     def install(python: Path) -> None:
         run_pip("install", *wanted, *torch_index_options(), python=python)
 
-    bring_to(folder, wanted, install)
+    bring_to(folder, wanted, install, needs)
     return venv_python(folder)
 
 
@@ -722,7 +735,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--blender",
         metavar="VERSION",
         help="only the add-on's tests, with the bpy of this version in an environment of its own "
-        "(4.5.15 is the oldest that is supported)",
+        "(4.5.15 is the oldest that is supported; 5.1 and later need python3.13)",
     )
     command.set_defaults(run=run_test)
 

@@ -242,7 +242,8 @@ def fill_parts(settings: SSGAN3D_PG_portrait) -> None:
         if found < 0:
             settings.parts.add().name = part.name
             found = len(settings.parts) - 1
-        settings.parts.move(found, index)
+        if found != index:  # Blender 5.3 lets nobody move what an override has from its library
+            settings.parts.move(found, index)
 
 
 CLASSES = (SSGAN3D_PG_part, SSGAN3D_PG_portrait, SSGAN3D_PG_view_layer)

@@ -91,6 +91,7 @@ def override(bpy: Any, portrait: Any, tmp_path: Path) -> Any:
         wanted.objects = ["Portrait"]
     bpy.context.scene.collection.objects.link(wanted.objects[0])
     made = wanted.objects[0].override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
+    made.override_library.is_system_override = False  # as the menu does: it may be edited
     bpy.context.view_layer.objects.active = made
     return made
 

@@ -162,10 +162,10 @@ good, incomplete, others = sys.argv[2:5]
 folder_operator = bpy.ops.ssgan3d.install_torch_from_folder
 
 class Impatient(jobs.Job):
-    def report(self, progress, text=""):
+    def report(self, progress, text="", *values):
         if text.startswith("reading"):
             self.cancel()
-        super().report(progress, text)
+        super().report(progress, text, *values)
 
 def cancelled():
     job = Impatient("x", lambda job: torch_install.install(job, Path(good)), lambda _: None, False)
@@ -295,7 +295,7 @@ def test_what_meshes_need_comes_along_and_cannot_spoil_an_install(
     addon, unpacking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup, job = addon("ssgan3d_blender.torch_setup"), SimpleNamespace(report=lambda *_: None)
-    needed = {"torch", *setup.FOR_MESHES, "skimage"}
+    needed = {"torch", *setup.FOR_MESHES, "mcubes", "skimage"}
     monkeypatch.setattr(unpacking, "is_needed", lambda name: name in needed)
     asked, refused, unpack = [], set(), unpacking._run
 

@@ -275,6 +275,9 @@ def test_a_newer_python_without_311_beside_it_is_told_why_it_is_needed(monkeypat
     monkeypatch.setattr(build.shutil, "which", lambda _name: None)
     with pytest.raises(build.BuildError, match=r"exists for Python 3\.11 only.*Python 3\.13\.1"):
         build.find_venv_python()
+    monkeypatch.setattr(build.sys, "version_info", (3, 11, 7, "final", 0))
+    with pytest.raises(build.BuildError, match=r"Install Python 3\.13"):
+        build.find_venv_python((3, 13))
 
 
 def test_a_full_disk_is_told_before_anything_is_downloaded(tmp_path: Path):
@@ -330,7 +333,7 @@ def venv(tmp_path: Path, monkeypatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(build, "VENV", tmp_path / ".venv")
     build.venv_python().parent.mkdir(parents=True)
     build.venv_python().touch()
-    monkeypatch.setattr(build, "make_venv", lambda _folder: None)
+    monkeypatch.setattr(build, "make_venv", lambda _folder, _version: None)
     monkeypatch.setattr(build, "check_bpy", lambda _folder: None)
     monkeypatch.setattr(build, "torch_index_options", lambda: [])
     monkeypatch.setattr(build, "run_pip", lambda *arguments, python: asked.append(arguments))
@@ -347,7 +350,10 @@ def test_setup_does_nothing_once_the_lock_files_are_installed(venv):
 def test_another_blenders_environment_is_set_up_once_for_each_version_and_lock(
     tmp_path: Path, venv, monkeypatch
 ):
-    def make_venv(folder: Path) -> None:
+    pythons = []
+
+    def make_venv(folder: Path, version: tuple[int, int]) -> None:
+        pythons.append(version)
         build.venv_python(folder).parent.mkdir(parents=True, exist_ok=True)
         build.venv_python(folder).touch()
 
@@ -369,6 +375,11 @@ def test_another_blenders_environment_is_set_up_once_for_each_version_and_lock(
     runtime.write_text(f"{runtime.read_text()}new-one==1.0\n")
     build.setup_blender("4.5.15")
     assert len(venv) == 3 and "new-one==1.0" in venv[2]
+    assert set(pythons) == {(3, 11)}
+    build.setup_blender("5.3.0")
+    assert pythons[-1] == (3, 13)
+    assert "scikit-image==0.26.0" in venv[3], "PyMCubes has no wheel for Python 3.13"
+    assert not any(pin.startswith("PyMCubes") for pin in venv[3])
 
 
 def test_setup_removes_what_the_lock_files_no_longer_name(tmp_path: Path, venv, monkeypatch):
