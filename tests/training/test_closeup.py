@@ -23,6 +23,8 @@ from training.closeup import (
     alone,
     cut,
     edge_strength,
+    opacity,
+    total_variation,
 )
 from training.data import PortraitSet, read_views
 from training.discriminator import Discriminator, write_discriminator
@@ -190,3 +192,21 @@ def test_the_command_says_what_it_did(mixing: Path, balls: Path, tmp_path: Path)
         ("mouth", 1),
     ]
     assert info["people"] == load_checkpoint(mixing)[1]["people"]
+
+
+def test_specks_vary_more_than_a_whole_of_the_same_area():
+    """Four texels of a map of 36: an outline of 8 in one square, of 4 around each speck."""
+    whole, specks = torch.zeros(2, 1, 6, 6)
+    whole[0, 2:4, 2:4] = 1
+    specks[0, 1::3, 1::3] = 1
+    assert float(total_variation(whole)) == pytest.approx(8 / 36)
+    assert float(total_variation(specks)) == pytest.approx(16 / 36)
+    assert float(total_variation(whole * 0.5)) == pytest.approx(4 / 36)
+
+
+def test_a_shell_hides_what_its_density_says():
+    config = ModelConfig()
+    depth = torch.linspace(-1, 1, 20001, dtype=torch.float64)  # through a shell at 0
+    sigma = 0.2 * config.density_scale * torch.exp(-config.shell_alpha * depth**2)
+    hidden = 1 - torch.exp(-torch.trapezoid(sigma, depth))
+    assert float(opacity(torch.tensor(0.2), config)) == pytest.approx(float(hidden), abs=1e-6)
