@@ -159,14 +159,6 @@ def model_to_map_factor(z: Tensor, config: ModelConfig) -> Tensor | None:
     return config.lift_origin / (z + config.lift_origin).clamp_min(_MIN_REACH)
 
 
-def map_to_model(uv: Tensor, z: Tensor, config: ModelConfig) -> Tensor:
-    """Inverse of :func:`model_to_map`: (u, v) (..., 2) at depth z (...) → points (..., 3)."""
-    if math.isinf(config.lift_origin):
-        return torch.cat([uv, z[..., None]], -1)
-    reach = (z[..., None] + config.lift_origin).clamp_min(_MIN_REACH)
-    return torch.cat([uv * (reach / config.lift_origin), z[..., None]], -1)
-
-
 def window_coordinates(uv: Tensor, window: Window) -> Tensor:
     """(u, v) → grid_sample coordinates in [-1, 1], y down."""
     u0, u1, v0, v1 = window

@@ -1,7 +1,6 @@
 import dataclasses
 import math
 
-import pytest
 import torch
 
 from core.config import ModelConfig
@@ -12,7 +11,6 @@ from core.lifting import (
     LIFTED,
     Geometry,
     gather_geometry,
-    map_to_model,
     model_to_map,
     part_geometry,
     press_hair,
@@ -41,13 +39,6 @@ def test_lifting_by_hand():
     expected = torch.tensor([[0.5, -0.5], [1.0, 0.5], [1.0, 2.0]])
     assert torch.allclose(model_to_map(points, config), expected)
     assert torch.equal(model_to_map(points, PARALLEL), points[:, :2])
-
-
-@pytest.mark.parametrize("config", [CONFIG, PARALLEL])
-def test_map_and_model_are_inverse(config):
-    points = torch.rand(100, 3) * 2 - 1
-    uv = model_to_map(points, config)
-    assert torch.allclose(map_to_model(uv, points[:, 2], config), points, atol=1e-5)
 
 
 def test_points_behind_the_lifting_origin_stay_finite():
