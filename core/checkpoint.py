@@ -129,10 +129,11 @@ def load_checkpoint(path: Path) -> tuple[SSGAN3D, dict[str, Any]]:
 
 def _least_count(config: ModelConfig) -> int:
     """Values that a model of this configuration stores at least: its largest kinds of weights."""
-    texels = sum(spec.height * spec.width for spec in config.maps)
+    widths = [config.hidden_of(part) for part in range(PART_COUNT)]
+    texels = sum(s.height * s.width * w for s, w in zip(config.maps, widths, strict=True))
     convolutions = config.render_blocks * 18 * config.render_channels[0] ** 2
-    layers = PART_COUNT * config.part_layers * config.hidden**2
-    heads = PART_COUNT * config.hidden * config.features
+    layers = config.part_layers * sum(width**2 for width in widths)
+    heads = sum(widths) * config.features
     codes = config.base_dim + 2 * PART_COUNT * config.code_dim
     mapping = config.people * codes or config.mapping_width * config.z_dim
-    return texels * config.hidden + layers + heads + mapping + convolutions
+    return texels + layers + heads + mapping + convolutions

@@ -25,11 +25,13 @@ class PartMapSpec:
         window: (u_min, u_max, v_min, v_max) that the map covers. For lifted parts these are
             coordinates of the lifting frustum (see ``ModelConfig.lift_origin``), v up; for the
             background they are picture coordinates in [-1, 1], v up.
+        hidden: channels of the generator that makes it; 0 for ``ModelConfig.hidden``.
     """
 
     height: int
     width: int
     window: Window
+    hidden: int = 0
 
 
 FULL_WINDOW: Window = (-1.0, 1.0, -1.0, 1.0)
@@ -71,7 +73,7 @@ class ModelConfig:
         mapping_layers, mapping_width: the mapping network's hidden layers.
         people: portraits that :class:`~.people_mixture.PeopleMixture` mixes in place of the mapping
             network; 0 for the network.
-        hidden: channels of the part generators.
+        hidden: channels of the part generators whose map does not say otherwise.
         base_layers, shape_layers, texture_layers: modulated layers driven by w_base, w^s and w^t.
         learned_position: whether the position embedding starts from Fourier features and is then
             trained, one map a part, instead of being one fixed Fourier embedding.
@@ -158,6 +160,8 @@ class ModelConfig:
             raise ValueError(f"a model cannot mix {self.people} people")
         if min(self.features, self.hidden, self.samples, self.base_dim, self.code_dim) < 1:
             raise ValueError("every size of a model must be at least 1")
+        if min(spec.hidden for spec in self.maps) < 0:
+            raise ValueError("the channels of a part's generator cannot be negative")
         if self.features < 3:
             raise ValueError("features must be at least 3: the first three carry coarse colour")
 
@@ -165,6 +169,10 @@ class ModelConfig:
     def part_layers(self) -> int:
         """Modulated layers of one part generator."""
         return self.base_layers + self.shape_layers + self.texture_layers
+
+    def hidden_of(self, part: int) -> int:
+        """Channels of a part's generator."""
+        return self.maps[part].hidden or self.hidden
 
     @property
     def detail_tiles(self) -> int:
@@ -248,7 +256,9 @@ class ModelConfig:
         try:
             values = dict(values)
             values["maps"] = tuple(
-                PartMapSpec(int(m["height"]), int(m["width"]), _window(m["window"]))
+                PartMapSpec(
+                    int(m["height"]), int(m["width"]), _window(m["window"]), int(m.get("hidden", 0))
+                )
                 for m in values["maps"]
             )
             values["geometry_window"] = _window(values["geometry_window"])

@@ -46,8 +46,8 @@ def fourier_embedding(height: int, width: int, channels: int, scale: float) -> T
 
 
 class PartGroup(nn.Module):
-    """The generators of all parts whose maps have one size: their layers run as one batched
-    product.
+    """The generators of all parts with maps of one size and as many channels: their layers run as
+    one batched product.
 
     A modulated 1 × 1 convolution scales the input channels of a weight by the style, normalises the
     weight's columns (StyleGAN 2's demodulation) and multiplies.
@@ -60,8 +60,9 @@ class PartGroup(nn.Module):
 
     def __init__(self, config: ModelConfig, parts: Sequence[int]) -> None:
         super().__init__()
-        count, width, layers = len(parts), config.hidden, config.part_layers
+        count, width, layers = len(parts), config.hidden_of(parts[0]), config.part_layers
         spec = config.maps[parts[0]]
+        self.hidden = width
         self.config, self.parts = config, tuple(parts)
         self.height, self.width = spec.height, spec.width
         embedding = fourier_embedding(spec.height, spec.width, width, config.fourier_scale)
@@ -119,7 +120,7 @@ class PartGroup(nn.Module):
         whole = len(rows) == len(self.parts)
         pick = (lambda t: t) if whole else (lambda t: t[rows])
         batch, count = base.shape[0], len(rows)
-        flat = (batch * count, self.height * self.width, self.config.hidden)
+        flat = (batch * count, self.height * self.width, self.hidden)
         x = pick(self.position).expand(batch, *[-1] * 3).reshape(flat)  # (B Kg, H W, C)
         geometry = x
         for layer in range(self.config.part_layers):
@@ -200,14 +201,15 @@ def _modulated(x: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor
 
 
 class PartGenerators(nn.Module):
-    """All part generators, grouped by the size of their maps."""
+    """All part generators, grouped by the size of their maps and their channels."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        sizes: dict[tuple[int, int], list[int]] = {}
+        sizes: dict[tuple[int, int, int], list[int]] = {}
         for part in range(PART_COUNT):
             spec = config.maps[part]
-            sizes.setdefault((spec.height, spec.width), []).append(part)
+            size = (spec.height, spec.width, config.hidden_of(part))
+            sizes.setdefault(size, []).append(part)
         self.groups = nn.ModuleList(PartGroup(config, parts) for parts in sizes.values())
 
     def forward(

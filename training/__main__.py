@@ -13,6 +13,7 @@ _COMMANDS = {
     "prepare": ("training.prepare", "convert another data set to this format"),
     "train": ("training.trainer", "train a model on data sets"),
     "graft": ("training.graft", "give a model some parts of another one"),
+    "widen": ("training.widen", "give some parts' generators more channels, all else as before"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "closeup": ("training.closeup", "fit one small part of a face to renders, and nothing else"),
     "blend": ("training.blend", "the weighted mean of two models of one run"),

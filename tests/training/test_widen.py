@@ -1,0 +1,69 @@
+"""Generators with more channels: the same pictures, and room to learn in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.camera import Camera
+from core.checkpoint import load_checkpoint
+from core.engine import PortraitEngine
+from core.errors import PortraitError
+from core.model import SSGAN3D
+from core.parts import part_index
+from training.__main__ import main
+from training.graft import graft
+from training.widen import parameters_of, widen
+
+EYES, NOSE = part_index("eyes"), part_index("nose")
+
+
+@pytest.fixture
+def narrow(mixing: Path) -> SSGAN3D:
+    return load_checkpoint(mixing)[0]
+
+
+def test_a_wider_model_makes_the_same_pictures(mixing: Path, tmp_path: Path) -> None:
+    out = tmp_path / "wide.safetensors"
+    command = ["widen", "--weights", str(mixing), "--parts", "eyes", "hair", "--hidden", "12"]
+    assert main([*command, "--out", str(out)]) == 0
+    engines = [
+        PortraitEngine.load(path, device="cpu", precision="float32") for path in (mixing, out)
+    ]
+    assert [e.config.hidden_of(EYES) for e in engines] == [engines[0].config.hidden, 12]
+    assert engines[1].config.hidden_of(NOSE) == engines[0].config.hidden
+    for seed in (1, 2):
+        a, b = (e.render(e.sample(seed), Camera.orbit(0.2)) for e in engines)
+        torch.testing.assert_close(a.image, b.image, rtol=0, atol=1e-5)
+        torch.testing.assert_close(a.mask, b.mask, rtol=0, atol=1e-5)
+    assert main([*command, "--out", str(out), "--weights", str(out)]) == 1  # as wide already
+
+
+def test_what_is_new_learns(narrow: SSGAN3D) -> None:
+    """The first step reaches the ways out of the new channels, the second the channels."""
+    wide = widen(narrow, ["eyes"], 12).requires_grad_(True)
+    width, codes = narrow.config.hidden, wide.mapping(torch.randn(1, narrow.config.z_dim))[:3]
+    group = next(g for g in wide.generators.groups if EYES in g.parts)
+    for step in range(2):
+        group.zero_grad()
+        made = wide.part_maps(*codes, [EYES])[EYES]
+        (made.features.square().sum() + made.density.sum() + made.depth.sum()).backward()
+        grads = group.weight.grad[:, 0], group.feature_weight.grad[0]
+        assert grads[0][1:, width:, :width].abs().amax((1, 2)).gt(0).all()
+        assert grads[1][width:].abs().sum() > 0
+        assert (grads[0][-1, :, width:].abs().sum() > 0) == (step > 0)
+        with torch.no_grad():
+            for parameter in group.parameters():
+                if parameter.grad is not None:
+                    parameter -= 1e-3 * parameter.grad
+    new = parameters_of(wide, EYES)["feature_weight"][width:]
+    assert new.abs().sum() > 0
+
+
+def test_narrower_is_refused_and_parts_of_other_sizes_are_not_grafted(narrow: SSGAN3D) -> None:
+    with pytest.raises(PortraitError, match="eyes has 8 channels already"):
+        widen(narrow, ["eyes"], 8)
+    with pytest.raises(PortraitError, match="other sizes"):
+        graft(narrow, widen(narrow, ["eyes"], 12), ["eyes"])
