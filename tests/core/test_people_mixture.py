@@ -11,7 +11,7 @@ from torch import Tensor
 from core.config import ModelConfig
 from core.model import SSGAN3D
 from core.parts import BACKGROUND, PART_COUNT, PART_NAMES, part_index
-from core.people_mixture import FACE_PARTS, FACE_SHARPNESS, PeopleMixture
+from core.people_mixture import FACE_PARTS, SHARPNESS, PeopleMixture
 
 CONFIG = replace(ModelConfig.tiny(), people=4)
 SKIN, HAIR, GLASSES, HAT = (part_index(name) for name in ("skin", "hair", "glasses", "hat"))
@@ -39,7 +39,7 @@ def test_base_is_the_softmax_of_the_inner_products_with_the_keys() -> None:
     mixture.keys.zero_()
     mixture.keys[0, 0] = mixture.keys[1, 1] = 1
     z = torch.zeros(1, CONFIG.z_dim)
-    z[0, 0] = math.log(3) / FACE_SHARPNESS  # odds of 3 : 1 for the first
+    z[0, 0] = math.log(3) / SHARPNESS  # odds of 3 : 1 for the first
     base, shape, texture, _ = mixture(z)
     assert base[0].tolist() == pytest.approx([0.75 * 1 + 0.25 * 2] * CONFIG.base_dim)
     for codes in (shape, texture):

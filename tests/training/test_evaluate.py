@@ -14,7 +14,7 @@ from core.engine import PortraitEngine
 from core.errors import PortraitError
 from core.latents import seed_noise
 from core.parts import PART_COUNT, part_index
-from core.people_mixture import FACE_SHARPNESS, PeopleMixture
+from core.people_mixture import SHARPNESS, PeopleMixture
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.evaluate import (
@@ -428,7 +428,7 @@ def test_a_faces_largest_share_by_hand() -> None:
         noise = torch.from_numpy(seed_noise(seed, mixture.config.z_dim))
         # odds of 4 : 1 for the person whose key points along the noise
         mixture.keys.zero_()
-        mixture.keys[1] = noise / noise.square().sum() * math.log(4) / FACE_SHARPNESS
+        mixture.keys[1] = noise / noise.square().sum() * math.log(4) / SHARPNESS
         assert float(largest_shares(mixture, seeds)[row]) == pytest.approx(0.8, abs=1e-4)
 
 
