@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_rpt as rpt_
 
 from . import properties
@@ -70,6 +71,8 @@ def _label(portrait: bpy.types.Object, path: str) -> str:
     """What a person calls an animated setting of a portrait: "Seed", "Shape Seed of Hair"."""
     owner, _, name = path.rpartition(".")
     group = portrait.path_resolve(owner)
-    setting = group.bl_rna.properties[name].name
+    setting = iface_(group.bl_rna.properties[name].name)
     is_part = isinstance(group, properties.SSGAN3D_PG_part)
-    return f"{setting} of {properties.part_label(group.name)}" if is_part else setting
+    if not is_part:
+        return setting
+    return rpt_("{0} of {1}").format(setting, properties.part_label(group.name))

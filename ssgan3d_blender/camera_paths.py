@@ -141,7 +141,8 @@ class SSGAN3D_OT_camera_path(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to look at, and objects can only be added in object mode."""
-        return portraits.in_object_mode(cls, context) and portraits.needed(cls, context)
+        there = portraits.needed(cls, context, portraits.subject)
+        return portraits.in_object_mode(cls, context) and there
 
     def draw(self, _context: bpy.types.Context) -> None:
         """The settings that the path has."""
@@ -158,7 +159,7 @@ class SSGAN3D_OT_camera_path(bpy.types.Operator):
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build the rig: a pivot that hangs on the portrait, a camera that hangs on the pivot."""
-        portrait, scene = portraits.active(context), context.scene
+        portrait, scene = portraits.subject(context), context.scene
         label, _ = _about(self.path)
         keys = self._keys()  # before anything is made: it may refuse
         pivot = bpy.data.objects.new(f"{portrait.name} {label}", None)

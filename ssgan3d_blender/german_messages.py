@@ -112,6 +112,9 @@ MESSAGES: dict[str, str] = {
     "None of these parts is there in this portrait: show them, or choose others.": (
         "Keinen dieser Teile gibt es in diesem Porträt: sie einblenden, oder andere wählen."
     ),
+    "The active collection is linked from another file": (
+        "Die aktive Sammlung ist aus einer anderen Datei verknüpft"
+    ),
     "pip failed, and nothing was installed: {0}": (
         "pip ist gescheitert, und nichts wurde installiert: {0}"
     ),
@@ -378,6 +381,7 @@ MESSAGES: dict[str, str] = {
     "{0!r} are no seeds: write FROM:TO or numbers, as 0:64 or 3,7.": (
         "{0!r} sind keine Startwerte: VON:BIS oder Zahlen schreiben, wie 0:64 oder 3,7."
     ),
+    "{0} The picture shows the nearest view.": "{0} Das Bild zeigt die nächste Ansicht.",
     "{0} cannot be read ({1}).": "{0} kann nicht gelesen werden ({1}).",
     "{0} ends too early, after {1} bytes: it was not copied whole. Copy it again.": (
         "{0} endet zu früh, nach {1} Bytes: nicht ganz kopiert. Noch einmal kopieren."
@@ -444,19 +448,27 @@ MESSAGES: dict[str, str] = {
         "{0} von {1!r} ist {2}, und das ist keine Zahl: einen Wert zwischen 0 und 1 "
         "einstellen, oder den Treiber berichtigen, der ihn setzt."
     ),
+    "{0} of {1}": "{0} von {1}",
     "{0} of {1} can be pasted": "{0} von {1} kann eingefügt werden",
     "{0} parts, {1} triangles": "{0} Teile, {1} Dreiecke",
     "{0} MB cannot be kept: give 0 or more.": (
         "{0} MB können nicht behalten werden: 0 oder mehr angeben."
     ),
+    "{0} people": "{0} Personen",
     "{0} was left alone, because {1}: {2} is the scene's camera now": (
         "{0} blieb, wie sie war, weil {1}: {2} ist jetzt die Kamera der Szene"
     ),
     "{0} was made for other parts ({1}).": "{0} wurde für andere Teile gemacht ({1}).",
+    "{0}, drawn with this portrait's variety of {1:.2f} and not {2:.2f}": (
+        "{0}, mit der Vielfalt dieses Porträts von {1:.2f} gezeichnet und nicht {2:.2f}"
+    ),
+    "{0}. Solid or Material Preview shows them": "{0}. Solid oder Material-Vorschau zeigt sie",
+    "{0}. To see it, choose {1} in an Image Editor": (
+        "{0}. Um es zu sehen, {1} in einem Bildeditor wählen"
+    ),
     "{0}: made with another model, and looks different with this": (
         "{0}: mit einem anderen Modell gemacht, und sieht mit diesem anders aus"
     ),
     "{0}: {1} frames from frame {2}": "{0}: {1} Einzelbilder ab Einzelbild {2}",
-    "{0}: {1} people": "{0}: {1} Personen",
     "{0}: {1} triangles": "{0}: {1} Dreiecke",
 }

@@ -96,11 +96,8 @@ class SSGAN3D_OT_render_images(ModelOperator, bpy.types.Operator):
         made = images.store_rendering(
             images.owner_of(portrait), rendering, scale, self.transparent, self.part_masks
         )
-        show_in_editor(made[0])
-        self.report(
-            {"INFO"},
-            rpt_("{0} images of {1}: {2}, …").format(len(made), portrait.name, made[0].name),
-        )
+        said = rpt_("{0} images of {1}: {2}, …").format(len(made), portrait.name, made[0].name)
+        self.report({"INFO"}, where_to_look(said, made[0]))
         return {"FINISHED"}
 
 
@@ -176,9 +173,8 @@ class SSGAN3D_OT_contact_sheet(bpy.types.Operator):
             from . import images
 
             image = images.store("Contact Sheet", sheet)
-            show_in_editor(image)
             yield
-            return rpt_("{0}: {1} people").format(image.name, len(seeds))
+            return where_to_look(rpt_("{0} people").format(len(seeds)), image)
 
         background.run_job(self, iface_("Contact Sheet"), work, finish)
         return {"FINISHED"}
@@ -221,13 +217,21 @@ class SSGAN3D_OT_save_passes(ExportHelper, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def show_in_editor(image: bpy.types.Image) -> None:
-    """Show an image in the first image editor of a window, if there is one."""
+def where_to_look(said: str, image: bpy.types.Image) -> str:
+    """Show an image in the first image editor of a window.
+
+    Args:
+        said: a sentence on what came of it.
+
+    Returns:
+        The sentence, with what to do where no editor is open.
+    """
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "IMAGE_EDITOR":
                 area.spaces.active.image = image
-                return
+                return said
+    return rpt_("{0}. To see it, choose {1} in an Image Editor").format(said, image.name)
 
 
 CLASSES = (SSGAN3D_OT_render_images, SSGAN3D_OT_save_passes, SSGAN3D_OT_contact_sheet)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from . import portraits
+from . import cards, portraits
 from .camera_paths import TURNTABLE
 from .operators import ENGINE_ID
+from .panel import draw_camera_to_face
 
 KEY = {"type": "P", "value": "PRESS", "shift": True, "alt": True}
 """Free in Blender's own keymap and in the industry-compatible one."""
@@ -29,9 +30,8 @@ class SSGAN3D_MT_pie(bpy.types.Menu):
         pie.operator("ssgan3d.surprise", icon="LIGHT")
         pie.operator("ssgan3d.extract_meshes", icon="MESH_DATA")
         pie.operator("render.render", text="Render Image", icon="RENDER_STILL")
-        if context.scene.render.engine == ENGINE_ID:
-            camera = pie.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
-            camera.use_engine, camera.use_colours, camera.use_camera = False, False, True
+        if context.scene.render.engine == ENGINE_ID or cards.in_scene(context.scene):
+            draw_camera_to_face(pie)
         else:
             pie.operator("ssgan3d.setup_scene", icon="CAMERA_DATA")
         path = pie.operator("ssgan3d.camera_path", text="Turntable", icon="CON_CAMERASOLVER")

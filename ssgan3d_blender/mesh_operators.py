@@ -275,7 +275,10 @@ class SSGAN3D_OT_extract_meshes(MeshOptions, bpy.types.Operator):
                 )
                 faces += len(item.data.polygons)
             meshes.show_colors(textured=textured)
-            return rpt_("{0} parts, {1} triangles").format(len(extracted), f"{faces:,}")
+            said = rpt_("{0} parts, {1} triangles").format(len(extracted), f"{faces:,}")
+            if meshes.are_seen(_scene(scene)):
+                return said
+            return rpt_("{0}. Solid or Material Preview shows them").format(said)
 
         work = self._work(context, textured=textured, max_faces=None)
         background.run_job(self, iface_("Extract Part Meshes"), work, finish)

@@ -81,6 +81,21 @@ def show_colors(*, textured: bool) -> None:
                 shading.color_type = "TEXTURE" if textured else "VERTEX"
 
 
+def are_seen(scene: bpy.types.Scene) -> bool:
+    """Whether some 3D view of the windows shows meshes: those that the portrait engine renders do
+    not. Without a window nobody looks.
+    """
+    from .operators import ENGINE_ID
+
+    shadings = [
+        area.spaces.active.shading.type
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+        if area.type == "VIEW_3D"
+    ]
+    return scene.render.engine != ENGINE_ID or not shadings or set(shadings) != {"RENDERED"}
+
+
 def _label(portrait: bpy.types.Object, names: Sequence[str]) -> str:
     if len(names) > 1:
         return f"{portrait.name} Mesh"

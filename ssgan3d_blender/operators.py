@@ -78,7 +78,10 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     use_engine: BoolProperty(
-        name="Portrait Engine", description="Render this scene with the portraits", default=True
+        name="Portrait Engine",
+        description="Render this scene with the portraits",
+        default=True,
+        options={"SKIP_SAVE"},  # buttons ask for some of the three: the next call is none of theirs
     )
     use_colours: BoolProperty(
         name="True Colours",
@@ -86,6 +89,7 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         "exposure, no white balance. AgX and Filmic are made for light and wash a finished picture "
         "out",
         default=True,
+        options={"SKIP_SAVE"},
     )
     use_camera: BoolProperty(
         name="Camera",
@@ -93,12 +97,13 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
         "was trained. Makes a camera if the scene has none, or one that a parent, a constraint or "
         "keyframes move, which stays as it is",
         default=True,
+        options={"SKIP_SAVE"},
     )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There must be a portrait to look at."""
-        return portraits.needed(cls, context)
+        return portraits.needed(cls, context, portraits.subject)
 
     @cancels_on_error
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -129,7 +134,7 @@ class SSGAN3D_OT_setup_scene(bpy.types.Operator):
             )
 
     def _camera_to_face(self, context: bpy.types.Context) -> None:
-        scene, portrait = context.scene, portraits.active(context)
+        scene, portrait = context.scene, portraits.subject(context)
         present = scene.camera
         usable = present is not None and present.type == "CAMERA"
         reason = cameras.moved_by(present, portrait) if usable else None

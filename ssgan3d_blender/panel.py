@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.parts import PART_NAMES, PARTS
-from . import cameras, history, portraits, properties
+from . import cameras, cards, history, portraits, properties, snapshot
 from .operators import ENGINE_ID, TRUE_COLOURS, foreign_working_space
 from .portrait_presets import SSGAN3D_PT_presets
 
@@ -74,7 +74,7 @@ class SSGAN3D_UL_parts(bpy.types.UIList):
         row.label(text=known.label if known else item.name)
         if known is None:
             return
-        if max(item.shape_seed, item.texture_seed, item.mix_seed) >= 0:
+        if snapshot.take_part(item):
             reset = row.operator("ssgan3d.reset_part", text="", icon="LOOP_BACK", emboss=False)
             reset.part = item.name
         cell = row.row(align=True)
@@ -101,7 +101,7 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
         layout = self.layout
         settings = portraits.active(context).ssgan3d
         if settings.solo in PART_NAMES:
-            label = iface_(properties.part_label(settings.solo))
+            label = properties.part_label(settings.solo)
             text = iface_("Only {} is shown").format(label)
             row = layout.row()
             row.alert = True
@@ -124,7 +124,7 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
 def draw_part(layout: bpy.types.UILayout, part: properties.SSGAN3D_PG_part) -> None:
     """Draw the settings of one part."""
     row = layout.row(align=True)
-    row.label(text=properties.part_label(part.name))
+    row.label(text=properties.part_label(part.name), translate=False)
     row.operator("ssgan3d.copy_part", text="", icon="COPYDOWN", emboss=False)
     row.operator("ssgan3d.paste_part", text="", icon="PASTEDOWN", emboss=False)
     column = layout.column()
@@ -141,7 +141,7 @@ def draw_part(layout: bpy.types.UILayout, part: properties.SSGAN3D_PG_part) -> N
     row.active = part.mix_seed >= 0
     row.prop(part, "mix_seed")
     sliders = column.column()
-    sliders.enabled = part.mix_seed >= 0
+    sliders.active = part.mix_seed >= 0  # and can be keyed all the same
     sliders.prop(part, "shape_mix", slider=True)
     sliders.prop(part, "texture_mix", slider=True)
 
@@ -178,7 +178,7 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
         box.label(text="True colours need Linear Rec.709:")
         box.label(text="Render > Color Management")
     problems = {}
-    if scene.render.engine != ENGINE_ID:
+    if scene.render.engine != ENGINE_ID and not cards.in_scene(scene):
         problems["use_engine"] = "F12 renders with another engine"
     if scene.camera is None:
         problems["use_camera"] = "The scene has no camera"
@@ -192,11 +192,16 @@ def draw_warnings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
             box.label(text=text, icon="ERROR")
         box.separator()
         button = box.operator("ssgan3d.setup_scene")
+        for name in ("use_engine", "use_camera", "use_colours"):
+            setattr(button, name, name in problems)
     else:
-        button = layout.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
-        problems["use_camera"] = ""
-    for name in ("use_engine", "use_camera", "use_colours"):
-        setattr(button, name, name in problems)
+        draw_camera_to_face(layout)
+
+
+def draw_camera_to_face(layout: bpy.types.UILayout) -> None:
+    """The button that frames the portrait and leaves all else of the scene alone."""
+    button = layout.operator("ssgan3d.setup_scene", text="Camera to Face", icon="CAMERA_DATA")
+    button.use_engine, button.use_colours, button.use_camera = False, False, True
 
 
 def colours_differ(scene: bpy.types.Scene) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import CollectionProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, poll_file_object_drop
@@ -221,14 +222,18 @@ class SSGAN3D_FH_portrait(bpy.types.FileHandler):
         return poll_file_object_drop(context)
 
 
+def _entry() -> str:
+    return iface_("Portrait ({})").format(SUFFIX)
+
+
 def draw_import(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
     """Entry of File > Import."""
-    self.layout.operator("ssgan3d.import_portrait", text=f"Portrait ({SUFFIX})", icon="USER")
+    self.layout.operator("ssgan3d.import_portrait", text=_entry(), icon="USER", translate=False)
 
 
 def draw_export(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
     """Entry of File > Export."""
-    self.layout.operator("ssgan3d.export_portrait", text=f"Portrait ({SUFFIX})", icon="USER")
+    self.layout.operator("ssgan3d.export_portrait", text=_entry(), icon="USER", translate=False)
 
 
 def attach() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -150,9 +151,21 @@ def _finite(value: float, portrait: bpy.types.Object, label: str) -> float:
     return value
 
 
-def needed(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """For an operator's ``poll``: whether a portrait is active; if not, Blender shows why."""
-    if active(context) is not None:
+def subject(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The portrait that cameras are for: the active one; while a camera is being moved, any one."""
+    portrait = active(context)
+    if portrait is None and context.view_layer.objects.active == context.scene.camera is not None:
+        portrait = next(iter(in_scene(context.scene)), None)
+    return portrait
+
+
+def needed(
+    operator: type[bpy.types.Operator],
+    context: bpy.types.Context,
+    find: Callable[[bpy.types.Context], bpy.types.Object | None] = active,
+) -> bool:
+    """For an operator's ``poll``: whether ``find`` has a portrait; if not, Blender shows why."""
+    if find(context) is not None:
         return True
     operator.poll_message_set("Select a portrait first (Add > Portrait makes one)")
     return False
@@ -168,8 +181,10 @@ def in_object_mode(operator: type[bpy.types.Operator], context: bpy.types.Contex
 
 def addable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """For an operator's ``poll``: whether a portrait can be added to the active collection."""
-    in_reach = context.collection is not None and context.collection.is_editable
-    return in_object_mode(operator, context) and in_reach
+    if context.collection is None or not context.collection.is_editable:
+        operator.poll_message_set("The active collection is linked from another file")
+        return False
+    return in_object_mode(operator, context)
 
 
 def editable(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:

@@ -90,7 +90,8 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         layout.prop(self, "model_path")
         if os.environ.get(MODEL_VARIABLE):
-            layout.label(text=f"{MODEL_VARIABLE} is set and counts instead", icon="INFO")
+            said = iface_("{} is set and counts instead").format(MODEL_VARIABLE)
+            layout.label(text=said, icon="INFO", translate=False)
         _draw_card(layout.box().column(align=True))
         layout.prop(self, "outside")
         layout.separator()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import (
     BoolProperty,
     CollectionProperty,
@@ -231,8 +232,8 @@ class SSGAN3D_PG_view_layer(bpy.types.PropertyGroup):
 
 
 def part_label(name: str) -> str:
-    """What a person calls a part, of another version's parts their name."""
-    return next((part.label for part in PARTS if part.name == name), name)
+    """What a person calls a part, in the interface's language; of another version's, its name."""
+    return next((iface_(part.label) for part in PARTS if part.name == name), name)
 
 
 def fill_parts(settings: SSGAN3D_PG_portrait) -> None:

@@ -127,14 +127,6 @@ def _draw_patch(
     gpu.state.blend_set("NONE")
 
 
-def subject(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The portrait that the camera panel speaks of; while a camera is being moved, any one."""
-    portrait = portraits.active(context)
-    if portrait is None and context.view_layer.objects.active == context.scene.camera is not None:
-        portrait = next(iter(portraits.in_scene(context.scene)), None)
-    return portrait
-
-
 class SSGAN3D_PT_camera(panel.SidebarPanel, bpy.types.Panel):
     """Help with cameras."""
 
@@ -145,17 +137,18 @@ class SSGAN3D_PT_camera(panel.SidebarPanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Shown with a portrait, and with the scene's camera, which must be moved to be mended."""
-        return subject(context) is not None
+        return portraits.subject(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Whether the camera sees what the model knows, and paths that do."""
         layout, scene = self.layout, context.scene
-        portrait = subject(context)
+        portrait = portraits.subject(context)
         warning = cameras.range_warning(scene, portrait, context.evaluated_depsgraph_get())
         if warning is not None:
             box = layout.box().column(align=True)
             for number, clause in enumerate(warning.rstrip(".").split("; ")):
                 box.label(text=clause, icon="BLANK1" if number else "ERROR")
+        panel.draw_camera_to_face(layout)
         layout.prop(scene, "ssgan3d_show_range")
         column = layout.column(align=True)
         for path, label, _, icon, _ in PATHS:

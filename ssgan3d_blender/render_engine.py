@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_rpt as rpt_
 
 from ..core.errors import PortraitError
 from ..core.parts import PARTS
@@ -247,7 +248,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             return
         unknown = scene_picture.side_unknown(shot)
         if unknown is not None:
-            _warning = f"{unknown} The picture shows the nearest view."
+            _warning = rpt_("{0} The picture shows the nearest view.").format(unknown)
             self.report({"WARNING"}, _warning)
 
     def _pixels(self, shot: Shot, wanted: list[str]) -> dict[str, np.ndarray] | None:
@@ -259,7 +260,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
 
         choice, stopped = preferences.model_choice(), Event()
         done, ready = 0, runtime.is_ready(choice)
-        self.update_stats("", "Rendering" if ready else "Loading the portrait model")
+        self.update_stats("", iface_("Rendering" if ready else "Loading the portrait model"))
 
         def go_on(portraits: int) -> bool:
             nonlocal done, ready
@@ -278,7 +279,8 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
                 return None
             if ready and done != shown:
                 shown = done
-                self.update_stats("", f"Portrait {done + 1} of {len(shot.sitters)}")
+                counted = iface_("Portrait {0} of {1}").format(done + 1, len(shot.sitters))
+                self.update_stats("", counted)
                 self.update_progress(done / len(shot.sitters))
         return None if self.test_break() else result.result()
 
@@ -294,7 +296,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
         choice = preferences.model_choice()
         if not runtime.is_ready(choice):
             failure = runtime.failure(choice)
-            self.update_stats("Portrait", failure or iface_("loading the model …"))
+            self.update_stats(iface_("Portrait"), failure or iface_("loading the model …"))
             if failure is None:
                 runtime.load_in_background(choice)
             return
@@ -302,7 +304,7 @@ class SSGAN3D_RE_engine(bpy.types.RenderEngine):
             message = self._view_draw(context, depsgraph, choice)
         except Exception as error:
             message = describe(error)
-        self.update_stats("Portrait" if message else "", message)
+        self.update_stats(iface_("Portrait") if message else "", message)
 
     def _view_draw(
         self,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.errors import PortraitError
 from .messages import describe
@@ -157,6 +158,8 @@ def status() -> str:
     """What is loaded, in a few words."""
     loaded = _loaded
     if loaded is None:
-        return "No model in memory"
-    name = loaded.choice.path.name if loaded.choice.path else "embedded model"
-    return f"In memory: {name} on {loaded.engine.device}, {loaded.engine.precision}"
+        return iface_("No model in memory")
+    name = loaded.choice.path.name if loaded.choice.path else iface_("embedded model")
+    return iface_("In memory: {0} on {1}, {2}").format(
+        name, loaded.engine.device, loaded.engine.precision
+    )

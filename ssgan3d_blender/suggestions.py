@@ -141,7 +141,7 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         if _job is not None:
             _job.cancel()
         _job = jobs.start(
-            iface_("Suggesting {}").format(iface_(properties.part_label(name))),
+            iface_("Suggesting {}").format(properties.part_label(name)),
             work,
             lambda made: _show(*made),
         )
@@ -201,7 +201,7 @@ class SSGAN3D_PT_suggestions(PortraitPanel, bpy.types.Panel):
         if _job is not None and _job in jobs.running():
             layout.progress(factor=_job.progress, text=_job.shown())
             return
-        label = iface_(properties.part_label(part.name))
+        label = properties.part_label(part.name)
         text = iface_("Suggest {}").format(label) if strip is None else "Suggest Others"
         layout.operator(
             "ssgan3d.suggest", text=text, icon="FILE_REFRESH" if strip else "IMGDISPLAY"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 PACKAGE = __package__.rpartition(".")[0]
 NEEDED = ("torch", "safetensors", "trimesh")
@@ -146,8 +147,11 @@ def detected() -> list[str]:
     device, torch = sys.modules.get(f"{PACKAGE}.core.device"), sys.modules.get("torch")
     if torch is None or not hasattr(device, "cpu_has_bfloat16"):
         return []
-    fast = "bfloat16 in hardware" if device.cpu_has_bfloat16() else "no bfloat16 in hardware"
-    found = [f"Processor: {torch.get_num_threads()} threads, {fast}"]
+    if device.cpu_has_bfloat16():
+        fast = iface_("bfloat16 in hardware")
+    else:
+        fast = iface_("no bfloat16 in hardware")
+    found = [iface_("Processor: {0} threads, {1}").format(torch.get_num_threads(), fast)]
     if torch.cuda.is_available():
         names = (torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         found += [f"CUDA: {name}" for name in names]

@@ -93,6 +93,13 @@ GERMAN: dict[str, str] = {
     "Contact Sheet": "Kontaktbogen",
     "Counting triangles": "Dreiecke zählen",
     "Counting triangles …": "Dreiecke werden gezählt …",
+    "Give this portrait the part that was copied, even if its own is locked": (
+        "Diesem Porträt den kopierten Teil geben, auch wenn sein eigener gesperrt ist"
+    ),
+    "Give this portrait this part of {0}, even if its own is locked: {1}": (
+        "Diesem Porträt diesen Teil von {0} geben, auch wenn sein eigener gesperrt ist: {1}"
+    ),
+    "In memory: {0} on {1}, {2}": "Im Speicher: {0} auf {1}, {2}",
     "Measuring": "Messung",
     "No estimate of triangles": "Keine Schätzung der Dreiecke",
     "Copy Part": "Teil kopieren",
@@ -301,6 +308,7 @@ GERMAN: dict[str, str] = {
     "Nearest": "Nächster",
     "Nearest View": "Nächste Ansicht",
     "Neck": "Hals",
+    "No model in memory": "Kein Modell im Speicher",
     "No portrait is selected": "Kein Porträt ist ausgewählt",
     "Nose": "Nase",
     "Objects": "Objekte",
@@ -361,12 +369,15 @@ GERMAN: dict[str, str] = {
     "Pick another portrait of this scene first": "Zuerst ein anderes Porträt dieser Szene wählen",
     "Pixels of each portrait along a side": "Pixel jedes Porträts an einer Seite",
     "Portrait": "Porträt",
+    "Portrait ({})": "Porträt ({})",
     "Portrait Card": "Porträtkarte",
     "Portrait Engine": "Porträt-Engine",
     "Portrait Presets": "Porträtvorlagen",
+    "Portrait {0} of {1}": "Porträt {0} von {1}",
     "Portraits need these packages as well: {}": "Porträts brauchen auch diese Pakete: {}",
     "Precision": "Genauigkeit",
     "Processor": "Prozessor",
+    "Processor: {0} threads, {1}": "Prozessor: {0} Threads, {1}",
     "Put the scene's camera before the active portrait's face, framed as the model was trained. "
     "Makes a camera if the scene has none, or one that a parent, a constraint or keyframes move, "
     "which stays as it is": (
@@ -398,6 +409,7 @@ GERMAN: dict[str, str] = {
     ),
     "Render this scene with the portraits": "Diese Szene mit den Porträts rendern",
     "Render to Images": "In Bilder rendern",
+    "Rendering": "Rendert",
     "Renders of live cards need": "Laufende Karten brauchen beim Rendern",
     "Reset Part": "Teil zurücksetzen",
     "Resolution": "Auflösung",
@@ -596,17 +608,20 @@ GERMAN: dict[str, str] = {
         "Die Brennweite verkürzen, während die Kamera näher kommt, so dass der Kopf seine Größe "
         "behält und nur die Perspektive sich ändert"
     ),
+    "bfloat16 in hardware": "bfloat16 in Hardware",
     "bundled with an extension": "mit einer Erweiterung gebündelt",
     "downloading {}": "lädt {} herunter",
     "draws portraits only: 1 other object is left out": (
         "zeichnet nur Porträts: 1 anderes Objekt fehlt"
     ),
     "draws portraits only: {} others are left out": "zeichnet nur Porträts: {} andere fehlen",
+    "embedded model": "mitgeliefertes Modell",
     "found in Blender's Python": "in Blenders Python gefunden",
     "installed by this extension": "von dieser Erweiterung installiert",
     "loading the model": "lädt das Modell",
     "loading the model …": "lädt das Modell …",
     "looking for {}": "sucht {}",
+    "no bfloat16 in hardware": "kein bfloat16 in Hardware",
     "no portrait is to be seen here (Add > Portrait)": (
         "hier ist kein Porträt zu sehen (Hinzufügen > Porträt)"
     ),
@@ -617,6 +632,7 @@ GERMAN: dict[str, str] = {
     "trying it out": "probiert es aus",
     "unpacking": "packt aus",
     "{0}: {1} ms a picture": "{0}: {1} ms pro Bild",
+    "{} is set and counts instead": "{} ist gesetzt und gilt stattdessen",
     "{} of {}": "{} von {}",
 } | MESSAGES
 

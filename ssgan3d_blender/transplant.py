@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import bpy
 from bpy.app.translations import pgettext_rpt as rpt_
+from bpy.app.translations import pgettext_tip as tip_
 from bpy.props import EnumProperty, PointerProperty
 
 from ..core.errors import PortraitError
@@ -35,7 +36,7 @@ class Copied(NamedTuple):
     @property
     def label(self) -> str:
         """The part's name for a person."""
-        return part_named(self.part).label
+        return properties.part_label(self.part)
 
 
 _copied: Copied | None = None
@@ -98,7 +99,7 @@ def put_into(portrait: bpy.types.Object, source: Copied, aspect: str) -> None:
             "Shape and texture of {0} would be mixed with two portraits, {1}: take "
             "both, or set the mix of one to 0.",
             source.label.lower(),
-            " and ".join(map(str, sorted(mixed_in))),
+            ", ".join(map(str, sorted(mixed_in))),
         )
     if mixed_in:
         values["mix_seed"] = mixed_in.pop()
@@ -107,10 +108,11 @@ def put_into(portrait: bpy.types.Object, source: Copied, aspect: str) -> None:
 
 def report(operator: bpy.types.Operator, portrait: bpy.types.Object, source: Copied) -> None:
     """Say what came over, and what could not."""
-    said = f"{source.label} of {source.portrait}"
+    said = rpt_("{0} of {1}").format(source.label, source.portrait)
     own = portrait.ssgan3d.truncation
     if abs(own - source.variety) > SAME_VARIETY:
-        said += f", drawn with this portrait's variety of {own:.2f} and not {source.variety:.2f}"
+        drawn = rpt_("{0}, drawn with this portrait's variety of {1:.2f} and not {2:.2f}")
+        said = drawn.format(said, own, source.variety)
     operator.report({"INFO"}, said)
 
 
@@ -153,9 +155,10 @@ class SSGAN3D_OT_paste_part(EditOperator, bpy.types.Operator):
     def description(cls, _context: bpy.types.Context, _properties: Any) -> str:
         """What happens to the picture, with the part's name."""
         if _copied is None:
-            return "Give this portrait the part that was copied, even if its own is locked"
-        what = f"{_copied.label.lower()} of {_copied.portrait}"
-        return f"Give this portrait the {what}, even if its own is locked"
+            return tip_("Give this portrait the part that was copied, even if its own is locked")
+        return tip_("Give this portrait this part of {0}, even if its own is locked: {1}").format(
+            _copied.portrait, _copied.label
+        )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

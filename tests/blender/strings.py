@@ -65,6 +65,34 @@ def of_source() -> set[str]:
     return found
 
 
+def put_together() -> list[str]:
+    """Where the source hands words to Blender that are put together in English: nobody can
+    translate what comes out.
+    """
+    found = []
+    for path in (ROOT / "ssgan3d_blender").glob("*.py"):
+        if path.name in COMMAND_LINES:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            shown: list[ast.AST | None] = []
+            if isinstance(node, ast.Call):
+                shown = list(_shown(node))
+            elif isinstance(node, ast.FunctionDef) and node.name == "description":
+                shown = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+            found += [
+                f"{path.name}:{text.lineno}"
+                for text in shown
+                if isinstance(text, ast.JoinedStr)
+                and any(
+                    _has_words(str(getattr(part, "value", "")))
+                    for part in text.values
+                    if isinstance(part, ast.Constant)
+                )
+            ]
+    return found
+
+
 def _shown(call: ast.Call) -> Iterator[ast.expr]:
     name = getattr(call.func, "id", getattr(call.func, "attr", ""))
     if any(
@@ -75,7 +103,7 @@ def _shown(call: ast.Call) -> Iterator[ast.expr]:
     yield from (keyword.value for keyword in call.keywords if keyword.arg in KEYWORDS)
     if name in CALLS:
         yield from call.args[:1]
-    if name == "report":
+    if name in {"report", "update_stats"}:
         yield from call.args[1:2]
 
 

@@ -220,12 +220,27 @@ def test_overlay_goes_through_the_camera(bpy: Any, addon: Addon, placed: Any) ->
 def test_camera_panel_stays_while_the_camera_is_moved(
     bpy: Any, addon: Addon, portrait: Any
 ) -> None:
-    subject = addon("ssgan3d_blender.range_overlay").subject
-    assert subject(bpy.context) == portrait
-    bpy.context.view_layer.objects.active = bpy.context.scene.camera
-    assert subject(bpy.context) == portrait
-    bpy.context.view_layer.objects.active = None
-    assert subject(bpy.context) is None
+    panel = addon("ssgan3d_blender.range_overlay").SSGAN3D_PT_camera
+    help_with_cameras = (bpy.ops.ssgan3d.setup_scene, bpy.ops.ssgan3d.camera_path)
+    scene, view_layer = bpy.context.scene, bpy.context.view_layer
+    assert panel.poll(bpy.context)
+    view_layer.objects.active = scene.camera
+    assert panel.poll(bpy.context) and all(help.poll() for help in help_with_cameras)
+    scene.camera.location.x += 1
+    bpy.ops.ssgan3d.setup_scene(use_engine=False, use_colours=False)
+    assert scene.camera.location.x == pytest.approx(0, abs=1e-5)
+    bpy.ops.ssgan3d.camera_path(path="TURNTABLE", set_scene=False)
+    pivot = next(item for item in bpy.data.objects if item.parent == portrait)
+    assert pivot.name == "Portrait Turntable"
+    view_layer.objects.active = None
+    assert not panel.poll(bpy.context) and not any(help.poll() for help in help_with_cameras)
+
+
+def test_buttons_that_ask_for_one_thing_leave_the_next_call_whole(bpy: Any) -> None:
+    """Blender remembers what it was asked for last; the Set Up Scene of the pie asks for all."""
+    settings = bpy.ops.ssgan3d.setup_scene.get_rna_type().properties
+    for name in ("use_engine", "use_colours", "use_camera"):
+        assert settings[name].is_skip_save, name
 
 
 def camera_to_face(bpy: Any, portrait: Any) -> None:

@@ -367,6 +367,21 @@ def test_card_panel_warns_of_a_view_that_changes_the_colours_and_mends_it(
     assert scene.render.engine == "CYCLES" and scene.camera.matrix_world == camera  # nothing else
 
 
+def test_scenes_of_cards_are_offered_a_camera_and_no_other_engine(
+    bpy: Any, addon: Addon, scene: Any
+) -> None:
+    scene.render.engine = "CYCLES"
+    draw = addon("ssgan3d_blender.panel").draw_warnings
+    without, with_card = Drawn(), Drawn()
+    draw(without, scene)
+    assert "F12 renders with another engine" in without.texts
+    bpy.ops.ssgan3d.add_card(resolution=16)
+    draw(with_card, scene)
+    assert not with_card.texts
+    button = with_card.buttons["ssgan3d.setup_scene"]
+    assert vars(button) == {"use_engine": False, "use_colours": False, "use_camera": True}
+
+
 def test_card_has_its_colours_in_another_working_space_and_no_warning(
     bpy: Any, preferences: Any, scene: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -235,7 +235,7 @@ def test_shape_or_texture_alone_is_taken_from_the_picked_portrait(bpy: Any, port
     nose.mix_seed, nose.texture_mix = 6, 0.5
     theirs = source.ssgan3d.parts["nose"]
     theirs.mix_seed, theirs.shape_mix = 7, 0.5
-    with pytest.raises(RuntimeError, match="mixed with two portraits, 6 and 7"):
+    with pytest.raises(RuntimeError, match="mixed with two portraits, 6, 7"):
         bpy.ops.ssgan3d.take_part(aspect="SHAPE")
     bpy.ops.ssgan3d.take_part(aspect="BOTH")
     assert (nose.mix_seed, nose.shape_mix, nose.texture_mix) == (7, 0.5, 0.0)

@@ -612,3 +612,62 @@ def test_undo_while_parts_arrive_does_no_harm(
     made = bpy.data.objects["Portrait"].children
     assert len(made) == len(expected) - 2
     assert all(item.data.materials[0] for item in made)
+
+
+def test_blenders_own_exporters_take_the_meshes_with_their_colours(
+    bpy: Any, portrait: Any, tmp_path: Path
+) -> None:
+    activate(bpy, portrait)
+    bpy.ops.ssgan3d.extract_meshes(resolution=RESOLUTION, colours="TEXTURE", layout_kind="JOINED")
+    (item,) = portrait.children
+    triangles = len(item.data.polygons)
+    size = np.array(item.dimensions)
+    bpy.ops.object.select_all(action="DESELECT")
+    item.select_set(True)
+    for path, write, read in (
+        (
+            tmp_path / "head.glb",
+            partial(bpy.ops.export_scene.gltf, use_selection=True),
+            bpy.ops.import_scene.gltf,
+        ),
+        (
+            tmp_path / "head.obj",
+            partial(bpy.ops.wm.obj_export, export_selected_objects=True, path_mode="COPY"),
+            bpy.ops.wm.obj_import,
+        ),
+    ):
+        write(filepath=str(path))
+        known = set(bpy.data.objects)
+        read(filepath=str(path))
+        (back,) = [new for new in set(bpy.data.objects) - known if new.type == "MESH"]
+        assert len(back.data.polygons) == triangles, path.suffix
+        np.testing.assert_allclose(sorted(back.dimensions), sorted(size), rtol=1e-3)
+        (material,) = back.data.materials
+        nodes = [node for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
+        if path.suffix == ".glb":  # Blender's OBJ leaves packed images out
+            assert nodes[0].image.size[:] == shown_image(item).size[:]
+        activate(bpy, item)
+
+
+def test_views_that_the_portrait_engine_renders_show_no_meshes(bpy: Any, addon: Addon) -> None:
+    room = addon("ssgan3d_blender.meshes")
+
+    def seen(engine: str, *shadings: str) -> bool:
+        areas = [
+            SimpleNamespace(
+                type="VIEW_3D",
+                spaces=SimpleNamespace(active=SimpleNamespace(shading=SimpleNamespace(type=kind))),
+            )
+            for kind in shadings
+        ]
+        window = SimpleNamespace(screen=SimpleNamespace(areas=areas))
+        context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+        kept, room.bpy = room.bpy, SimpleNamespace(context=context)
+        try:
+            return bool(room.are_seen(SimpleNamespace(render=SimpleNamespace(engine=engine))))
+        finally:
+            room.bpy = kept
+
+    assert not seen("SSGAN3D", "RENDERED")
+    assert seen("SSGAN3D", "RENDERED", "SOLID") and seen("SSGAN3D", "MATERIAL")
+    assert seen("CYCLES", "RENDERED") and seen("SSGAN3D")

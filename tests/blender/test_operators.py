@@ -118,6 +118,27 @@ def test_operators_without_a_portrait_say_what_is_missing(bpy: Any) -> None:
             getattr(bpy.ops.ssgan3d, name)()
 
 
+def test_results_that_no_editor_shows_say_where_they_are(
+    bpy: Any, addon: Addon, portrait: Any
+) -> None:
+    where = addon("ssgan3d_blender.image_operators").where_to_look
+    image = bpy.data.images.new("Sheet", 4, 4)
+    assert where("Done", image) == "Done. To see it, choose Sheet in an Image Editor"
+    area = SimpleNamespace(type="IMAGE_EDITOR", spaces=SimpleNamespace(active=SimpleNamespace()))
+    view = SimpleNamespace(
+        type="VIEW_3D", spaces=SimpleNamespace(active=SimpleNamespace(shading=SimpleNamespace()))
+    )
+    window = SimpleNamespace(screen=SimpleNamespace(areas=[view, area]))
+    context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+    room = addon("ssgan3d_blender.image_operators")
+    kept, room.bpy = room.bpy, SimpleNamespace(context=context)
+    try:
+        assert room.where_to_look("Done", image) == "Done"
+    finally:
+        room.bpy = kept
+    assert area.spaces.active.image == image
+
+
 def test_images_hold_what_core_renders(
     bpy: Any, addon: Addon, portrait: Any, core_rendering: Callable[..., Any]
 ) -> None:

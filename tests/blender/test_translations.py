@@ -24,6 +24,10 @@ def test_every_text_has_its_german_and_none_is_left_over(bpy: Any, addon: Addon)
     assert set(missing) == THE_SAME_IN_GERMAN
 
 
+def test_no_text_is_put_together_from_english_words() -> None:
+    assert not strings.put_together()
+
+
 def test_translations_have_no_full_stop_and_keep_what_is_filled_in(addon: Addon) -> None:
     for english, german in addon("ssgan3d_blender.translations").GERMAN.items():
         assert german.endswith(".") == english.endswith("."), english  # tooltips get theirs

@@ -8,6 +8,7 @@
 # CHROOT  a folder with a system of its own that holds Blender (needs root); without it this system's Blender runs
 #
 # Needs there: blender, Xvfb, xdotool, import (ImageMagick), and what the add-on needs in Blender's Python.
+# Before the window come the command lines (headless.sh), unless TOUR names stops.
 # Settings: SIZE=1440x1100 of the window, DISPLAY_NUMBER=98, LIMIT=1800 seconds, TOUR=names of stops, all if empty, REPEAT=5 times, SPEAK=de_DE for the language.
 # The exit status is 0 when every check held.
 set -euo pipefail
@@ -18,7 +19,7 @@ size=${SIZE:-1440x1100}; number=${DISPLAY_NUMBER:-98}; limit=${LIMIT:-1800}
 work=$(mktemp -d "$out/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp "$zip" "$work/extension.zip"
-cp "$here"/*.py "$work/"
+cp "$here"/*.py "$here/headless.sh" "$here/../../examples/batch_portraits.py" "$work/"
 cat > "$work/inside.sh" <<EOF
 set -euo pipefail
 cd '$work'
@@ -27,6 +28,7 @@ export XDG_RUNTIME_DIR='$work/run' BLENDER_USER_RESOURCES='$work/user' OUT='$out
 export HOME='$work' LANG=C.UTF-8 PYTHONPATH='$work' PYTHONDONTWRITEBYTECODE=1
 export LIBGL_ALWAYS_SOFTWARE=1 GALLIUM_DRIVER=llvmpipe OMP_WAIT_POLICY=PASSIVE
 blender -b --command extension install-file -r user_default --enable extension.zip
+[ -n '${TOUR:-}' ] || bash headless.sh '$work/batch_portraits.py' '$out'
 blender -b --python-exit-code 1 --python settle_in.py >/dev/null
 Xvfb :$number -screen 0 ${size}x24 +extension GLX -nolisten tcp >xvfb.log 2>&1 &
 xvfb=\$!
