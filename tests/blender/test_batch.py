@@ -166,3 +166,30 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
         data = (out / file["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"]
     assert len(list(out.iterdir())) == 31
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_stays_flat_with_the_embedded_model(
+    table: Callable[..., Path], tmp_path: Path
+) -> None:
+    """150 pictures of 256² after the first 50: no more than a few of them are kept."""
+    names = [f"p{seed},{seed},{seed % 40 - 20}" for seed in range(200)]
+    jobs, out = table("name,seed,yaw", *names), tmp_path / "out"
+    process = subprocess.Popen([sys.executable, str(SCRIPT), str(jobs), "--out", str(out)])
+    resident: dict[int, int] = {}
+    try:
+        while process.poll() is None:
+            manifest = out / "manifest.jsonl"
+            rows = len(manifest.read_text().splitlines()) if manifest.exists() else 0
+            pages = Path(f"/proc/{process.pid}/statm").read_text().split()
+            if len(pages) > 1:
+                resident[rows] = int(pages[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+            time.sleep(0.05)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and len(entries(out)) == 200
+    early = max(size for rows, size in resident.items() if 40 <= rows <= 60)
+    late = max(size for rows, size in resident.items() if rows >= 180)
+    print(f"{early} MB after 50 rows, {late} MB after 190")
+    assert late < early + 40
