@@ -672,6 +672,16 @@ def run_demo(arguments: argparse.Namespace) -> int:
         return subprocess.run(command, env=environment).returncode
 
 
+TESTS_IN_BLENDER = """
+import os, sys
+import pytest
+status = int(pytest.main(sys.argv[1:]))
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(status)  # where glTF was written, bpy 4.5 waits for ever when Python exits
+"""
+
+
 def run_checks(pytest_arguments: list[str]) -> list[tuple[str, int]]:
     """Run every check: (its name, its exit status) each."""
     with tempfile.TemporaryDirectory(prefix="ssgan3d_types_") as folder:
@@ -704,7 +714,7 @@ def run_checks(pytest_arguments: list[str]) -> list[tuple[str, int]]:
 def run_test(arguments: argparse.Namespace) -> int:
     """`build.py test`: every check runs; the first failure's status is the answer."""
     if arguments.blender:
-        command = [str(setup_blender(arguments.blender)), "-m", "pytest", "tests/blender"]
+        command = [str(setup_blender(arguments.blender)), "-c", TESTS_IN_BLENDER, "tests/blender"]
         environment = {**PATIENT, **os.environ}
         return subprocess.run([*command, *arguments.pytest], cwd=ROOT, env=environment).returncode
     setup()
