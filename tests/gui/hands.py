@@ -165,10 +165,14 @@ def click(x: int, y: int, button: int = 1) -> Steps:
     yield 0.1
 
 
-def drag(start: tuple[int, int], end: tuple[int, int], button: int = 1, moves: int = 8) -> Steps:
-    """Drag in steps, each of them a chance for Blender to draw."""
+def drag(
+    start: tuple[int, int], end: tuple[int, int], button: int = 1, moves: int = 8, held: str = ""
+) -> Steps:
+    """Drag in steps, each of them a chance for Blender to draw; with a key ``held`` down."""
     focus()
     yield from point(*start)
+    if held:
+        _xdotool("keydown", held)
     _xdotool("mousedown", button)
     for number in range(1, moves + 1):
         share = number / moves
@@ -176,6 +180,8 @@ def drag(start: tuple[int, int], end: tuple[int, int], button: int = 1, moves: i
         _xdotool("mousemove", x, y)
         yield 0.06
     _xdotool("mouseup", button)
+    if held:
+        _xdotool("keyup", held)
     yield 0.1
 
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy.app.handlers import persistent
 from hands import (
     Finding,
@@ -401,6 +402,64 @@ def stop_border() -> Steps:
     check("Ctrl+Alt+B takes it away", not render.use_border)
 
 
+def stop_pan() -> Steps:
+    """Shift and the middle button, and the wheel: what is drawn stays true to the pixel."""
+    plain()
+    view, place, (dx, dy) = area().spaces.active, region(), (70, -40)
+    x, y = centre(place)
+    for name, perspective in (("camera", "CAMERA"), ("orthographic", "ORTHO")):
+        view.region_3d.view_perspective = perspective
+        if perspective == "ORTHO":
+            yield from press("KP_1")
+            yield from press("KP_Decimal")
+        else:
+            yield from fit_camera()
+        yield from settle()
+        before = picture_of(place)
+        yield from drag((x, y), (x + dx, y + dy), button=2, held="shift")
+        yield from settle()
+        yield from shoot(f"pan_{name}")
+        after = picture_of(place)
+        check(f"{name}: there is something to see", float(before.std()) > 20)
+        moved = min(
+            difference(before, after, dx + right, dy + down)
+            for right in (-1, 0, 1)
+            for down in (-1, 0, 1)
+        )
+        check(
+            f"{name}: the picture goes along with the mouse ({moved:.2f} levels off)",
+            moved < 2 and moved < 0.2 * difference(before, after, 0, 0),
+        )
+        for clicks in (-3, 3):
+            yield from wheel(clicks, place)
+            yield from settle()
+            if clicks < 0:
+                yield from shoot(f"zoom_{name}")
+                enlarged = difference(after, picture_of(place), 0, 0)
+        back = difference(after, picture_of(place), 0, 0)
+        check(f"{name}: the wheel enlarges ({enlarged:.1f}), and back ({back:.2f})", back < 1)
+        check(f"{name}: in between it looked otherwise", enlarged > 4)
+    view.region_3d.view_perspective = "CAMERA"
+
+
+def picture_of(place: bpy.types.Region) -> np.ndarray:
+    """The colours in the middle of a region, (H, W, 3)."""
+    share = 0.4
+    size = round(place.height * share), round(place.width * share), 3
+    return np.frombuffer(pixels(place, share), np.uint8).reshape(size).astype(np.float32)
+
+
+def difference(before: np.ndarray, after: np.ndarray, right: int, down: int) -> float:
+    """Mean difference in levels of 255, where ``before`` is moved by so many pixels."""
+    height, width = before.shape[:2]
+    left, top = max(right, 0), max(down, 0)
+    lower, outer = height + min(down, 0), width + min(right, 0)
+    here = after[top:lower, left:outer]
+    return float(
+        np.abs(here - before[top - down : lower - down, left - right : outer - right]).mean()
+    )
+
+
 def stop_files() -> Steps:
     """File > Export, its dialog, File > Import, its dialog, and a file that is dropped."""
     looks = portrait().ssgan3d.recipe
@@ -677,6 +736,40 @@ def stop_turntable() -> Steps:
     check("the turntable's camera is the scene's", "Turntable" in scene.camera.name)
 
 
+def stop_playback() -> Steps:
+    """The turntable of the stop before plays in rendered shading; then it is stopped."""
+    scene, place = bpy.context.scene, region()
+    scene.frame_set(1)
+    yield from settle()
+    yield from press("space")
+    yield 1.0
+    first, start = scene.frame_current, time.perf_counter()
+    yield 2.0  # less than once round
+    frames = (scene.frame_current - first) % (scene.frame_end - scene.frame_start + 1)
+    rate = frames / (time.perf_counter() - start)
+    seen = []
+    for _ in range(6):
+        seen.append(pixels(place))
+        yield 0.3
+    yield from shoot("playback")
+    check(f"the space bar plays ({rate:.1f} frames a second)", window().screen.is_animation_playing)
+    check("the picture follows", len(set(seen)) == len(seen))
+    yield from press("space")
+    yield from settle()
+    check("the space bar stops", not window().screen.is_animation_playing)
+    shown = picture_of(place)
+    scene.frame_set(scene.frame_current + 3)
+    yield from settle()
+    further = difference(shown, picture_of(place), 0, 0)
+    scene.frame_set(scene.frame_current - 3)
+    yield from settle()
+    again = difference(shown, picture_of(place), 0, 0)
+    check(
+        f"the picture is that of the frame ({again:.2f}; 3 on: {further:.1f})",
+        again < 0.5 < further,
+    )
+
+
 def stop_card() -> Steps:
     """A card in a Cycles scene, with a wall, a ball and a lamp."""
     scene = bpy.context.scene
@@ -757,6 +850,7 @@ def stop_wait() -> Steps:
         time.sleep(3)  # so that Esc comes in time
         return engine(choice)
 
+    place = yield from where("ssgan3d.render_images")  # undoing has changed what the panels show
     runtime.release()
     runtime.engine = slow
     yield from click(*place)
