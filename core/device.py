@@ -11,29 +11,36 @@ from .errors import PortraitError
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+def present_devices() -> list[str]:
+    """Kinds of devices that torch can use here, GPUs first."""
+    kinds: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    return [kind for kind, there in kinds.items() if there()]
+
+
 def choose_device(name: str) -> torch.device:
     """The device called ``name``; "auto" takes a GPU where torch finds one.
 
     Raises:
         PortraitError: the device does not exist here.
     """
-    present: dict[str, Callable[[], bool]] = {
-        "cuda": torch.cuda.is_available,
-        "mps": torch.backends.mps.is_available,
-        "cpu": lambda: True,
-    }
+    present = present_devices()
     if name == "auto":
-        return torch.device(next(kind for kind, there in present.items() if there()))
+        return torch.device(present[0])
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    there = device is not None and device.type in present and present[device.type]()
+    there = device is not None and device.type in present
     if device is not None and there and device.type == "cuda" and device.index is not None:
         there = device.index < torch.cuda.device_count()
     if device is None or not there:
-        here = ", ".join(kind for kind, there in present.items() if there())
-        raise PortraitError("There is no device {0!r} here; there is: {1}.", name, here)
+        raise PortraitError(
+            "There is no device {0!r} here; there is: {1}.", name, ", ".join(present)
+        )
     return device
 
 

@@ -16,6 +16,12 @@ from .messages import describe
 
 ADDON_ID = torch_setup.PACKAGE
 MODEL_VARIABLE = "SSGAN3D_MODEL"
+DEVICE_ITEMS = (
+    ("auto", "Automatic", "A graphics card if PyTorch can use one, else the processor"),
+    ("cpu", "Processor", "The processor"),
+    ("cuda", "CUDA", "An NVIDIA graphics card (or AMD with ROCm)"),
+    ("mps", "Metal", "The graphics part of an Apple processor"),
+)
 PRECISION_ITEMS = (
     ("auto", "Automatic", "What is fastest on this device without a visible difference"),
     ("float32", "Full", "32 bit: the reference"),
@@ -43,12 +49,7 @@ class SSGAN3D_AP_preferences(bpy.types.AddonPreferences):
     device: EnumProperty(
         name="Device",
         description="What computes the pictures",
-        items=(
-            ("auto", "Automatic", "A graphics card if PyTorch can use one, else the processor"),
-            ("cpu", "Processor", "The processor"),
-            ("cuda", "CUDA", "An NVIDIA graphics card (or AMD with ROCm)"),
-            ("mps", "Metal", "The graphics part of an Apple processor"),
-        ),
+        items=DEVICE_ITEMS,
         default="auto",
         update=_model_changed,
     )

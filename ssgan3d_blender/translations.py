@@ -132,13 +132,13 @@ GERMAN: dict[str, str] = {
         "PyTorch (etwa 200 MB) von pytorch.org in den eigenen Ordner dieser Erweiterung laden, "
         "damit Porträts gezeichnet werden können. Blenders eigene Pakete bleiben, wie sie sind"
     ),
-    "Draw a portrait from some cameras in each precision and tell how long it takes. Nothing in "
-    "the file changes": (
-        "Ein Porträt in jeder Genauigkeit aus einigen Kameras zeichnen und sagen, wie lange es "
-        "dauert. In der Datei ändert sich nichts"
+    "Draw a portrait from some cameras on each device and in each precision, and tell how long it "
+    "takes. Nothing in the file changes": (
+        "Ein Porträt auf jedem Gerät und in jeder Genauigkeit aus einigen Kameras zeichnen und "
+        "sagen, wie lange es dauert. In der Datei ändert sich nichts"
     ),
-    "Draw all portraits in this precision from now on": (
-        "Von nun an alle Porträts in dieser Genauigkeit zeichnen"
+    "Draw all portraits on this device and in this precision from now on": (
+        "Von nun an alle Porträts auf diesem Gerät und in dieser Genauigkeit zeichnen"
     ),
     "Draws portraits only": "Zeichnet nur Porträts",
     "Earlier or Later Look": "Früheres oder späteres Aussehen",

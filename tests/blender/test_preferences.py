@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,22 +41,47 @@ print("told")
     assert "told" in run.stdout, run.stdout + run.stderr
 
 
-def test_measuring_offers_the_precisions_and_one_can_be_used(
+def test_measuring_offers_the_ways_and_one_can_be_used(
     bpy: Any, preferences: Any, addon: Addon
 ) -> None:
     measurement = addon("ssgan3d_blender.measurement")
     choice = addon("ssgan3d_blender.preferences").model_choice
-    kept = preferences.precision
+    kept = preferences.device, preferences.precision
+    preferences.precision = "auto"
     assert bpy.ops.ssgan3d.measure_speed() == {"FINISHED"}
-    assert set(measurement.of_choice(choice())) == {"float32", "bfloat16"}
+    times = measurement.of_choice(choice())
+    assert {way for way in times if way.device == "cpu"} == {
+        ("cpu", "float32"),
+        ("cpu", "bfloat16"),
+    }
+    assert all(time > 0 for time in times.values())
+    assert measurement.chosen(choice()) in times, "what Automatic takes was measured"
     assert addon("ssgan3d_blender.torch_setup").detected()[0].startswith("Processor: ")
-    assert all(time > 0 for time in measurement.of_choice(choice()).values())
-    assert bpy.ops.ssgan3d.use_precision(precision="bfloat16") == {"FINISHED"}
-    assert choice().precision == "bfloat16"
-    assert measurement.of_choice(choice()), "the times hold for any precision"
+    assert bpy.ops.ssgan3d.use_way(device="cpu", precision="float32") == {"FINISHED"}
+    assert choice()[1:3] == measurement.chosen(choice()) == ("cpu", "float32")
+    assert measurement.of_choice(choice()), "the times hold for any device and precision"
+    preferences.device = "mps"
+    assert measurement.chosen(choice()) is None, "no Metal on Linux"
     preferences.model_path = ""
     assert not measurement.of_choice(choice()), "the times are another model's"
-    preferences.precision = kept
+    preferences.device, preferences.precision = kept
+
+
+def test_a_way_that_a_device_cannot_go_is_left_out(
+    addon: Addon, preferences: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measurement, engine = addon("ssgan3d_blender.measurement"), addon("core.engine").PortraitEngine
+    render = engine.render
+
+    def only_float32(self: Any, *arguments: Any, **options: Any) -> Any:
+        if self.precision != "float32":
+            raise TypeError("this device has no bfloat16")
+        return render(self, *arguments, **options)
+
+    monkeypatch.setattr(engine, "render", only_float32)
+    reports = SimpleNamespace(report=lambda *_: None)
+    times = measurement.measure(reports, addon("ssgan3d_blender.preferences").model_choice())
+    assert ("cpu", "float32") in times and ("cpu", "bfloat16") not in times
 
 
 def test_the_memory_limit_reaches_the_engine(bpy: Any, preferences: Any, addon: Addon) -> None:

@@ -897,6 +897,11 @@ def stop_preferences() -> Steps:
     yield from point(x, y + view.height // 2 - 20)  # else a tooltip lies over the settings
     yield 0.5
     yield from shoot("preferences")
+    bpy.ops.ssgan3d.measure_speed()
+    yield from until(lambda: not addon("jobs").running(), 60)
+    yield from shoot("measured")
+    times = addon("measurement").of_choice(addon("preferences").model_choice())
+    check("Measure tells times of the processor", ("cpu", "float32") in times)
     view.type = "VIEW_3D"
 
 
