@@ -26,14 +26,26 @@ LAYERED = {"weight", "bias", "style_bias", "base_style", "code_style"}
 """Parameters of part generators whose first axis are layers and the second parts, not the first."""
 
 
-def part_slices(model: SSGAN3D, parts: Collection[str]) -> Iterator[Tensor]:
-    """Views of all that only the generators of ``parts`` consist of, always in the same order."""
+def parameters_of(model: SSGAN3D, part: int) -> dict[str, Tensor]:
+    """Views of what the generator of one part alone consists of, by its name in the group."""
     for group in model.generators.groups:
         assert isinstance(group, PartGroup)
-        for row, part in enumerate(group.parts):
+        if part in group.parts:
+            row = group.parts.index(part)
+            return {
+                name: parameter.detach().select(1 if name in LAYERED else 0, row)
+                for name, parameter in group.named_parameters()
+            }
+    raise ValueError(part)
+
+
+def part_slices(model: SSGAN3D, parts: Collection[str]) -> Iterator[Tensor]:
+    """All that only the generators of ``parts`` consist of, always in the same order."""
+    for group in model.generators.groups:
+        assert isinstance(group, PartGroup)
+        for part in group.parts:
             if PART_NAMES[part] in parts:
-                for name, parameter in group.named_parameters():
-                    yield parameter.detach().select(1 if name in LAYERED else 0, row)
+                yield from parameters_of(model, part).values()
 
 
 def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:

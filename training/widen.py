@@ -19,11 +19,10 @@ from torch import Tensor
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.engine import embedded_weights
 from core.errors import PortraitError
-from core.generators import PartGroup
 from core.model import SSGAN3D
 from core.parts import PART_NAMES
 from training.export import LICENCE
-from training.graft import LAYERED
+from training.graft import parameters_of
 
 PRODUCTS = {"weight", "detail_weight"}
 """Parameters of part generators from channels to channels, (…, C in, C out)."""
@@ -55,19 +54,6 @@ def widen(model: SSGAN3D, parts: Collection[str], hidden: int) -> SSGAN3D:
         for name, tensor in mine.items():
             put_in(tensor, given[name], name)
     return wide.eval().requires_grad_(False)
-
-
-def parameters_of(model: SSGAN3D, part: int) -> dict[str, Tensor]:
-    """Views of what the generator of one part alone consists of, by its name in the group."""
-    for group in model.generators.groups:
-        assert isinstance(group, PartGroup)
-        if part in group.parts:
-            row = group.parts.index(part)
-            return {
-                name: parameter.detach().select(1 if name in LAYERED else 0, row)
-                for name, parameter in group.named_parameters()
-            }
-    raise ValueError(part)
 
 
 def put_in(wide: Tensor, given: Tensor, name: str) -> None:
