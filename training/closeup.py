@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
+from core.detail import DETAILED
 from core.engine import embedded_weights
 from core.generators import PartMap
 from core.lifting import LIFTED, Geometry, part_geometry, window_coordinates
@@ -55,8 +56,8 @@ from training.rates import set_rates, warmed
 from training.refine import codes_of_rows, known_views, people_of, train_only
 from training.warm_start import LINEAR_RATE, Batch, Views
 
-PARTS = ("brows", "eyes", "mouth")
-"""Parts that fit into a crop, lie on the skin and carry no fine structure."""
+PARTS = ("brows", "eyes", "nose", "mouth")
+"""Parts that fit into a crop and lie on the skin."""
 HEIGHT, WIDTH = 16, 32
 """Rays of what is compared and judged, at most: a multiple of what the discriminator halves."""
 MARGIN = 4
@@ -74,6 +75,7 @@ WEIGHTS = {
     "coarse mask": 0.3,
     "depth": 0.5,
     "outline": 0.2,
+    "fine structure": 4.0,
 }
 MAX_GRADIENT = 2.0
 REPORT_EVERY = 200
@@ -295,6 +297,7 @@ class Shown:
         mask, depth: of all rays, (n, K, R) and (n, R).
         opacity: how much the part's shell hides of what is behind it, on the part's own map,
             (n, H, W) in [0, 1].
+        amounts: of fine structure, on the part's own map, (n, H, W, T).
     """
 
     smooth: Tensor
@@ -302,6 +305,7 @@ class Shown:
     mask: Tensor
     depth: Tensor
     opacity: Tensor
+    amounts: Tensor
 
     def labels(self) -> Tensor:
         """Final masks, (n, K, h / 2, w / 2), which sum to 1."""
@@ -363,6 +367,8 @@ class Closeup:
         self.rates = [options.rate, options.rate * LINEAR_RATE, options.code_rate]
         self.optimizer = torch.optim.Adam(groups, options.rate, betas=(0.9, 0.99))
         self.average = copy.deepcopy(model).requires_grad_(False)
+        self.before = copy.deepcopy(model.generators).requires_grad_(False)
+        self.is_detailed = self.part in DETAILED and model.config.detail_tiles > 0
         self.discriminator = None
         if discriminator is not None:
             self.discriminator = discriminator.eval().requires_grad_(False)
@@ -396,13 +402,16 @@ class Closeup:
         chosen = torch.tensor(self.order[: options.pictures])
         self.order = self.order[options.pictures :]
         crops = self.crops.of(chosen)
-        own = [
-            codes[crops.rows]
-            + CODE_NOISE * torch.randn(len(chosen), len(spread), generator=generator) * spread
-            for codes, spread in zip(self.codes, self.spread, strict=True)
+        noise = [
+            CODE_NOISE * torch.randn(len(chosen), len(spread), generator=generator) * spread
+            for spread in self.spread
         ]
+        own = [codes[crops.rows] + by for codes, by in zip(self.codes, noise, strict=True)]
         shown = self.show(crops, own)
         terms = self.reconstruction(shown, crops)
+        if self.is_detailed:  # it hangs on the layers that learn, and crops say nothing of it
+            before = self.amounts_before(crops.rows, noise)
+            terms["fine structure"] = F.l1_loss(shown.amounts, before)
         weights = dict(WEIGHTS)
         if self.discriminator is not None:
             terms["matching"] = self.mismatch(self.discriminator, shown, crops)
@@ -469,7 +478,22 @@ class Closeup:
             mask,
             weights.depth[:, 0],
             opacity(made.density.float(), config),
+            made.features[..., config.features :].float(),
         )
+
+    @torch.no_grad()
+    def amounts_before(self, rows: Tensor, noise: Sequence[Tensor]) -> Tensor:
+        """Amounts of fine structure of people ``rows`` (n,) before the training, (n, H, W, T).
+
+        Args:
+            noise: on their codes, (n, Z) twice.
+        """
+        shape, texture = self.people.shape[rows].clone(), self.people.texture[rows].clone()
+        shape[:, self.part] += noise[0]
+        texture[:, self.part] += noise[1]
+        with mixed("cpu"):
+            made = self.before(self.people.base[rows], shape, texture, [self.part])[self.part]
+        return made.features[..., self.model.config.features :].float()
 
     def reconstruction(self, shown: Shown, crops: Crops) -> dict[str, Tensor]:
         """What tells crops from their renders, unweighted; the part counts most."""

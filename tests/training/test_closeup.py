@@ -16,6 +16,7 @@ from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.closeup import (
     SAMPLES,
+    WEIGHTS,
     Closeup,
     CloseupOptions,
     Crops,
@@ -27,6 +28,7 @@ from training.closeup import (
     total_variation,
 )
 from training.data import PortraitSet, read_views
+from training.detail import with_detail
 from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
 from training.refine import codes_of_rows, known_views
@@ -126,6 +128,42 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
         mine, old = getattr(made.mapping, name), getattr(teacher.mapping, name)
         assert torch.equal(mine[:, others], old[:, others])
         assert not torch.equal(mine[:, EYES], old[:, EYES])
+
+
+def test_fine_structure_stays_while_the_rest_of_a_part_learns(
+    teacher: SSGAN3D, known: tuple[Views, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nose, teacher = part_index("nose"), with_detail(teacher, 2)
+    torch.manual_seed(0)
+    (group,) = (group for group in teacher.generators.groups if nose in group.parts)
+    torch.nn.init.normal_(group.detail_head, std=0.3)
+    options = CloseupOptions(part="nose", pictures=4, rate=0.02, code_rate=0.02)
+    crops = cut(teacher, *known, nose)
+
+    def changed(weight: float) -> tuple[float, float]:
+        """How the error of crops and the amounts of the nose change, as shares of themselves."""
+        monkeypatch.setitem(WEIGHTS, "fine structure", weight)
+        closeup = Closeup(copy.deepcopy(teacher), crops, options)
+        for optimized, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
+            optimized["lr"] = rate
+        every = torch.arange(len(crops.rows))
+
+        def look() -> tuple[float, torch.Tensor]:
+            with torch.no_grad():
+                shown = closeup.show(crops.of(every), own_codes(closeup, crops))
+            return float(closeup.reconstruction(shown, crops)["image"]), shown.amounts
+
+        error, amounts = look()
+        silence = [torch.zeros(len(every), spread.shape[0]) for spread in closeup.spread]
+        assert torch.equal(amounts, closeup.amounts_before(crops.rows, silence))
+        for _ in range(60):
+            closeup.train_step()
+        later, moved = look()
+        return later / error, float((moved - amounts).abs().mean() / amounts.abs().mean())
+
+    error, amounts = changed(WEIGHTS["fine structure"])
+    assert error < 0.95
+    assert amounts < 0.5 * changed(0.0)[1]
 
 
 def test_edges_may_be_a_pixel_off_and_not_soft() -> None:
