@@ -223,6 +223,18 @@ def test_more_of_the_same_is_at_the_floor_and_a_shift_is_not() -> None:
     assert scaled.frechet == pytest.approx(near.frechet, rel=1e-4)
 
 
+def test_one_feature_far_out_decides_nothing_where_features_are_bounded() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real, same = (torch.randn(120, 6, generator=generator) for _ in range(2))
+    people = [i // 3 for i in range(120)]
+    odd = same.clone()
+    odd[7, 2] = 300.0
+    as_ever, decided = (distribution.distances(g, real, people).kernel for g in (same, odd))
+    assert abs(decided) > 100 * abs(as_ever)
+    bounded = distribution.distances(odd, real, people, most=5.0).kernel
+    assert bounded == pytest.approx(as_ever, abs=0.15)
+
+
 def test_features_of_many_people_are_those_of_each(trained) -> None:
     engine = PortraitEngine(trained.trainer.ema)
     cameras = [Camera.orbit(yaw) for yaw in (-0.2, 0.2)]

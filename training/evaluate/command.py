@@ -361,7 +361,7 @@ class Evaluation:
         if len(set(people)) < 2 or 2 * len(own) < len(true):
             self.report.without(["eyes_frechet", "eyes_kernel"], "too few eyes are seen")
             return
-        result = distances(own, true, people, splits=eyes.SPLITS)
+        result = distances(own, true, people, splits=eyes.SPLITS, most=eyes.MOST)
         text = f"eyes in the iris network, {result.count} a side"
         values = result.frechet, result.frechet_floor
         self.report.add("eyes_frechet", f"Fréchet, {text}", *values, form=".2f")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,12 @@ class Distances:
 
 
 def distances(
-    generated: Tensor, renders: Tensor, people: Sequence[int], splits: int = 8, seed: int = 0
+    generated: Tensor,
+    renders: Tensor,
+    people: Sequence[int],
+    splits: int = 8,
+    seed: int = 0,
+    most: float = math.inf,
 ) -> Distances:
     """Compare sets of the same size, because both distances depend on it.
 
@@ -62,9 +68,13 @@ def distances(
     Args:
         generated, renders: features (N, D) and (M, D); N ≥ M / 2.
         people: whom each render shows.
+        most: bound of standardised features, either way. The kernel's cube lets a single activation
+            far out decide the mean over all.
     """
     mean, scale = renders.mean(0), renders.std(0).clamp_min(1e-6)
-    generated, renders = (generated - mean) / scale, (renders - mean) / scale
+    generated, renders = (
+        ((features - mean) / scale).clamp(-most, most) for features in (generated, renders)
+    )
     generator = torch.Generator().manual_seed(seed)
     numbers = sorted(set(people))
     person = torch.tensor([numbers.index(p) for p in people])
