@@ -108,6 +108,15 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # long when anything else wants the processor.
 PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 
+TESTS_IN_BLENDER = """
+import os, sys
+import pytest
+status = int(pytest.main(sys.argv[1:]))
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(status)  # where glTF was written, bpy 4.5 waits for ever when Python exits
+"""
+
 
 class BuildError(Exception):
     """Something that the person at the keyboard can put right; the message says how."""
@@ -670,16 +679,6 @@ def run_demo(arguments: argparse.Namespace) -> int:
         environment = {**PATIENT, **os.environ, "BLENDER_USER_RESOURCES": user_folder}
         command = [venv_python(), ROOT / "examples/demo.py", archive, arguments.out]
         return subprocess.run(command, env=environment).returncode
-
-
-TESTS_IN_BLENDER = """
-import os, sys
-import pytest
-status = int(pytest.main(sys.argv[1:]))
-sys.stdout.flush()
-sys.stderr.flush()
-os._exit(status)  # where glTF was written, bpy 4.5 waits for ever when Python exits
-"""
 
 
 def run_checks(pytest_arguments: list[str]) -> list[tuple[str, int]]:

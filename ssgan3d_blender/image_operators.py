@@ -13,7 +13,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PortraitError
-from . import background, jobs, passes, portraits, preferences, properties, runtime
+from . import areas, background, jobs, passes, portraits, preferences, properties, runtime
 from .messages import cancels_on_error
 from .model_wait import ModelOperator
 from .operators import check_size
@@ -226,11 +226,9 @@ def where_to_look(said: str, image: bpy.types.Image) -> str:
     Returns:
         The sentence, with what to do where no editor is open.
     """
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
-                area.spaces.active.image = image
-                return said
+    for area in areas.shown("IMAGE_EDITOR"):
+        area.spaces.active.image = image
+        return said
     return rpt_("{0}. To see it, choose {1} in an Image Editor").format(said, image.name)
 
 

@@ -14,7 +14,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import PackageError, PortraitError
 from ..core.parts import BACKGROUND
-from . import background, jobs, portraits, preferences, runtime, torch_setup
+from . import areas, background, jobs, portraits, preferences, runtime, torch_setup
 from .messages import cancels_on_error
 from .operators import PART_ITEMS
 
@@ -119,10 +119,7 @@ class MeshOptions:
             _counted = key, counts
             if _dialog is not None:
                 _dialog.tag_refresh_ui()
-            for window in bpy.context.window_manager.windows:
-                for area in window.screen.areas:
-                    if area.type == "FILE_BROWSER":
-                        area.tag_redraw()
+            areas.redraw("FILE_BROWSER")
 
         jobs.start(iface_("Counting triangles"), work, finish)
 

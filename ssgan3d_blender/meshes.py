@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..core.parts import part_named
-from . import images
+from . import areas, images
 from .camera_bridge import model_to_object
 
 if TYPE_CHECKING:
@@ -72,13 +72,10 @@ def add(
 
 def show_colors(*, textured: bool) -> None:
     """Have solid 3D views that show plain materials show the parts' colours instead."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type != "VIEW_3D":
-                continue
-            shading = area.spaces.active.shading
-            if shading.type == "SOLID" and shading.color_type in {"MATERIAL", "VERTEX", "TEXTURE"}:
-                shading.color_type = "TEXTURE" if textured else "VERTEX"
+    for area in areas.shown("VIEW_3D"):
+        shading = area.spaces.active.shading
+        if shading.type == "SOLID" and shading.color_type in {"MATERIAL", "VERTEX", "TEXTURE"}:
+            shading.color_type = "TEXTURE" if textured else "VERTEX"
 
 
 def are_seen(scene: bpy.types.Scene) -> bool:
@@ -87,13 +84,8 @@ def are_seen(scene: bpy.types.Scene) -> bool:
     """
     from .operators import ENGINE_ID
 
-    shadings = [
-        area.spaces.active.shading.type
-        for window in bpy.context.window_manager.windows
-        for area in window.screen.areas
-        if area.type == "VIEW_3D"
-    ]
-    return scene.render.engine != ENGINE_ID or not shadings or set(shadings) != {"RENDERED"}
+    shadings = {area.spaces.active.shading.type for area in areas.shown("VIEW_3D")}
+    return scene.render.engine != ENGINE_ID or shadings != {"RENDERED"}
 
 
 def _label(portrait: bpy.types.Object, names: Sequence[str]) -> str:

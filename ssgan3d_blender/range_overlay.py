@@ -13,7 +13,7 @@ from bpy.props import BoolProperty
 from mathutils import Matrix, Vector
 
 from ..core.config import ModelConfig
-from . import cameras, panel, portraits
+from . import areas, cameras, panel, portraits
 from .camera_paths import PATHS
 
 COLUMNS, ROWS = 24, 10  # cells of the patch
@@ -158,11 +158,8 @@ class SSGAN3D_PT_camera(panel.SidebarPanel, bpy.types.Panel):
 _handle: object = None
 
 
-def _redraw_views(_self: object, context: bpy.types.Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+def _redraw_views(_self: object, _context: bpy.types.Context) -> None:
+    areas.redraw("VIEW_3D")
 
 
 def attach() -> None:

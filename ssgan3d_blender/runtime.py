@@ -15,6 +15,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..core.errors import PortraitError
+from . import areas
 from .messages import describe
 from .shared_engine import SharedEngine
 
@@ -116,10 +117,7 @@ def _finish_loading() -> float | None:
     if _loader is not None and _loader.is_alive():
         return 0.1
     _loader = None
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+    areas.redraw("VIEW_3D")
     return None
 
 

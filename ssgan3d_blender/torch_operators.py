@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.props import StringProperty
 
-from . import jobs, runtime, torch_install, torch_setup
+from . import areas, jobs, runtime, torch_install, torch_setup
 from .messages import cancels_on_error
 
 LABEL = "PyTorch:"
@@ -17,9 +17,7 @@ def _finish(packages: list[str]) -> None:
     torch_setup.attach()
     runtime.release()  # forgets that loading failed for want of PyTorch
     print(f"ssgan3d: installed {', '.join(packages)} in {torch_setup.folder()}")
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            area.tag_redraw()
+    areas.redraw()
 
 
 def _start(wheel_folder: Path | None) -> None:

@@ -30,7 +30,7 @@ from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
 from core.detail import DETAILED
 from core.engine import embedded_weights
-from core.generators import PartMap
+from core.generators import PartGenerators, PartMap
 from core.lifting import LIFTED, Geometry, part_geometry, window_coordinates
 from core.model import SSGAN3D
 from core.parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
@@ -367,8 +367,8 @@ class Closeup:
         self.rates = [options.rate, options.rate * LINEAR_RATE, options.code_rate]
         self.optimizer = torch.optim.Adam(groups, options.rate, betas=(0.9, 0.99))
         self.average = copy.deepcopy(model).requires_grad_(False)
-        self.before = copy.deepcopy(model.generators).requires_grad_(False)
         self.is_detailed = self.part in DETAILED and model.config.detail_tiles > 0
+        self.before = copy.deepcopy(model.generators).requires_grad_(False)
         self.discriminator = None
         if discriminator is not None:
             self.discriminator = discriminator.eval().requires_grad_(False)
@@ -441,15 +441,10 @@ class Closeup:
         """What the model makes of crops with such codes of the part, (n, Z) twice."""
         model, frame = self.model, self.frame
         config = model.config
-        base, shape, texture = (
-            t[crops.rows].clone()
-            for t in (self.people.base, self.people.shape, self.people.texture)
-        )
-        shape[:, self.part], texture[:, self.part] = codes
         number = LIFTED.index(self.part)
         rays = crops.rays()
         with mixed("cpu"):
-            made = model.part_maps(base, shape, texture, [self.part])[self.part]
+            made = self._made(model.generators, crops.rows, codes)
             relative, density = part_geometry(self.part, made, config)
             own = Geometry((relative + crops.base)[:, None], density[:, None])
             densities = crops.density.float()
@@ -488,12 +483,20 @@ class Closeup:
         Args:
             noise: on their codes, (n, Z) twice.
         """
-        shape, texture = self.people.shape[rows].clone(), self.people.texture[rows].clone()
-        shape[:, self.part] += noise[0]
-        texture[:, self.part] += noise[1]
+        old = (self.people.shape[rows, self.part], self.people.texture[rows, self.part])
+        codes = [own + by for own, by in zip(old, noise, strict=True)]
         with mixed("cpu"):
-            made = self.before(self.people.base[rows], shape, texture, [self.part])[self.part]
+            made = self._made(self.before, rows, codes)
         return made.features[..., self.model.config.features :].float()
+
+    def _made(self, generators: PartGenerators, rows: Tensor, codes: Sequence[Tensor]) -> PartMap:
+        """The part's map of people ``rows`` (n,) with such codes of the part, (n, Z) twice."""
+        people = self.people
+        base, shape, texture = (
+            t[rows].clone() for t in (people.base, people.shape, people.texture)
+        )
+        shape[:, self.part], texture[:, self.part] = codes
+        return generators(base, shape, texture, [self.part])[self.part]
 
     def reconstruction(self, shown: Shown, crops: Crops) -> dict[str, Tensor]:
         """What tells crops from their renders, unweighted; the part counts most."""

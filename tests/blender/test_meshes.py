@@ -650,7 +650,7 @@ def test_blenders_own_exporters_take_the_meshes_with_their_colours(
 
 
 def test_views_that_the_portrait_engine_renders_show_no_meshes(bpy: Any, addon: Addon) -> None:
-    room = addon("ssgan3d_blender.meshes")
+    room, windows = addon("ssgan3d_blender.meshes"), addon("ssgan3d_blender.areas")
 
     def seen(engine: str, *shadings: str) -> bool:
         areas = [
@@ -662,11 +662,11 @@ def test_views_that_the_portrait_engine_renders_show_no_meshes(bpy: Any, addon: 
         ]
         window = SimpleNamespace(screen=SimpleNamespace(areas=areas))
         context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
-        kept, room.bpy = room.bpy, SimpleNamespace(context=context)
+        kept, windows.bpy = windows.bpy, SimpleNamespace(context=context)
         try:
             return bool(room.are_seen(SimpleNamespace(render=SimpleNamespace(engine=engine))))
         finally:
-            room.bpy = kept
+            windows.bpy = kept
 
     assert not seen("SSGAN3D", "RENDERED")
     assert seen("SSGAN3D", "RENDERED", "SOLID") and seen("SSGAN3D", "MATERIAL")

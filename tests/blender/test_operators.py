@@ -130,12 +130,12 @@ def test_results_that_no_editor_shows_say_where_they_are(
     )
     window = SimpleNamespace(screen=SimpleNamespace(areas=[view, area]))
     context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
-    room = addon("ssgan3d_blender.image_operators")
-    kept, room.bpy = room.bpy, SimpleNamespace(context=context)
+    areas = addon("ssgan3d_blender.areas")
+    kept, areas.bpy = areas.bpy, SimpleNamespace(context=context)
     try:
-        assert room.where_to_look("Done", image) == "Done"
+        assert where("Done", image) == "Done"
     finally:
-        room.bpy = kept
+        areas.bpy = kept
     assert area.spaces.active.image == image
 
 
