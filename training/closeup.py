@@ -1,10 +1,10 @@
-"""``python -m training closeup``: one small part of a face fitted to renders, and nothing else.
+"""``python -m training closeup``: one part of portraits fitted to renders, and nothing else.
 
 Eyes are looked at first, cover a fiftieth of a picture, and take many steps until an iris has an
 edge. Here everything but one part is frozen, so whatever it gives to a crop around the part is
 worked out once and kept: densities at the samples of the rays, features where the rays meet the
 other parts. What is left of a step is one small generator, a sum along a few hundred rays and the
-render net of a quarter of the picture.
+render net of a quarter of the picture. Parts that are larger than a crop are seen through several.
 
 The part's generator and its codes of all people learn from renders of these people. All else of the
 model stays as it is, and so do portraits outside of the part. A discriminator that a training has
@@ -19,6 +19,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.config import ModelConfig
+from core.config import ModelConfig, Window
 from core.detail import DETAILED
 from core.engine import embedded_weights
 from core.generators import PartGenerators, PartMap
@@ -47,17 +48,24 @@ from training import losses
 from training.adversarial import Pairs, feature_matching
 from training.averaging import follow
 from training.budget import Budget
-from training.data import PortraitSet, read_views
+from training.data import PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator
 from training.export import LICENCE
+from training.graft import LAYERED
 from training.heap import keep_heap
 from training.precision import mixed
 from training.rates import set_rates, warmed
 from training.refine import codes_of_rows, known_views, people_of, train_only
 from training.warm_start import LINEAR_RATE, Batch, Views
 
-PARTS = ("brows", "eyes", "nose", "mouth")
-"""Parts that fit into a crop and lie on the skin."""
+PARTS = ("skin", "brows", "eyes", "nose", "mouth", "hair", "clothes")
+"""Parts that renders of whole portraits leave soft."""
+PAINTED = ("skin",)
+"""Those whose form stays, as the others lie on it: they learn texture only."""
+STRANDS = ("skin", "hair")
+"""Those with structure finer than a texel, which no code can place: edges count at half size."""
+PRESSED_BY = {"hair": "hat"}
+"""Parts that look otherwise beneath another one: they do not learn from who wears it."""
 HEIGHT, WIDTH = 16, 32
 """Rays of what is compared and judged, at most: a multiple of what the discriminator halves."""
 MARGIN = 4
@@ -79,6 +87,8 @@ WEIGHTS = {
 }
 MAX_GRADIENT = 2.0
 REPORT_EVERY = 200
+FORM = {"position", "base_style", "geometry_weight", "geometry_bias", "form_basis"}
+"""Parameters of part generators that form depends on, beside those of the layers for shapes."""
 _CUT_AT_ONCE = 8
 _AROUND = 5
 """Side of the squares of pixels within which an edge may be moved."""
@@ -93,6 +103,7 @@ class CloseupOptions:
     minutes: float = 30.0
     steps: int = 0
     pictures: int = 8
+    crops: int = 1
     rate: float = 2.5e-3
     code_rate: float = 4e-3
     matching_weight: float = 1.0
@@ -123,16 +134,28 @@ class Frame:
         margin = min(MARGIN, (side - inner) // 2)
         return cls(inner + 2 * margin, min(WIDTH, side), margin)
 
-    def corners(self, share: Tensor) -> list[tuple[int, int]]:
-        """Upper left rays of crops around what a part's share (N, r, r) of the rays covers."""
+    def corners(self, share: Tensor, generator: torch.Generator) -> list[tuple[int, int]]:
+        """Upper left rays of crops around what a part's share (N, r, r) of the rays covers.
+
+        A part that is larger than a crop is seen around a random ray of it.
+        """
         corners = []
         for one in share:
-            middle = []
-            for axis, side in ((1, self.height), (0, self.width)):
-                line = (one > 0.1).any(axis).nonzero()[:, 0]
-                at = int(line[0] + line[-1] + 1) // 2 if len(line) else len(one) // 2
-                middle.append(min(max(at - side // 2, 0), len(one) - side))
-            corners.append((middle[0], middle[1]))
+            inside = (one > 0.1).nonzero()
+            if not len(inside):
+                inside = torch.full((1, 2), len(one) // 2)
+            chosen = inside[int(torch.randint(len(inside), (), generator=generator))]
+            corner = []
+            for line, at, side, margin in zip(
+                inside.T, chosen, (self.height, self.width), (self.margin, 0), strict=True
+            ):
+                first, last = int(line.min()), int(line.max())
+                start = (first + last + 1) // 2 - side // 2
+                if last - first >= side:
+                    lowest, highest = first - margin, last + 1 + margin - side
+                    start = min(max(int(at) - side // 2, lowest), highest)
+                corner.append(min(max(start, 0), len(one) - side))
+            corners.append((corner[0], corner[1]))
         return corners
 
     def rays(self, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
@@ -165,13 +188,13 @@ class Frame:
 
 @dataclass
 class Crops:
-    """What of V views does not change while the part learns; R rays, N samples each.
+    """What of V crops does not change while the part learns; R rays, N samples each.
 
     Attributes:
         rows: (V,) rows of their people in the mixture.
         uv, z, depth, step: of the samples, as in :class:`~core.volume.RayBatch`; one view of each
             of V portraits.
-        density: of the lifted parts at the samples, 0 where it learns, (V, K - 1, 1, R, N).
+        density: of the lifted parts at the samples, (V, K - 1, 1, R, N).
         base: the face base's depth on the common grid, (V, G, G).
         features: f_k of all parts where the rays meet them, (V, K, C, R).
         image: the renders, (V, 3, H, W) uint8.
@@ -197,12 +220,28 @@ class Crops:
         """Some of them, (n,)."""
         return Crops(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
+    def room(self, count: int) -> Crops:
+        """As many as ``count`` of such, not filled: gigabytes, which joining would hold twice."""
+        made = (getattr(self, field.name) for field in fields(self))
+        return Crops(*(one.new_empty(count, *one.shape[1:]) for one in made))
+
+    def put(self, start: int, made: Crops) -> None:
+        """Fill in some from number ``start`` on."""
+        for field in fields(self):
+            one = getattr(made, field.name)
+            getattr(self, field.name)[start : start + len(one)] = one
+
     def rays(self) -> RayBatch:
         """The rays' samples."""
         return RayBatch(self.uv, self.z, self.depth, self.step)
 
+    def people(self) -> tuple[Tensor, Tensor]:
+        """Rows of the P people that are seen, each once, (P,); which of them each crop shows."""
+        rows, which = self.rows.unique(return_inverse=True)
+        return rows, which
 
-def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int) -> Crops:
+
+def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int, each: int = 1) -> Crops:
     """Crops around the part, of all views.
 
     Args:
@@ -210,32 +249,59 @@ def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int) -> Crops:
         views: renders of people whom the model mixes.
         rows: (P,) row of each portrait of ``views`` among the model's people.
         part: that learns.
+        each: crops of a view.
     """
     portrait = {view: p for p, group in enumerate(views.data.identities) for view in group}
-    crops = []
+    whole: Crops | None = None
     for start in range(0, len(views.data), _CUT_AT_ONCE):
         chosen = list(range(start, min(start + _CUT_AT_ONCE, len(views.data))))
         portraits = torch.tensor([portrait[view] for view in chosen])
-        batch = views.of(portraits, chosen, torch.Generator().manual_seed(start))
-        crops.append(_cut(model, batch, rows[portraits], part))
-    return Crops(*(torch.cat([getattr(c, field.name) for c in crops]) for field in fields(Crops)))
+        generator = torch.Generator().manual_seed(start)
+        batch = views.of(portraits, chosen, generator)
+        made = _cut(model, batch, rows[portraits], part, each, generator)
+        if whole is None:
+            whole = made.room(len(views.data) * each)
+        whole.put(start * each, made)
+    assert whole is not None
+    return whole
 
 
 @torch.no_grad()
-def _cut(model: SSGAN3D, batch: Batch, rows: Tensor, part: int) -> Crops:
-    config, people = model.config, model.mapping
+def _cut(
+    model: SSGAN3D,
+    batch: Batch,
+    rows: Tensor,
+    part: int,
+    each: int,
+    generator: torch.Generator,
+) -> Crops:
+    """Crops of a batch with one view of each portrait."""
+    people = model.mapping
     assert isinstance(people, PeopleMixture)
-    frame, side = Frame.of(config), config.ray_size
-    corners = frame.corners(batch.coarse_mask[:, part])
-    inside = frame.rays(corners, side)  # (V, R)
-    rays = _chosen_rays(batch.rays, inside)
     codes = codes_of_rows(people, rows, batch.visible)
     maps = model.part_maps(codes.base, codes.shape, codes.texture)
     geometry = model.geometry(maps, codes.visible)
+    made = [_crop(model.config, batch, rows, part, maps, geometry, generator) for _ in range(each)]
+    return Crops(*(torch.cat([getattr(c, field.name) for c in made]) for field in fields(Crops)))
+
+
+def _crop(
+    config: ModelConfig,
+    batch: Batch,
+    rows: Tensor,
+    part: int,
+    maps: dict[int, PartMap],
+    geometry: Geometry,
+    generator: torch.Generator,
+) -> Crops:
+    """One crop of each view."""
+    frame, side = Frame.of(config), config.ray_size
+    corners = frame.corners(batch.coarse_mask[:, part], generator)
+    inside = frame.rays(corners, side)  # (V, R)
+    rays = _chosen_rays(batch.rays, inside)
     density = ray_densities(geometry, rays, config)
     weights = split_weights(density, rays)
     features = _features(maps, weights, picture_positions(side)[inside], config)
-    learns = torch.tensor([k == part for k in LIFTED])
 
     def crop(whole: Tensor) -> Tensor:
         return frame.crop(whole, corners, side)
@@ -246,7 +312,7 @@ def _cut(model: SSGAN3D, batch: Batch, rows: Tensor, part: int) -> Crops:
         rays.z,
         rays.depth,
         rays.step,
-        density.masked_fill(learns[:, None, None, None], 0).half(),
+        density.half(),
         geometry.depth[:, LIFTED.index(FACE_BASE)],
         features.half(),
         ((crop(batch.image) + 1) * 127.5).round().byte(),
@@ -276,14 +342,15 @@ def _features(
     found = []
     for part in range(PART_COUNT):
         where = weights.uv[:, 0, LIFTED.index(part)] if part in LIFTED else positions
-        found.append(_looked_up(maps[part], where, part, config))
+        window = config.maps[part].window
+        found.append(_looked_up(maps[part].features, where, window, config))
     return torch.stack(found, 1)
 
 
-def _looked_up(made: PartMap, where: Tensor, part: int, config: ModelConfig) -> Tensor:
-    """Features without amounts of tiles, (N, C, R), at coordinates (N, R, 2)."""
-    grid = window_coordinates(where.float(), config.maps[part].window)[:, None]
-    rows = made.features[..., : config.features].float().permute(0, 3, 1, 2)
+def _looked_up(features: Tensor, where: Tensor, window: Window, config: ModelConfig) -> Tensor:
+    """Features (N, H, W, C + T) without amounts of tiles at coordinates (N, R, 2): (N, C, R)."""
+    grid = window_coordinates(where.float(), window)[:, None]
+    rows = features[..., : config.features].float().permute(0, 3, 1, 2)
     return F.grid_sample(rows, grid, padding_mode="border", align_corners=False)[:, :, 0]
 
 
@@ -295,9 +362,9 @@ class Shown:
         smooth: pictures without fine structure, (n, 3, h, w).
         mask_logits: (n, K, h / 2, w / 2).
         mask, depth: of all rays, (n, K, R) and (n, R).
-        opacity: how much the part's shell hides of what is behind it, on the part's own map,
-            (n, H, W) in [0, 1].
-        amounts: of fine structure, on the part's own map, (n, H, W, T).
+        opacity: how much the part's shell of each of P people hides of what is behind it, on the
+            part's own map, (P, H, W) in [0, 1].
+        amounts: of fine structure, on the part's own map, (P, H, W, T).
     """
 
     smooth: Tensor
@@ -310,6 +377,28 @@ class Shown:
     def labels(self) -> Tensor:
         """Final masks, (n, K, h / 2, w / 2), which sum to 1."""
         return F.softmax(self.mask_logits, 1)
+
+
+def showing(part: str, views: Sequence[View]) -> list[View]:
+    """Views of people who have the part, as it is by itself."""
+    return [
+        view for view in views if part in view.present and PRESSED_BY.get(part) not in view.present
+    ]
+
+
+def keep_form(model: SSGAN3D) -> None:
+    """Let part generators learn texture only: what depth and density come from stays."""
+    config = model.config
+    upper = config.base_layers + config.shape_layers
+    for group in model.generators.groups:
+        for name, parameter in group.named_parameters():
+            if name in FORM:
+                parameter.requires_grad_(False)
+            elif name in LAYERED and parameter.requires_grad:
+                below = config.shape_layers if name == "code_style" else upper
+                mask = torch.ones_like(parameter)
+                mask[:below] = 0
+                parameter.register_hook(partial(torch.mul, mask))
 
 
 def alone(image: Tensor, mask: Tensor, part: int) -> Pairs:
@@ -350,8 +439,14 @@ class Closeup:
         self.frame, self.part = Frame.of(model.config), part_index(options.part)
         self.people = model.mapping
         train_only(model, [options.part])
+        self.is_painted = options.part in PAINTED
+        if self.is_painted:
+            keep_form(model)
         codes = (self.people.shape[:, self.part], self.people.texture[:, self.part])
-        self.codes = [one.clone().requires_grad_(True) for one in codes]  # twice (S, Z)
+        learns = (not self.is_painted, True)
+        self.codes = [  # twice (S, Z)
+            one.clone().requires_grad_(own) for one, own in zip(codes, learns, strict=True)
+        ]
         self.spread = [one.std(0, correction=0) for one in codes]
         layers: list[nn.Parameter] = []
         linear: list[nn.Parameter] = []
@@ -362,7 +457,7 @@ class Closeup:
         groups: list[dict[str, Any]] = [
             {"params": layers},
             {"params": linear},
-            {"params": self.codes},
+            {"params": [codes for codes in self.codes if codes.requires_grad]},
         ]
         self.rates = [options.rate, options.rate * LINEAR_RATE, options.code_rate]
         self.optimizer = torch.optim.Adam(groups, options.rate, betas=(0.9, 0.99))
@@ -373,6 +468,8 @@ class Closeup:
         if discriminator is not None:
             self.discriminator = discriminator.eval().requires_grad_(False)
         self.step = 0
+        shown, which = crops.people()
+        self.crops_of = [(which == person).nonzero()[:, 0] for person in range(len(shown))]
         self.order: list[int] = []
 
     def run(self, save: Callable[[dict[str, float]], None]) -> None:
@@ -397,20 +494,17 @@ class Closeup:
         """One step; what happens depends on the seed and the step's number."""
         options = self.options
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
-        if len(self.order) < options.pictures:
-            self.order += torch.randperm(len(self.crops.rows), generator=generator).tolist()
-        chosen = torch.tensor(self.order[: options.pictures])
-        self.order = self.order[options.pictures :]
-        crops = self.crops.of(chosen)
+        crops = self.crops.of(self._chosen(generator))
+        rows, _ = crops.people()
         noise = [
-            CODE_NOISE * torch.randn(len(chosen), len(spread), generator=generator) * spread
+            CODE_NOISE * torch.randn(len(rows), len(spread), generator=generator) * spread
             for spread in self.spread
         ]
-        own = [codes[crops.rows] + by for codes, by in zip(self.codes, noise, strict=True)]
+        own = [codes[rows] + by for codes, by in zip(self.codes, noise, strict=True)]
         shown = self.show(crops, own)
         terms = self.reconstruction(shown, crops)
         if self.is_detailed:  # it hangs on the layers that learn, and crops say nothing of it
-            before = self.amounts_before(crops.rows, noise)
+            before = self.amounts_before(rows, noise)
             terms["fine structure"] = F.l1_loss(shown.amounts, before)
         weights = dict(WEIGHTS)
         if self.discriminator is not None:
@@ -425,6 +519,15 @@ class Closeup:
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
 
+    def _chosen(self, generator: torch.Generator) -> Tensor:
+        """Crops of the next people: all of one's, as they share a map."""
+        chosen: list[Tensor] = []
+        while sum(map(len, chosen)) < self.options.pictures:
+            if not self.order:
+                self.order = torch.randperm(len(self.crops_of), generator=generator).tolist()
+            chosen.append(self.crops_of[self.order.pop()])
+        return torch.cat(chosen)
+
     def mismatch(self, discriminator: Discriminator, shown: Shown, crops: Crops) -> Tensor:
         """How far a discriminator's activations of the part are from those of the render."""
         frame = self.frame
@@ -438,30 +541,37 @@ class Closeup:
             return feature_matching(discriminator.features(mine.image, mine.mask), target)
 
     def show(self, crops: Crops, codes: Sequence[Tensor]) -> Shown:
-        """What the model makes of crops with such codes of the part, (n, Z) twice."""
+        """What the model makes of crops.
+
+        Args:
+            codes: of the part, of the :meth:`Crops.people`, (P, Z) twice.
+        """
         model, frame = self.model, self.frame
         config = model.config
         number = LIFTED.index(self.part)
         rays = crops.rays()
+        rows, which = crops.people()
         with mixed("cpu"):
-            made = self._made(model.generators, crops.rows, codes)
-            relative, density = part_geometry(self.part, made, config)
-            own = Geometry((relative + crops.base)[:, None], density[:, None])
+            made = self._made(model.generators, rows, codes)
             densities = crops.density.float()
-            densities = torch.cat(
-                [
-                    densities[:, :number],
-                    ray_densities(own, rays, config).float(),
-                    densities[:, number + 1 :],
-                ],
-                1,
-            )
+            if not self.is_painted:
+                relative, density = (one[which] for one in part_geometry(self.part, made, config))
+                own = Geometry((relative + crops.base)[:, None], density[:, None])
+                densities = torch.cat(
+                    [
+                        densities[:, :number],
+                        ray_densities(own, rays, config).float(),
+                        densities[:, number + 1 :],
+                    ],
+                    1,
+                )
             weights = split_weights(densities, rays)
             mask = weights.mask[:, 0]  # (n, K, R)
             share = mask.masked_fill(mask <= FETCH_THRESHOLD, 0)
             others = share.masked_fill((torch.arange(PART_COUNT) == self.part)[:, None], 0)
             features = (crops.features.float() * others[:, :, None]).sum(1)
-            found = _looked_up(made, weights.uv[:, 0, number], self.part, config)
+            where = weights.uv[:, 0, number]
+            found = _looked_up(made.features[which], where, config.maps[self.part].window, config)
             features = features + found * share[:, self.part, None]
             features = frame.grid(features).contiguous(memory_format=torch.channels_last)
             net, coarse = model.render_net, frame.grid(mask)
@@ -510,7 +620,7 @@ class Closeup:
         error = shown.smooth - wanted
         across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
         down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
-        edges = (edge_strength(shown.smooth) - edge_strength(wanted)).abs() * weight[..., 1:, 1:]
+        edges = self._edges(shown.smooth, wanted, weight)
         coarse = F.avg_pool2d(labels, labels.shape[-1] // frame.width)
         log_mask = F.log_softmax(shown.mask_logits, 1)
         log_coarse = frame.grid(shown.mask).clamp_min(1e-5).log()
@@ -518,12 +628,20 @@ class Closeup:
         return {
             "image": (error.abs() * weight).sum() / 3,
             "gradient": (across.sum() + down.sum()) / 3,
-            "edges": edges.sum(),
+            "edges": edges,
             "mask": losses.mask_cross_entropy(log_mask, frame.inner(labels)),
             "coarse mask": losses.mask_cross_entropy(log_coarse, coarse),
             "depth": losses.depth_l1(shown.depth, crops.surface, crops.foreground & of_part),
             "outline": total_variation(shown.opacity),
         }
+
+    def _edges(self, shown: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+        """How far pictures' edges are from being as strong as those of others."""
+        if self.options.part in STRANDS:
+            shown, wanted, weight = (F.avg_pool2d(t, 2) for t in (shown, wanted, weight))
+            weight = weight / weight.sum()
+        apart = (edge_strength(shown) - edge_strength(wanted)).abs()
+        return (apart * weight[..., 1:, 1:]).sum()
 
     @torch.no_grad()
     def result(self) -> SSGAN3D:
@@ -574,7 +692,8 @@ HELP = {
     "part": "the part that learns",
     "minutes": "how long to train",
     "steps": "how many steps instead",
-    "pictures": "renders a step",
+    "pictures": "crops a step, at least: those of one person are taken together",
+    "crops": "crops of a render; parts that are larger than one are seen around random rays",
     "rate": "learning rate at first; it falls to zero by a half cosine",
     "code_rate": "the same of the codes",
     "matching_weight": "weight of feature matching",
@@ -616,9 +735,10 @@ def run(arguments: argparse.Namespace) -> int:
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
     people = people_of(info, weights)
-    known, rows = known_views(read_views(arguments.data), people)
+    known, rows = known_views(showing(options.part, read_views(arguments.data)), people)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
-    crops = cut(model, views, rows, part_index(options.part))
+    crops = cut(model, views, rows, part_index(options.part), options.crops)
+    del views
     print(f"{len(crops.rows)} crops of {len(rows.unique())} of {len(people)} people", flush=True)
     discriminator = None
     if arguments.discriminator:

@@ -1,9 +1,12 @@
-"""``python -m training widen``: part generators with more channels, which make what they made.
+"""``python -m training widen``: larger part generators, which make what they made.
 
 A generator of 64 channels is small for what a thousand people's eyes are: 51 people alone, from the
 same start, came a sixth nearer to their renders within minutes, where all of them had stopped to
 gain. The new channels see all others and nobody sees them at first (function-preserving growth:
 Chen, Goodfellow and Shlens 2016), so that a training goes on from where it was.
+
+A map of more texels takes its positions' channels from between the old ones, and so makes the old
+map, enlarged, but for what the layers bend between two texels.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import PartMapSpec
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
@@ -30,30 +35,60 @@ HEADS = {"geometry_weight", "feature_weight", "detail_head"}
 """From channels to what a generator gives, (C, …)."""
 
 
-def widen(model: SSGAN3D, parts: Collection[str], hidden: int) -> SSGAN3D:
+def widen(
+    model: SSGAN3D, parts: Collection[str], hidden: int, texels: tuple[int, int] | None = None
+) -> SSGAN3D:
     """A model that makes the same, with ``hidden`` channels in the generators of ``parts``.
 
+    Args:
+        texels: height and width of their maps; None leaves them.
+
     Raises:
-        PortraitError: they have as many already.
+        PortraitError: they have more channels or texels, or as many of both.
     """
     config = model.config
     for name in parts:
-        has = config.hidden_of(PART_NAMES.index(name))
-        if has >= hidden:
-            raise PortraitError(f"The generator of {name} has {has} channels already.")
+        part = PART_NAMES.index(name)
+        spec, has = config.maps[part], config.hidden_of(part)
+        size = (spec.height, spec.width)
+        wanted = texels or size
+        if has > hidden or size[0] > wanted[0] or size[1] > wanted[1]:
+            raise PortraitError(
+                f"The generator of {name} has {has} channels for {size[0]} × {size[1]} texels, and "
+                "cannot shrink."
+            )
+        if has == hidden and size == wanted:
+            raise PortraitError(f"The generator of {name} is as large already.")
     maps = tuple(
-        replace(spec, hidden=hidden) if name in parts else spec
+        _larger(spec, hidden, texels) if name in parts else spec
         for name, spec in zip(PART_NAMES, config.maps, strict=True)
     )
     wide = SSGAN3D(replace(config, maps=maps))
     state = wide.state_dict()
     state |= {k: v for k, v in model.state_dict().items() if not k.startswith("generators.")}
     wide.load_state_dict(state)
-    for part in range(len(PART_NAMES)):
+    for part, (old, new) in enumerate(zip(config.maps, maps, strict=True)):
         mine, given = parameters_of(wide, part), parameters_of(model, part)
+        if "position" in given:
+            given["position"] = _enlarged(given["position"], old, new)
         for name, tensor in mine.items():
             put_in(tensor, given[name], name)
     return wide.eval().requires_grad_(False)
+
+
+def _larger(spec: PartMapSpec, hidden: int, texels: tuple[int, int] | None) -> PartMapSpec:
+    height, width = texels or (spec.height, spec.width)
+    return replace(spec, hidden=hidden, height=height, width=width)
+
+
+def _enlarged(position: Tensor, old: PartMapSpec, new: PartMapSpec) -> Tensor:
+    """Positions (H W, C) of a map as those of a larger one."""
+    if (old.height, old.width) == (new.height, new.width):
+        return position
+    grid = position.T.unflatten(1, (old.height, old.width))[None]
+    size = (new.height, new.width)
+    grid = F.interpolate(grid, size=size, mode="bicubic", align_corners=False)
+    return grid[0].flatten(1).T
 
 
 def put_in(wide: Tensor, given: Tensor, name: str) -> None:
@@ -71,6 +106,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
     parser.add_argument("--parts", nargs="+", choices=PART_NAMES, required=True, help="which parts")
     parser.add_argument("--hidden", type=int, default=128, help="channels (default 128)")
+    parser.add_argument(
+        "--texels",
+        type=int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of their maps (as they are)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
 
 
@@ -78,7 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training widen``."""
     torch.manual_seed(0)
     model, info = load_checkpoint(arguments.weights or embedded_weights())
-    wide = widen(model, arguments.parts, arguments.hidden)
+    texels = tuple(arguments.texels) if arguments.texels else None
+    wide = widen(model, arguments.parts, arguments.hidden, texels)
     save_checkpoint(arguments.out, wide, info, half=True, licence=LICENCE)
     print(f"{arguments.out}: {arguments.hidden} channels for {', '.join(arguments.parts)}")
     return 0

@@ -25,6 +25,7 @@ from training.closeup import (
     cut,
     edge_strength,
     opacity,
+    showing,
     total_variation,
 )
 from training.data import PortraitSet, read_views
@@ -52,13 +53,14 @@ def known(mixing: Path, balls: Path, teacher: SSGAN3D) -> tuple[Views, torch.Ten
 
 @pytest.fixture
 def closeup(teacher: SSGAN3D, known: tuple[Views, torch.Tensor]) -> Closeup:
-    options = CloseupOptions(pictures=4, rate=0.02, code_rate=0.02)
+    options = CloseupOptions(pictures=8, rate=0.02, code_rate=0.02)
     crops = cut(teacher, *known, EYES)
     return Closeup(copy.deepcopy(teacher), crops, options)
 
 
 def own_codes(closeup: Closeup, crops: Crops) -> list[torch.Tensor]:
-    return [codes[crops.rows] for codes in closeup.codes]
+    rows, _ = crops.people()
+    return [codes[rows] for codes in closeup.codes]
 
 
 def test_a_crop_shows_what_the_whole_picture_shows(
@@ -87,7 +89,7 @@ def test_the_shipped_models_crops_lie_around_the_part() -> None:
     share = torch.zeros(3, 64, 64)
     share[0, 30:34, 20:40] = 1  # in the middle: rows 20 to 43, columns 14 to 45
     share[1, :2, 60:] = 1  # in a corner: as near as the picture allows
-    corners = frame.corners(share)  # the last is not seen
+    corners = frame.corners(share, torch.Generator())  # the last is not seen
     assert corners == [(20, 14), (0, 32), (20, 16)]
     numbers = torch.arange(64 * 64, dtype=torch.float32)
     crops = frame.crop(numbers.view(1, 1, 64, 64).expand(3, -1, -1, -1), corners, 64)
@@ -96,6 +98,75 @@ def test_the_shipped_models_crops_lie_around_the_part() -> None:
     # without four rows of rays above and below
     assert torch.equal(frame.inner(crops), crops[:, :, 4:20])
     assert frame.inner(torch.zeros(1, 3, 96, 128)).shape == (1, 3, 64, 128)
+
+
+def test_larger_parts_are_seen_around_random_rays_of_theirs() -> None:
+    frame = Frame.of(ModelConfig.shipped())
+    share = torch.zeros(200, 64, 64)
+    share[:, 2:62, 10:14] = 1  # a strand of sixty rows, four columns wide
+    corners = frame.corners(share, torch.Generator().manual_seed(0))
+    rows = sorted({top for top, _ in corners})
+    # the middle 16 rows of 24 reach all of it, as far as the picture lets them
+    assert rows[0] == 0 and rows[-1] == 40 and len(rows) > 30
+    assert {left for _, left in corners} == {0}  # centred across, as near as the picture allows
+
+
+def test_people_come_with_all_their_crops(
+    teacher: SSGAN3D, known: tuple[Views, torch.Tensor]
+) -> None:
+    views, rows = known
+    crops = cut(teacher, views, rows, EYES, each=2)
+    assert len(crops.rows) == 2 * len(views.data)
+    closeup = Closeup(copy.deepcopy(teacher), crops, CloseupOptions(pictures=5))
+    generator = torch.Generator().manual_seed(0)
+    seen: list[int] = []
+    while len(seen) < len(crops.rows):
+        chosen = closeup._chosen(generator)
+        assert len(chosen) >= min(5, len(crops.rows) - len(seen))
+        of_them = torch.isin(crops.rows, crops.rows[chosen]).nonzero()[:, 0]
+        assert sorted(chosen.tolist()) == of_them.tolist()
+        seen += chosen.tolist()
+    assert set(seen) == set(range(len(crops.rows)))
+
+
+def test_the_skin_keeps_its_form(teacher: SSGAN3D, known: tuple[Views, torch.Tensor]) -> None:
+    """All else of a face lies on it."""
+    skin = part_index("skin")
+    crops = cut(teacher, *known, skin)
+    options = CloseupOptions(part="skin", pictures=4, rate=0.02, code_rate=0.02)
+    closeup = Closeup(copy.deepcopy(teacher), crops, options)
+    every = crops.of(torch.arange(len(crops.rows)))
+
+    def error() -> float:
+        with torch.no_grad():
+            shown = closeup.show(every, own_codes(closeup, every))
+        return float(closeup.reconstruction(shown, every)["image"])
+
+    before = error()
+    for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
+        group["lr"] = rate
+    for _ in range(30):
+        closeup.train_step()
+    assert error() < 0.95 * before
+    made, old = closeup.result(), teacher
+    assert torch.equal(made.mapping.shape, old.mapping.shape)
+    rows, _ = every.people()
+    codes = made.mapping.base[rows], made.mapping.shape[rows], made.mapping.texture[rows]
+    with torch.no_grad():
+        mine, before_it = (model.generators(*codes, [skin])[skin] for model in (made, old))
+    assert torch.equal(mine.depth, before_it.depth)
+    assert torch.equal(mine.density, before_it.density)
+    assert not torch.equal(mine.features, before_it.features)
+
+
+def test_hair_does_not_learn_from_who_wears_a_hat(known: tuple[Views, torch.Tensor]) -> None:
+    view = known[0].data.views[0]
+    bald, haired, hatted = (
+        replace(view, present=frozenset({"skin", *more}))
+        for more in ((), ("hair",), ("hair", "hat"))
+    )
+    assert showing("hair", [bald, haired, hatted]) == [haired]
+    assert showing("skin", [bald, haired, hatted]) == [bald, haired, hatted]
 
 
 def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
@@ -154,8 +225,9 @@ def test_fine_structure_stays_while_the_rest_of_a_part_learns(
             return float(closeup.reconstruction(shown, crops)["image"]), shown.amounts
 
         error, amounts = look()
-        silence = [torch.zeros(len(every), spread.shape[0]) for spread in closeup.spread]
-        assert torch.equal(amounts, closeup.amounts_before(crops.rows, silence))
+        people, _ = crops.people()
+        silence = [torch.zeros(len(people), spread.shape[0]) for spread in closeup.spread]
+        assert torch.equal(amounts, closeup.amounts_before(people, silence))
         for _ in range(60):
             closeup.train_step()
         later, moved = look()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from core.camera import Camera
 from core.checkpoint import load_checkpoint
@@ -41,6 +42,24 @@ def test_a_wider_model_makes_the_same_pictures(mixing: Path, tmp_path: Path) -> 
     assert main([*command, "--out", str(out), "--weights", str(out)]) == 1  # as wide already
 
 
+def test_a_larger_map_makes_the_old_one_enlarged(narrow: SSGAN3D) -> None:
+    hair = part_index("hair")
+    before = narrow.config.maps[hair]
+    size = (before.height * 2, before.width * 2)
+    large = widen(narrow, ["hair"], narrow.config.hidden, size)
+    assert (large.config.maps[hair].height, large.config.maps[hair].width) == size
+    assert large.config.maps[EYES] == narrow.config.maps[EYES]
+    codes = narrow.mapping(torch.randn(2, narrow.config.z_dim))[:3]
+    with torch.no_grad():
+        old, new = (model.part_maps(*codes, [hair])[hair] for model in (narrow, large))
+    for name in ("depth", "density", "features"):
+        one, other = getattr(old, name), getattr(new, name)
+        one, other = (t if t.ndim == 4 else t[..., None] for t in (one, other))
+        small = F.avg_pool2d(other.permute(0, 3, 1, 2), 2)
+        apart = (small - one.permute(0, 3, 1, 2)).std() / one.std()
+        assert float(apart) < 0.1, name
+
+
 def test_what_is_new_learns(narrow: SSGAN3D) -> None:
     """The first step reaches the ways out of the new channels, the second the channels."""
     wide = widen(narrow, ["eyes"], 12).requires_grad_(True)
@@ -63,7 +82,11 @@ def test_what_is_new_learns(narrow: SSGAN3D) -> None:
 
 
 def test_narrower_is_refused_and_parts_of_other_sizes_are_not_grafted(narrow: SSGAN3D) -> None:
-    with pytest.raises(PortraitError, match="eyes has 8 channels already"):
+    with pytest.raises(PortraitError, match="eyes is as large already"):
         widen(narrow, ["eyes"], 8)
+    with pytest.raises(PortraitError, match="eyes has 8 channels for 16 × 16 texels, and cannot"):
+        widen(narrow, ["eyes"], 4)
+    with pytest.raises(PortraitError, match="cannot shrink"):
+        widen(narrow, ["eyes"], 12, (8, 32))
     with pytest.raises(PortraitError, match="other sizes"):
         graft(narrow, widen(narrow, ["eyes"], 12), ["eyes"])
