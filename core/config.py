@@ -56,7 +56,13 @@ SHIPPED_MAPS: dict[str, PartMapSpec] = {
 }
 
 
-_LATER_FIELDS = {"shuffle_blur": False, "people": 0, "detail_directions": 0, "detail_side": 128}
+_LATER_FIELDS = {
+    "shuffle_blur": False,
+    "people": 0,
+    "detail_directions": 0,
+    "detail_side": 128,
+    "detail_density": 1.5,
+}
 """Fields that model files of before do not know, and what those do."""
 
 
@@ -101,6 +107,9 @@ class ModelConfig:
         detail_directions: directions of the strands that lie on the surface (:mod:`.detail`), each
             in two tiles; 0 for none.
         detail_side: texels of such a tile, either way.
+        detail_density: its texels a pixel of the trained framing, where lifting coordinates are
+            lengths. With 1 they are 0.9 of a pixel on faces and 1.1 on hair: a tile that is finer
+            cannot be shown, and fades.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -138,6 +147,7 @@ class ModelConfig:
     shuffle_blur: bool = False
     detail_directions: int = 0
     detail_side: int = 128
+    detail_density: float = 1.0
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55

@@ -29,7 +29,7 @@ MOST = 0.15
 LENGTHS = {
     "skin": (0.0, 0.07),
     "nose": (0.0, 0.07),
-    "hair": (0.08, 0.16),
+    "hair": (0.12, 0.2),
     "neck": (0.0, 0.07),
     "clothes": (0.0, 0.12),
     "hat": (0.0, 0.12),
@@ -43,8 +43,6 @@ BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
 FALLOFF = 1.2
 """Amplitudes fall with the frequency to this power, as the renders' hair does."""
-DENSITY = 1.5
-"""Texels a pixel where lifting coordinates are lengths; about one where a face is."""
 
 
 class SurfaceDetail(nn.Module):
@@ -60,7 +58,8 @@ class SurfaceDetail(nn.Module):
         # channels last with the net's weights
         self.register_buffer("wrapped", wrapped, persistent=False)  # (T, t + 2, t + 2)
         self.side = config.detail_side
-        self.periods = DENSITY * config.image_size / config.frame_side / config.detail_side
+        texels = config.detail_density * config.image_size / config.frame_side  # a unit
+        self.periods = texels / config.detail_side
 
     def forward(self, amount: Tensor, surface: Tensor, size: int) -> Tensor:
         """By how much the picture is brightened, as a share of its light, (B, 1, S, S).
@@ -72,13 +71,21 @@ class SurfaceDetail(nn.Module):
         """
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
         amount = F.interpolate(amount.float().contiguous(), size=(size, size), mode="bilinear")
-        where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
-        position = where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.periods
+        position = self._position(surface, size)
         gain = (amount * self._lookup(position)).sum(1, keepdim=True)
         return gain * self._resolved(position)
 
+    def resolved(self, surface: Tensor, size: int) -> Tensor:
+        """How much of the tiles a pixel can show, in [0, 1], (B, 1, S, S); as :meth:`forward`."""
+        return self._resolved(self._position(surface, size))
+
+    def _position(self, surface: Tensor, size: int) -> Tensor:
+        """Where pixels lie on the tiles, in periods, (B, 2, S, S)."""
+        where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
+        return where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.periods
+
     def _resolved(self, position: Tensor) -> Tensor:
-        """How much of the tiles a pixel can show, (B, 1, S, S): less where it covers texels."""
+        """Less where a pixel covers texels."""
         grown = F.pad(position, (0, 1, 0, 1), mode="replicate")
         here = grown[..., :-1, :-1]
         across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)

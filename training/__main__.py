@@ -15,7 +15,7 @@ _COMMANDS = {
     "graft": ("training.graft", "give a model some parts of another one"),
     "widen": ("training.widen", "give some parts' generators more channels, all else as before"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
-    "closeup": ("training.closeup", "fit one small part of a face to renders, and nothing else"),
+    "closeup": ("training.closeup", "fit one part of portraits to renders, and nothing else"),
     "blend": ("training.blend", "the weighted mean of two models of one run"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "detail": ("training.detail", "teach a model where how much fine structure lies"),

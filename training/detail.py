@@ -23,7 +23,7 @@ from core.config import ModelConfig
 from core.detail import COARSE, DETAILED, FALLOFF, MOST, oriented_filters
 from core.engine import embedded_weights
 from core.generators import PartGroup
-from core.model import SSGAN3D
+from core.model import SSGAN3D, PosedFeatures
 from core.people_mixture import PeopleMixture
 from training.budget import Budget
 from training.data import PortraitSet, read_views
@@ -53,20 +53,34 @@ SAMPLES = 16
 
 
 def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
-    """The same model with tiles of fine structure, of which a little shows, unless it has some."""
-    if model.config.detail_directions:
+    """The same model with tiles of fine structure, of which a little shows, unless it has some.
+
+    Their texels are those of a new model.
+    """
+    has = model.config.detail_directions
+    config = dataclasses.replace(
+        model.config,
+        detail_directions=has or directions,
+        detail_density=ModelConfig.detail_density,
+    )
+    if config == model.config:
         return model
-    grown = SSGAN3D(dataclasses.replace(model.config, detail_directions=directions))
-    grown.load_state_dict(model.state_dict(), strict=False)
-    with torch.no_grad():
-        for group in grown.generators.groups:
-            assert isinstance(group, PartGroup)
-            for row, part in enumerate(group.parts):
-                if part in DETAILED:
-                    first = 0 if part in COARSE else directions
-                    # squared, what starts at zero stays there
-                    group.detail_head_bias[row, first:] = (_START / (1 - _START / MOST)) ** 0.5
+    grown = SSGAN3D(config)
+    grown.load_state_dict(model.state_dict(), strict=bool(has))
+    if not has:
+        _show_a_little(grown)
     return grown.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _show_a_little(model: SSGAN3D) -> None:
+    """Start all tiles; squared, what starts at zero stays there."""
+    for group in model.generators.groups:
+        assert isinstance(group, PartGroup)
+        for row, part in enumerate(group.parts):
+            if part in DETAILED:
+                first = 0 if part in COARSE else model.config.detail_directions
+                group.detail_head_bias[row, first:] = (_START / (1 - _START / MOST)) ** 0.5
 
 
 @functools.cache
@@ -130,24 +144,39 @@ def missing_energies(
     return F.avg_pool2d(more.clamp_min(0), step), known.to(image)
 
 
-def misfit(amount: Tensor, wanted: Tensor, known: Tensor, config: ModelConfig) -> Tensor:
+def misfit(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
     """Whittle's likelihood of missing energies, negative.
 
     It is least where the energy that is given is the mean of what is wanted.
 
     Args:
-        amount: of each tile, (B, 2 D, r, r).
+        given: as from :func:`given_energies`.
         wanted, known: as from :func:`missing_energies`.
     """
-    total = given_energies(amount, config) + _FLOOR
+    total = given + _FLOOR
     apart = (total.log() + (wanted.float().clamp_max(_LARGEST) + _FLOOR) / total) * known
     return apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
 
 
-def given_energies(amount: Tensor, config: ModelConfig) -> Tensor:
-    """Energies that amounts of the tiles give in the filters, both (B, 2 D, r, r)."""
+def given_energies(amount: Tensor, resolved: Tensor, config: ModelConfig) -> Tensor:
+    """Energies that the tiles give in the filters, (B, 2 D, r, r).
+
+    Args:
+        amount: of each tile, (B, 2 D, r, r).
+        resolved: how much of the tiles pixels can show, (B, 1, S, S).
+    """
     gives = response(config.detail_directions, config.detail_side).to(amount.device)
-    return torch.einsum("ft,bthw->bfhw", gives, amount.float().square())
+    energy = torch.einsum("ft,bthw->bfhw", gives, amount.float().square())
+    return energy * F.adaptive_avg_pool2d(resolved.square(), amount.shape[-1])
+
+
+def given_by(model: SSGAN3D, posed: PosedFeatures) -> Tensor:
+    """Energies that a model's tiles give, from all B views of it: (B, 2 D, r, r)."""
+    config, detail = model.config, model.render_net.detail
+    assert detail is not None
+    amount = posed.features[:, :, config.features :].flatten(0, 1)
+    resolved = detail.resolved(posed.surface.flatten(0, 1), config.image_size)
+    return given_energies(amount, resolved, config)
 
 
 class DetailTraining:
@@ -215,10 +244,9 @@ class DetailTraining:
                 self.known[chosen[row]] = energy.half(), known
         energy, known = (torch.stack(t) for t in zip(*(self.known[v] for v in chosen), strict=True))
         wanted = energy.float()
-        amount = posed.features[:, 0, self.config.features :]
-        given = (given_energies(amount, self.config) * known).sum()
-        share = given / (wanted.clamp_max(_LARGEST) * known).sum().clamp_min(1e-9)
-        return misfit(amount, wanted, known, self.config), share
+        given = given_by(self.model, posed)
+        share = (given * known).sum() / (wanted.clamp_max(_LARGEST) * known).sum().clamp_min(1e-9)
+        return misfit(given, wanted, known), share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ comes over, and the render net with its detail stays.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -39,15 +40,6 @@ def parameters_of(model: SSGAN3D, part: int) -> dict[str, Tensor]:
     raise ValueError(part)
 
 
-def part_slices(model: SSGAN3D, parts: Collection[str]) -> Iterator[Tensor]:
-    """All that only the generators of ``parts`` consist of, always in the same order."""
-    for group in model.generators.groups:
-        assert isinstance(group, PartGroup)
-        for part in group.parts:
-            if PART_NAMES[part] in parts:
-                yield from parameters_of(model, part).values()
-
-
 def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
     """Give ``model`` the donor's generators of ``parts``; all else stays.
 
@@ -57,13 +49,20 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
     Raises:
         PortraitError: the two are built otherwise.
     """
-    if model.config != donor.config:
+    rows = [PART_NAMES.index(name) for name in parts]
+    mine, given = model.config, donor.config
+    if replace(mine, maps=given.maps) != given:
         raise PortraitError("The two models have other sizes: graft from one of the same training.")
-    pairs = zip(part_slices(model, parts), part_slices(donor, parts), strict=True)
-    for mine, given in pairs:
-        mine.copy_(given)
+    for name, row in zip(parts, rows, strict=True):
+        if mine.maps[row] != given.maps[row] or mine.hidden_of(row) != given.hidden_of(row):
+            raise PortraitError(
+                f"The generators of {name} have other sizes: bring the smaller one to the size of "
+                "the other with `python -m training widen`."
+            )
+        learnt = parameters_of(donor, row)
+        for parameter, tensor in parameters_of(model, row).items():
+            tensor.copy_(learnt[parameter])
     if same_people(model, donor):
-        rows = [PART_NAMES.index(name) for name in parts]
         for name in ("shape", "texture"):
             getattr(model.mapping, name)[:, rows] = getattr(donor.mapping, name)[:, rows]
 

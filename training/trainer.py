@@ -41,7 +41,7 @@ from training.augment import AdaptiveAugmentation
 from training.averaging import follow
 from training.codes import CodeBasis, Codes, FactorIndex, describe
 from training.data import PortraitSet, View, read_views
-from training.detail import misfit, missing_energies
+from training.detail import given_by, misfit, missing_energies
 from training.discriminator import Discriminator, read_discriminator
 from training.encode import encode, encode_and_refit
 from training.fit_mapping import fit_mapping
@@ -428,8 +428,7 @@ class Trainer:
             wanted, known = missing_energies(
                 batch.image, smooth, batch.mask, config.detail_directions, config.ray_size
             )
-        amount = posed.features[:, :, config.features :].flatten(0, 1)
-        return misfit(amount, wanted, known, config)
+        return misfit(given_by(self.model, posed), wanted, known)
 
     def _fading(self) -> float:
         """What is left of the learning rate: it falls to zero in the last share of the minutes."""

@@ -13,7 +13,6 @@ from core.camera import Camera
 from core.config import ModelConfig
 from core.detail import (
     BANDS,
-    DENSITY,
     DETAILED,
     LENGTHS,
     SurfaceDetail,
@@ -32,7 +31,7 @@ TILES = CONFIG.detail_tiles
 def flat_surface(shift: float = 0.0, scale: float = 1.0) -> torch.Tensor:
     """A plane that faces the camera, one texel a pixel, moved to the right by ``shift`` pixels."""
     side = CONFIG.ray_size
-    texel = CONFIG.frame_side / CONFIG.image_size / DENSITY  # in units of u
+    texel = CONFIG.frame_side / CONFIG.image_size / CONFIG.detail_density  # in units of u
     pixel = (torch.arange(side) + 0.5) * CONFIG.image_size / side
     u = (pixel * scale - shift) * texel
     v = pixel * scale * texel
@@ -161,8 +160,9 @@ def test_a_view_from_afar_and_one_from_the_side_are_finite(detailed_model: SSGAN
 def test_model_files_of_before_have_no_detail() -> None:
     config = ModelConfig.tiny()
     values = config.to_dict()
-    del values["detail_directions"], values["detail_side"]
-    assert ModelConfig.from_dict(values) == config
+    for name in ("detail_directions", "detail_side", "detail_density"):
+        del values[name]
+    assert ModelConfig.from_dict(values) == dataclasses.replace(config, detail_density=1.5)
     assert SSGAN3D(config).render_net.detail is None
 
 

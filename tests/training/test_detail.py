@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from core.checkpoint import load_checkpoint
-from core.detail import COARSE, DETAILED, oriented_noise
+from core.config import ModelConfig
+from core.detail import COARSE, DETAILED, SurfaceDetail, oriented_noise
 from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.detail import (
     DetailTraining,
     energies,
+    given_energies,
     missing_energies,
     response,
     with_detail,
@@ -41,6 +44,32 @@ def test_a_tile_has_the_energy_that_its_response_says(tile: int) -> None:
     assert float(mean[tile]) == pytest.approx(float(expected[tile]), rel=0.3)
     faint = expected < 0.01 * expected.max()
     assert (mean[faint] < 0.1 * mean[tile]).all()
+
+
+@pytest.mark.parametrize("texels", [0.8, 1.6])
+@pytest.mark.parametrize("tile", [1, 5])
+def test_a_picture_has_the_energy_that_is_counted_as_given(texels: float, tile: int) -> None:
+    """Tiles that are finer than pixels fade, and must not count as if they were seen."""
+    size, rays = 128, 32
+    config = replace(
+        ModelConfig.tiny(), image_size=size, ray_size=rays, detail_directions=DIRECTIONS
+    )
+    detail = SurfaceDetail(config)
+    unit = texels * config.frame_side / size / config.detail_density  # a pixel's
+    line = (torch.arange(rays) + 0.5) * (size / rays) * unit
+    across, down = line.expand(rays, -1), line[:, None].expand(-1, rays)
+    surface = torch.stack([across, down, torch.ones_like(across)])[None]
+    amount = torch.zeros(1, 2 * DIRECTIONS, rays, rays)
+    amount[:, tile] = 0.1
+    gain = detail(amount, surface, size)
+    shown = (gain[0, 0, 16:-16, 16:-16]).square().mean()
+    given = given_energies(amount, detail.resolved(surface, size), config)
+    # of the tile's energy as the filters see it, all bands together
+    own = response(DIRECTIONS, config.detail_side)[:, tile].sum()
+    counted = given[..., 4:-4, 4:-4].sum(1).mean() / own
+    # between texels a lookup takes a little from the fine band
+    assert float(shown) == pytest.approx(float(counted), rel=0.45)
+    assert float(counted) == pytest.approx(0.01 * min(1, texels**-4), rel=0.05)
 
 
 def test_what_is_missing_is_what_the_render_has_more_away_from_edges() -> None:
