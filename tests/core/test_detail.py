@@ -178,13 +178,19 @@ def test_an_amount_is_bounded_alone_and_with_others_of_its_band() -> None:
     assert x.grad is not None and x.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_no_part_of_the_embedded_model_is_rougher_than_its_bounds(precision: str) -> None:
+@pytest.mark.parametrize(
+    # bfloat16 rounds by 2⁻⁸ thrice: the amounts, their length, the product
+    ("precision", "rounding"),
+    [("float32", 1e-4), ("bfloat16", 3 * 2**-8)],
+)
+def test_no_part_of_the_embedded_model_is_rougher_than_its_bounds(
+    precision: str, rounding: float
+) -> None:
     engine = PortraitEngine.load(device="cpu", precision=precision)
     parts = engine.part_stage.compute(engine.sample(33), range(len(engine.config.maps)))
     for part in DETAILED:
         amounts = parts[part].map.features[..., engine.config.features :].float()
         bands = torch.linalg.vector_norm(amounts.unflatten(-1, (2, -1)), dim=-1)
         for longest, bound in zip(bands.amax((0, 1, 2)), LENGTHS[PART_NAMES[part]], strict=True):
-            assert longest <= bound * 1.01
+            assert longest <= bound * (1 + rounding)
         assert longest > 0.01

@@ -10,8 +10,8 @@ import torch
 
 from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
-from core.detail import COARSE, DETAILED, SurfaceDetail, oriented_noise
-from core.parts import PART_COUNT, part_index
+from core.detail import COARSE, DETAILED, LENGTHS, SurfaceDetail, oriented_noise
+from core.parts import PART_COUNT, PART_NAMES, part_index
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.detail import (
@@ -99,8 +99,10 @@ def test_a_model_is_given_a_little_detail_and_stays_what_it_is(mixing: Path) -> 
     for part, made in grown.part_maps(*codes).items():
         amount = made.features[..., model.config.features :]
         coarse, fine = amount.split(DIRECTIONS, -1)
-        for share, parts in ((coarse, COARSE), (fine, DETAILED)):
-            expected = 0.02 if part in parts else 0.0
+        bounds = LENGTHS.get(PART_NAMES[part], (0.0, 0.0))
+        for share, bound in zip((coarse, fine), bounds, strict=True):
+            expected = min(0.02, bound / DIRECTIONS**0.5)  # all tiles alike
+            assert (expected > 0) == (part in (COARSE if share is coarse else DETAILED))
             torch.testing.assert_close(share, torch.full_like(share, expected))
     assert with_detail(grown, 6) is grown
 
@@ -109,6 +111,8 @@ def test_only_detail_is_learnt_and_comes_near_the_renders(mixing: Path, balls: P
     torch.manual_seed(0)  # the new branches
     model, info = load_checkpoint(mixing)
     grown = with_detail(model, DIRECTIONS)
+    for group in grown.generators.groups:
+        group.detail_lengths.fill_(0.1)  # what is measured decides, and no part's bound
     known, rows = known_views(read_views([balls]), info["people"])
     training = DetailTraining(
         grown, Views(PortraitSet(known), grown.config, torch.device("cpu"), 8), rows
