@@ -191,7 +191,7 @@ class ModelConfig:
 
     @classmethod
     def shipped(cls) -> Self:
-        """The model that the extension embeds."""
+        """What the embedded model's training started with."""
         return cls()
 
     @classmethod
