@@ -54,7 +54,7 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
     if replace(mine, maps=given.maps) != given:
         raise PortraitError("The two models have other sizes: graft from one of the same training.")
     for name, row in zip(parts, rows, strict=True):
-        if mine.maps[row] != given.maps[row] or mine.hidden_of(row) != given.hidden_of(row):
+        if mine.maps[row] != given.maps[row]:
             raise PortraitError(
                 f"The generators of {name} have other sizes: bring the smaller one to the size of "
                 "the other with `python -m training widen`."

@@ -46,24 +46,21 @@ def widen(
     Raises:
         PortraitError: they have more channels or texels, or as many of both.
     """
-    config = model.config
+    config, maps = model.config, list(model.config.maps)
     for name in parts:
         part = PART_NAMES.index(name)
-        spec, has = config.maps[part], config.hidden_of(part)
+        spec, has = maps[part], config.hidden_of(part)
         size = (spec.height, spec.width)
-        wanted = texels or size
-        if has > hidden or size[0] > wanted[0] or size[1] > wanted[1]:
+        height, width = texels or size
+        if has > hidden or spec.height > height or spec.width > width:
             raise PortraitError(
-                f"The generator of {name} has {has} channels for {size[0]} × {size[1]} texels, and "
-                "cannot shrink."
+                f"The generator of {name} has {has} channels for {spec.height} × {spec.width} "
+                "texels, and cannot shrink."
             )
-        if has == hidden and size == wanted:
+        if has == hidden and size == (height, width):
             raise PortraitError(f"The generator of {name} is as large already.")
-    maps = tuple(
-        _larger(spec, hidden, texels) if name in parts else spec
-        for name, spec in zip(PART_NAMES, config.maps, strict=True)
-    )
-    wide = SSGAN3D(replace(config, maps=maps))
+        maps[part] = replace(spec, hidden=hidden, height=height, width=width)
+    wide = SSGAN3D(replace(config, maps=tuple(maps)))
     state = wide.state_dict()
     state |= {k: v for k, v in model.state_dict().items() if not k.startswith("generators.")}
     wide.load_state_dict(state)
@@ -74,11 +71,6 @@ def widen(
         for name, tensor in mine.items():
             put_in(tensor, given[name], name)
     return wide.eval().requires_grad_(False)
-
-
-def _larger(spec: PartMapSpec, hidden: int, texels: tuple[int, int] | None) -> PartMapSpec:
-    height, width = texels or (spec.height, spec.width)
-    return replace(spec, hidden=hidden, height=height, width=width)
 
 
 def _enlarged(position: Tensor, old: PartMapSpec, new: PartMapSpec) -> Tensor:
