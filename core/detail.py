@@ -27,18 +27,19 @@ COARSE = (PART_NAMES.index("hair"),)
 MOST = 0.15
 """Bound of one tile's amount."""
 LENGTHS = {
-    "skin": (0.0, 0.012),
+    "skin": (0.0, 0.12),
     "nose": (0.0, 0.012),
     "hair": (0.12, 0.2),
     "neck": (0.0, 0.012),
-    "clothes": (0.0, 0.08),
+    "clothes": (0.0, 0.03),
     "hat": (0.0, 0.12),
 }
 """Bounds of the root of the sum of a part's squared amounts, of coarse tiles and of fine ones.
 
 Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
-tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. On skin noise
-of all directions looks like canvas long before it has what pores and spots of the renders have.
+tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Skin needs
+them for beards alone: noise of all directions is no pores but canvas. Cloth has a grain; knit is
+form and colour.
 """
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
@@ -53,7 +54,8 @@ class SurfaceDetail(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        noise = oriented_noise(config.detail_directions, config.detail_side)
+        # v points up and a picture's rows run down: strands lean as the filters see them
+        noise = oriented_noise(config.detail_directions, config.detail_side).flip(1)
         wrapped = F.pad(noise[None], (1, 1, 1, 1), mode="circular")[0]
         # made again wherever a model is loaded; three dimensions, as four would be turned to
         # channels last with the net's weights
@@ -65,6 +67,9 @@ class SurfaceDetail(nn.Module):
     def forward(self, amount: Tensor, surface: Tensor, size: int) -> Tensor:
         """By how much the picture is brightened, as a share of its light, (B, 1, S, S).
 
+        The tiles add up to the logarithm of 1 + that: strands shine more than gaps are dark. (The
+        structure of hair in renders has a skewness of 0.5, and more peaks than Gaussian noise.)
+
         Args:
             amount: of each tile, Σ_k m_k a_k, (B, T, r, r).
             surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, 3, r, r).
@@ -74,7 +79,7 @@ class SurfaceDetail(nn.Module):
         amount = F.interpolate(amount.float().contiguous(), size=(size, size), mode="bilinear")
         position = self._position(surface, size)
         gain = (amount * self._lookup(position)).sum(1, keepdim=True)
-        return gain * self._resolved(position)
+        return (gain * self._resolved(position)).expm1()
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:
         """How much of the tiles a pixel can show, in [0, 1], (B, 1, S, S); as :meth:`forward`."""

@@ -122,7 +122,13 @@ class SSGAN3D(nn.Module):
     ) -> PosedFeatures:
         """What the volume renderer gives to the render net; arguments as for :meth:`forward`."""
         maps = self.part_maps(base, shape, texture)
-        weights = ray_weights(self.geometry(maps, visible), rays, self.config)
+        return self.posed_maps(maps, self.geometry(maps, visible), rays)
+
+    def posed_maps(
+        self, maps: dict[int, PartMap], geometry: Geometry, rays: RayBatch
+    ) -> PosedFeatures:
+        """What :meth:`posed` gives for maps whose geometry is known."""
+        weights = ray_weights(geometry, rays, self.config)
         grid = (self.config.ray_size, self.config.ray_size)
         return PosedFeatures(
             FeatureTable(maps, self.config).composite(weights, self.config),

@@ -18,8 +18,7 @@ import argparse
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.config import ModelConfig, Window
+from core.config import ModelConfig
 from core.detail import DETAILED
 from core.engine import embedded_weights
+from core.errors import PortraitError
 from core.generators import PartGenerators, PartMap
-from core.lifting import LIFTED, Geometry, part_geometry, window_coordinates
+from core.lifting import LIFTED, Geometry, part_geometry
 from core.model import SSGAN3D
-from core.parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
+from core.parts import BACKGROUND, PART_COUNT, part_index
 from core.people_mixture import PeopleMixture
 from core.volume import (
     FETCH_THRESHOLD,
-    RayBatch,
-    RayWeights,
-    picture_positions,
     ray_densities,
     split_weights,
 )
@@ -48,35 +45,32 @@ from training import losses
 from training.adversarial import Pairs, feature_matching
 from training.averaging import follow
 from training.budget import Budget
+from training.crops import SAMPLES, STRUCTURED, Crops, Frame, cut, looked_up
 from training.data import PortraitSet, View, read_views
+from training.detail import distance, given_energies, misfit
 from training.discriminator import Discriminator, read_discriminator
 from training.export import LICENCE
-from training.graft import LAYERED
 from training.heap import keep_heap
 from training.precision import mixed
 from training.rates import set_rates, warmed
-from training.refine import codes_of_rows, known_views, people_of, train_only
-from training.warm_start import LINEAR_RATE, Batch, Views
+from training.refine import known_views, people_of, train_only
+from training.warm_start import LINEAR_RATE, Views
 
 PARTS = ("skin", "brows", "eyes", "nose", "mouth", "hair", "clothes")
 """Parts that renders of whole portraits leave soft."""
-PAINTED = ("skin",)
-"""Those whose form stays, as the others lie on it: they learn texture only."""
-EDGE_SIZE = {"skin": 2}
-"""Side of the squares of pixels that are averaged before edges are compared, where not 1."""
-WITHOUT_EDGES = ("hair", "clothes")
-"""Parts whose edges are not compared: no code can place strands and threads.
+STRUCTURE_ONLY = ("skin",)
+"""Those that learn their fine structure and nothing else: the others lie on their form, and look
+otherwise beside other colours."""
+WITHOUT_EDGES = ("hair",)
+"""Parts whose edges are not compared: no code can place strands.
 
 Compared at half size, hair took on a weave within 1,400 steps, at a quarter bumps: the same on
 every head, and of as many edges as the renders have.
 """
+SPARSE = ("skin",)
+"""Parts of whose fine structure medians are learnt: only some of the people have any."""
 PRESSED_BY = {"hair": "hat"}
 """Parts that look otherwise beneath another one: they do not learn from who wears it."""
-HEIGHT, WIDTH = 16, 32
-"""Rays of what is compared and judged, at most: a multiple of what the discriminator halves."""
-MARGIN = 4
-"""Rows of rays above and below that the render net sees as well, at most."""
-SAMPLES = 16
 SURROUNDINGS = 0.02
 """How much a pixel beside the part counts, beside one of the part."""
 CODE_NOISE = 0.1
@@ -89,13 +83,11 @@ WEIGHTS = {
     "coarse mask": 0.3,
     "depth": 0.5,
     "outline": 0.2,
-    "fine structure": 4.0,
+    "amounts": 4.0,
+    "energies": 0.05,
 }
 MAX_GRADIENT = 2.0
 REPORT_EVERY = 200
-FORM = {"position", "base_style", "geometry_weight", "geometry_bias", "form_basis"}
-"""Parameters of part generators that form depends on, beside those of the layers for shapes."""
-_CUT_AT_ONCE = 8
 _AROUND = 5
 """Side of the squares of pixels within which an edge may be moved."""
 _LEAST_EDGE = 0.02
@@ -119,247 +111,6 @@ class CloseupOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Frame:
-    """How large crops are, in rays.
-
-    Attributes:
-        height, width: of all rays.
-        margin: rows of them above and below that are not compared.
-    """
-
-    height: int
-    width: int
-    margin: int
-
-    @classmethod
-    def of(cls, config: ModelConfig) -> Frame:
-        """The frame of a model's crops."""
-        side = config.ray_size
-        inner = min(HEIGHT, side)
-        margin = min(MARGIN, (side - inner) // 2)
-        return cls(inner + 2 * margin, min(WIDTH, side), margin)
-
-    def corners(self, share: Tensor, generator: torch.Generator) -> list[tuple[int, int]]:
-        """Upper left rays of crops around what a part's share (N, r, r) of the rays covers.
-
-        A part that is larger than a crop is seen around a random ray of it.
-        """
-        corners = []
-        for one in share:
-            inside = (one > 0.1).nonzero()
-            if not len(inside):
-                inside = torch.full((1, 2), len(one) // 2)
-            chosen = inside[int(torch.randint(len(inside), (), generator=generator))]
-            corner = []
-            for line, at, side, margin in zip(
-                inside.T, chosen, (self.height, self.width), (self.margin, 0), strict=True
-            ):
-                first, last = int(line.min()), int(line.max())
-                start = (first + last + 1) // 2 - side // 2
-                if last - first >= side:
-                    lowest, highest = first - margin, last + 1 + margin - side
-                    start = min(max(int(at) - side // 2, lowest), highest)
-                corner.append(min(max(start, 0), len(one) - side))
-            corners.append((corner[0], corner[1]))
-        return corners
-
-    def rays(self, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
-        """Numbers of the rays of crops in a picture of ``side`` rays, row by row, (N, R)."""
-        down, across = torch.arange(self.height)[:, None], torch.arange(self.width)
-        return torch.stack(
-            [((top + down) * side + left + across).flatten() for top, left in corners]
-        )
-
-    def crop(self, whole: Tensor, corners: Sequence[tuple[int, int]], side: int) -> Tensor:
-        """Crops (N, …, h, w) of pictures (N, …, S, S) with ``side`` rays."""
-        step = whole.shape[-1] // side
-        height, width = self.height * step, self.width * step
-        return torch.stack(
-            [
-                one[..., top * step : top * step + height, left * step : left * step + width]
-                for one, (top, left) in zip(whole, corners, strict=True)
-            ]
-        )
-
-    def inner(self, crop: Tensor) -> Tensor:
-        """Crops (N, C, h, w) without their margins."""
-        rows = self.margin * crop.shape[-1] // self.width
-        return crop[..., rows : crop.shape[-2] - rows, :]
-
-    def grid(self, rays: Tensor) -> Tensor:
-        """(…, R) → (…, height, width)."""
-        return rays.unflatten(-1, (self.height, self.width))
-
-
-@dataclass
-class Crops:
-    """What of V crops does not change while the part learns; R rays, N samples each.
-
-    Attributes:
-        rows: (V,) rows of their people in the mixture.
-        uv, z, depth, step: of the samples, as in :class:`~core.volume.RayBatch`; one view of each
-            of V portraits.
-        density: of the lifted parts at the samples, (V, K - 1, 1, R, N).
-        base: the face base's depth on the common grid, (V, G, G).
-        features: f_k of all parts where the rays meet them, (V, K, C, R).
-        image: the renders, (V, 3, H, W) uint8.
-        mask: their soft labels, (V, K, H / 2, W / 2).
-        surface: planar depth of the renders, (V, R).
-        foreground: which of these are known.
-    """
-
-    rows: Tensor
-    uv: Tensor
-    z: Tensor
-    depth: Tensor
-    step: Tensor
-    density: Tensor
-    base: Tensor
-    features: Tensor
-    image: Tensor
-    mask: Tensor
-    surface: Tensor
-    foreground: Tensor
-
-    def of(self, chosen: Tensor) -> Crops:
-        """Some of them, (n,)."""
-        return Crops(*(getattr(self, field.name)[chosen] for field in fields(self)))
-
-    def room(self, count: int) -> Crops:
-        """As many as ``count`` of such, not filled: gigabytes, which joining would hold twice."""
-        made = (getattr(self, field.name) for field in fields(self))
-        return Crops(*(one.new_empty(count, *one.shape[1:]) for one in made))
-
-    def put(self, start: int, made: Crops) -> None:
-        """Fill in some from number ``start`` on."""
-        for field in fields(self):
-            one = getattr(made, field.name)
-            getattr(self, field.name)[start : start + len(one)] = one
-
-    def rays(self) -> RayBatch:
-        """The rays' samples."""
-        return RayBatch(self.uv, self.z, self.depth, self.step)
-
-    def people(self) -> tuple[Tensor, Tensor]:
-        """Rows of the P people that are seen, each once, (P,); which of them each crop shows."""
-        rows, which = self.rows.unique(return_inverse=True)
-        return rows, which
-
-
-def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int, each: int = 1) -> Crops:
-    """Crops around the part, of all views.
-
-    Args:
-        model: mixes the people.
-        views: renders of people whom the model mixes.
-        rows: (P,) row of each portrait of ``views`` among the model's people.
-        part: that learns.
-        each: crops of a view.
-    """
-    portrait = {view: p for p, group in enumerate(views.data.identities) for view in group}
-    whole: Crops | None = None
-    for start in range(0, len(views.data), _CUT_AT_ONCE):
-        chosen = list(range(start, min(start + _CUT_AT_ONCE, len(views.data))))
-        portraits = torch.tensor([portrait[view] for view in chosen])
-        generator = torch.Generator().manual_seed(start)
-        batch = views.of(portraits, chosen, generator)
-        made = _cut(model, batch, rows[portraits], part, each, generator)
-        if whole is None:
-            whole = made.room(len(views.data) * each)
-        whole.put(start * each, made)
-    assert whole is not None
-    return whole
-
-
-@torch.no_grad()
-def _cut(
-    model: SSGAN3D,
-    batch: Batch,
-    rows: Tensor,
-    part: int,
-    each: int,
-    generator: torch.Generator,
-) -> Crops:
-    """Crops of a batch with one view of each portrait."""
-    people = model.mapping
-    assert isinstance(people, PeopleMixture)
-    codes = codes_of_rows(people, rows, batch.visible)
-    maps = model.part_maps(codes.base, codes.shape, codes.texture)
-    geometry = model.geometry(maps, codes.visible)
-    made = [_crop(model.config, batch, rows, part, maps, geometry, generator) for _ in range(each)]
-    return Crops(*(torch.cat([getattr(c, field.name) for c in made]) for field in fields(Crops)))
-
-
-def _crop(
-    config: ModelConfig,
-    batch: Batch,
-    rows: Tensor,
-    part: int,
-    maps: dict[int, PartMap],
-    geometry: Geometry,
-    generator: torch.Generator,
-) -> Crops:
-    """One crop of each view."""
-    frame, side = Frame.of(config), config.ray_size
-    corners = frame.corners(batch.coarse_mask[:, part], generator)
-    inside = frame.rays(corners, side)  # (V, R)
-    rays = _chosen_rays(batch.rays, inside)
-    density = ray_densities(geometry, rays, config)
-    weights = split_weights(density, rays)
-    features = _features(maps, weights, picture_positions(side)[inside], config)
-
-    def crop(whole: Tensor) -> Tensor:
-        return frame.crop(whole, corners, side)
-
-    return Crops(
-        rows,
-        rays.uv,
-        rays.z,
-        rays.depth,
-        rays.step,
-        density.half(),
-        geometry.depth[:, LIFTED.index(FACE_BASE)],
-        features.half(),
-        ((crop(batch.image) + 1) * 127.5).round().byte(),
-        crop(batch.mask).half(),
-        (crop(batch.depth) + batch.centre[..., None]).flatten(1),
-        crop(batch.foreground).flatten(1),
-    )
-
-
-def _chosen_rays(rays: RayBatch, inside: Tensor) -> RayBatch:
-    """Some rays (N, R) of one view of each portrait."""
-    views = torch.arange(len(inside))[:, None]
-
-    def pick(samples: Tensor) -> Tensor:
-        return samples[:, 0][views, inside][:, None]
-
-    full = rays.z.shape
-    return RayBatch(
-        pick(rays.uv), pick(rays.z), pick(rays.depth.expand(full)), pick(rays.step.expand(full))
-    )
-
-
-def _features(
-    maps: dict[int, PartMap], weights: RayWeights, positions: Tensor, config: ModelConfig
-) -> Tensor:
-    """f_k where the rays meet each part, (V, K, C, R)."""
-    found = []
-    for part in range(PART_COUNT):
-        where = weights.uv[:, 0, LIFTED.index(part)] if part in LIFTED else positions
-        window = config.maps[part].window
-        found.append(_looked_up(maps[part].features, where, window, config))
-    return torch.stack(found, 1)
-
-
-def _looked_up(features: Tensor, where: Tensor, window: Window, config: ModelConfig) -> Tensor:
-    """Features (N, H, W, C + T) without amounts of tiles at coordinates (N, R, 2): (N, C, R)."""
-    grid = window_coordinates(where.float(), window)[:, None]
-    rows = features[..., : config.features].float().permute(0, 3, 1, 2)
-    return F.grid_sample(rows, grid, padding_mode="border", align_corners=False)[:, :, 0]
-
-
 @dataclass
 class Shown:
     """Crops as the model makes them, without their margins.
@@ -371,6 +122,7 @@ class Shown:
         opacity: how much the part's shell of each of P people hides of what is behind it, on the
             part's own map, (P, H, W) in [0, 1].
         amounts: of fine structure, on the part's own map, (P, H, W, T).
+        given: energies of the part's fine structure, by filter, (n, 2 D, R).
     """
 
     smooth: Tensor
@@ -379,6 +131,7 @@ class Shown:
     depth: Tensor
     opacity: Tensor
     amounts: Tensor
+    given: Tensor
 
     def labels(self) -> Tensor:
         """Final masks, (n, K, h / 2, w / 2), which sum to 1."""
@@ -390,21 +143,6 @@ def showing(part: str, views: Sequence[View]) -> list[View]:
     return [
         view for view in views if part in view.present and PRESSED_BY.get(part) not in view.present
     ]
-
-
-def keep_form(model: SSGAN3D) -> None:
-    """Let part generators learn texture only: what depth and density come from stays."""
-    config = model.config
-    upper = config.base_layers + config.shape_layers
-    for group in model.generators.groups:
-        for name, parameter in group.named_parameters():
-            if name in FORM:
-                parameter.requires_grad_(False)
-            elif name in LAYERED and parameter.requires_grad:
-                below = config.shape_layers if name == "code_style" else upper
-                mask = torch.ones_like(parameter)
-                mask[:below] = 0
-                parameter.register_hook(partial(torch.mul, mask))
 
 
 def alone(image: Tensor, mask: Tensor, part: int) -> Pairs:
@@ -445,14 +183,13 @@ class Closeup:
         self.frame, self.part = Frame.of(model.config), part_index(options.part)
         self.people = model.mapping
         train_only(model, [options.part])
-        self.is_painted = options.part in PAINTED
-        if self.is_painted:
-            keep_form(model)
+        self.is_structure_only = options.part in STRUCTURE_ONLY
+        if self.is_structure_only:
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(parameter.requires_grad and ".detail_" in name)
         codes = (self.people.shape[:, self.part], self.people.texture[:, self.part])
-        learns = (not self.is_painted, True)
-        self.codes = [  # twice (S, Z)
-            one.clone().requires_grad_(own) for one, own in zip(codes, learns, strict=True)
-        ]
+        learns = not self.is_structure_only
+        self.codes = [one.clone().requires_grad_(learns) for one in codes]  # twice (S, Z)
         self.spread = [one.std(0, correction=0) for one in codes]
         layers: list[nn.Parameter] = []
         linear: list[nn.Parameter] = []
@@ -508,11 +245,14 @@ class Closeup:
         ]
         own = [codes[rows] + by for codes, by in zip(self.codes, noise, strict=True)]
         shown = self.show(crops, own)
-        terms = self.reconstruction(shown, crops)
-        if self.is_detailed:  # it hangs on the layers that learn, and crops say nothing of it
+        terms = {} if self.is_structure_only else self.reconstruction(shown, crops)
+        if self.is_detailed and options.part not in STRUCTURED:  # it hangs on layers that learn
             before = self.amounts_before(rows, noise)
-            terms["fine structure"] = F.l1_loss(shown.amounts, before)
+            terms["amounts"] = F.l1_loss(shown.amounts, before)
         weights = dict(WEIGHTS)
+        if self.is_detailed and options.part in STRUCTURED:
+            compare = distance if options.part in SPARSE else misfit
+            terms["energies"] = compare(shown.given, crops.energy, crops.structured[:, None])
         if self.discriminator is not None:
             terms["matching"] = self.mismatch(self.discriminator, shown, crops)
             weights["matching"] = self.options.matching_weight
@@ -560,7 +300,7 @@ class Closeup:
         with mixed("cpu"):
             made = self._made(model.generators, rows, codes)
             densities = crops.density.float()
-            if not self.is_painted:
+            if not self.is_structure_only:
                 relative, density = (one[which] for one in part_geometry(self.part, made, config))
                 own = Geometry((relative + crops.base)[:, None], density[:, None])
                 densities = torch.cat(
@@ -577,8 +317,9 @@ class Closeup:
             others = share.masked_fill((torch.arange(PART_COUNT) == self.part)[:, None], 0)
             features = (crops.features.float() * others[:, :, None]).sum(1)
             where = weights.uv[:, 0, number]
-            found = _looked_up(made.features[which], where, config.maps[self.part].window, config)
-            features = features + found * share[:, self.part, None]
+            found = looked_up(made.features[which], where, config.maps[self.part].window)
+            found = found * share[:, self.part, None]
+            features = features + found[:, : config.features]
             features = frame.grid(features).contiguous(memory_format=torch.channels_last)
             net, coarse = model.render_net, frame.grid(mask)
             x = net.trunk(features, coarse)
@@ -590,7 +331,15 @@ class Closeup:
             weights.depth[:, 0],
             opacity(made.density.float(), config),
             made.features[..., config.features :].float(),
+            self._given(found[:, config.features :], crops),
         )
+
+    def _given(self, amount: Tensor, crops: Crops) -> Tensor:
+        """Energies of amounts (n, T, R) of tiles, by filter, (n, 2 D, R)."""
+        if not self.is_detailed:
+            return amount
+        resolved = self.frame.grid(crops.resolved)[:, None]
+        return given_energies(self.frame.grid(amount), resolved, self.model.config).flatten(2)
 
     @torch.no_grad()
     def amounts_before(self, rows: Tensor, noise: Sequence[Tensor]) -> Tensor:
@@ -639,16 +388,9 @@ class Closeup:
             "outline": total_variation(shown.opacity),
         }
         if self.options.part not in WITHOUT_EDGES:
-            terms["edges"] = self._edges(shown.smooth, wanted, weight)
+            apart = (edge_strength(shown.smooth) - edge_strength(wanted)).abs()
+            terms["edges"] = (apart * weight[..., 1:, 1:]).sum()
         return terms
-
-    def _edges(self, shown: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
-        """How far pictures' edges are from being as strong as those of others."""
-        size = EDGE_SIZE.get(self.options.part, 1)
-        shown, wanted, weight = (F.avg_pool2d(t, size) for t in (shown, wanted, weight))
-        weight = weight * size**2
-        apart = (edge_strength(shown) - edge_strength(wanted)).abs()
-        return (apart * weight[..., 1:, 1:]).sum()
 
     @torch.no_grad()
     def result(self) -> SSGAN3D:
@@ -741,6 +483,11 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(options.seed)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
+    if options.part in STRUCTURE_ONLY and not model.config.detail_tiles:
+        raise PortraitError(
+            f"{weights} has no fine structure, and the {options.part} learns nothing else here. "
+            "Run `python -m training detail` first."
+        )
     people = people_of(info, weights)
     known, rows = known_views(showing(options.part, read_views(arguments.data)), people)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,6 +26,7 @@ from core.detail import COARSE, DETAILED, FALLOFF, MOST, oriented_filters
 from core.engine import embedded_weights
 from core.generators import PartGroup
 from core.model import SSGAN3D, PosedFeatures
+from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.budget import Budget
 from training.data import PortraitSet, read_views
@@ -46,6 +49,13 @@ _SPREAD = 6.0
 """Standard deviation, in pixels, of the places over which energies are averaged."""
 _FLOOR = 3.0e-5
 """Energy, of squares of shares of a place's light, that nobody sees."""
+UNSEEN = {"skin": 1e-3, "nose": 1e-3, "neck": 1e-3}
+"""Energies, of all filters together, that parts are not given, but for a ``_GRAIN``.
+
+Pores and spots have less, and noise of all directions is no pores but canvas. A beard has two to
+twenty times as much.
+"""
+_GRAIN = 1.5e-4
 _LARGEST = 0.05
 """Of such energies: more is a highlight, or an edge that the mask does not know."""
 REPORT_EVERY = 50
@@ -97,51 +107,67 @@ def response(directions: int, side: int) -> Tensor:
     return torch.einsum("fxy,txy->ft", oriented_filters(directions, side).square(), tiles)
 
 
-def energies(image: Tensor, inside: Tensor, directions: int) -> Tensor:
-    """Energy of the light's structure around each place, by filter: (B, 2 D, S, S).
+def energies(image: Tensor, inside: Tensor, directions: int, side: int) -> Tensor:
+    """Energy of the light's structure around each ray, by filter: (B, 2 D, r, r).
 
     Args:
         image: (B, 3, S, S) in [-1, 1].
         inside: (B, 1, S, S), 1 where it counts, else 0.
+        side: r.
     """
     light = image.mean(1, keepdim=True) + 1
     near = F.pad(light, [_NEAR // 2] * 4, mode="replicate")
     light = light / F.avg_pool2d(near, _NEAR, 1).clamp_min(_DARKEST)
-    filters = filters_on(image.device, directions, image.shape[-1])
-    found = torch.fft.ifft2(torch.fft.fft2(light) * filters).real  # (B, 2 D, S, S)
-    total = _blur(found.square() * inside)
-    return total / _blur(inside).clamp_min(1e-3)
+    size = image.shape[-1]
+    filters = filters_on(image.device, directions, size)[..., : size // 2 + 1]
+    found = torch.fft.irfft2(torch.fft.rfft2(light) * filters, s=(size, size))  # (B, 2 D, S, S)
+    step = size // side
+    total, counted = (F.avg_pool2d(t, step) for t in (found.square() * inside, inside))
+    spread = _SPREAD / step
+    return _blur(total, spread) / _blur(counted, spread).clamp_min(1e-3)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """(B, C, S, S) blurred by a Gaussian of ``_SPREAD``."""
-    reach = int(3 * _SPREAD)
-    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device) / _SPREAD) ** 2)
+def _blur(x: Tensor, spread: float) -> Tensor:
+    """(B, C, H, W) blurred by a Gaussian of such a standard deviation."""
+    reach = math.ceil(3 * spread)
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device) / spread) ** 2)
     line = (line / line.sum()).expand(x.shape[1], 1, 1, -1)
     x = F.conv2d(x, line, padding=(0, reach), groups=x.shape[1])
     return F.conv2d(x, line.transpose(2, 3), padding=(reach, 0), groups=x.shape[1])
 
 
 def missing_energies(
-    image: Tensor, smooth: Tensor, mask: Tensor, directions: int, side: int
+    image: Tensor,
+    smooth: Tensor,
+    mask: Tensor,
+    directions: int,
+    side: int,
+    parts: Sequence[int] = DETAILED,
 ) -> tuple[Tensor, Tensor]:
     """What a render's structure has more than the model's smooth picture, on the ray grid.
+
+    Less what is ``UNSEEN`` of the parts that show there.
 
     Args:
         image, smooth: (B, 3, S, S) in [-1, 1].
         mask: soft masks of the render, (B, K, S / 2, S / 2).
         side: r.
+        parts: where it counts.
 
     Returns:
         Energies (B, 2 D, r, r) and where they count, (B, 1, r, r) in {0, 1}.
     """
-    outside = F.max_pool2d(1 - mask[:, list(DETAILED)], _MARGIN, 1, _MARGIN // 2)
+    outside = F.max_pool2d(1 - mask[:, list(parts)], _MARGIN, 1, _MARGIN // 2)
     inside = (outside < 0.05).any(1, keepdim=True).to(image)
     counted = F.interpolate(inside, image.shape[-2:])
-    more = energies(image, counted, directions) - energies(smooth, counted, directions)
-    step = image.shape[-1] // side
-    known = F.avg_pool2d(counted, step) > 0.99
-    return F.avg_pool2d(more.clamp_min(0), step), known.to(image)
+    own, given = (energies(shown, counted, directions, side) for shown in (image, smooth))
+    energy = (own - given).clamp_min(0)
+    known = F.adaptive_avg_pool2d(counted, side) > 0.99
+    labels = F.adaptive_avg_pool2d(mask, side)
+    unseen = sum(labels[:, part_index(name), None] * least for name, least in UNSEEN.items())
+    total = energy.sum(1, keepdim=True)
+    wanted = torch.minimum((total - unseen).clamp_min(_GRAIN), total)
+    return energy * wanted / total.clamp_min(1e-9), known.to(image)
 
 
 def misfit(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
@@ -158,16 +184,25 @@ def misfit(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
     return apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
 
 
+def distance(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    """Mean difference of logarithms, as for :func:`misfit`; least where the median is given.
+
+    A mean gives all cheeks a little of the stubble that few have.
+    """
+    apart = ((given + _FLOOR).log() - (wanted.float() + _FLOOR).log()).abs() * known
+    return apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
+
+
 def given_energies(amount: Tensor, resolved: Tensor, config: ModelConfig) -> Tensor:
-    """Energies that the tiles give in the filters, (B, 2 D, r, r).
+    """Energies that the tiles give in the filters, (B, 2 D, h, w).
 
     Args:
-        amount: of each tile, (B, 2 D, r, r).
-        resolved: how much of the tiles pixels can show, (B, 1, S, S).
+        amount: of each tile, on rays (B, 2 D, h, w).
+        resolved: how much of the tiles pixels can show, (B, 1, H, W).
     """
     gives = response(config.detail_directions, config.detail_side).to(amount.device)
     energy = torch.einsum("ft,bthw->bfhw", gives, amount.float().square())
-    return energy * F.adaptive_avg_pool2d(resolved.square(), amount.shape[-1])
+    return energy * F.adaptive_avg_pool2d(resolved.square(), amount.shape[-2:])
 
 
 def given_by(model: SSGAN3D, posed: PosedFeatures) -> Tensor:

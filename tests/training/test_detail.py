@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.detail import COARSE, DETAILED, LENGTHS, SurfaceDetail, oriented_noise
 from core.parts import PART_COUNT, PART_NAMES, part_index
+from core.volume import picture_positions
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.detail import (
     DetailTraining,
+    distance,
     energies,
     given_energies,
+    misfit,
     missing_energies,
     response,
     with_detail,
@@ -36,7 +40,7 @@ def grey(gain: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("tile", [0, 2, 5, 7])
 def test_a_tile_has_the_energy_that_its_response_says(tile: int) -> None:
     noise = oriented_noise(DIRECTIONS, 128)[tile]
-    found = energies(grey(0.1 * noise), torch.ones(1, 1, 128, 128), DIRECTIONS)
+    found = energies(grey(0.1 * noise), torch.ones(1, 1, 128, 128), DIRECTIONS, 32)
     expected = 0.01 * response(DIRECTIONS, 128)[:, tile]
     mean = found.mean((0, 2, 3))
     assert int(mean.argmax()) == tile
@@ -63,13 +67,34 @@ def test_a_picture_has_the_energy_that_is_counted_as_given(texels: float, tile: 
     amount[:, tile] = 0.1
     gain = detail(amount, surface, size)
     shown = (gain[0, 0, 16:-16, 16:-16]).square().mean()
-    given = given_energies(amount, detail.resolved(surface, size), config)
+    resolved = detail.resolved(surface, size)
+    given = given_energies(amount, resolved, config)
+    # of a crop, as closeup has it, the same
+    crop = given_energies(amount[..., :24, :], resolved[..., :96, :], config)
+    assert torch.equal(crop, given[..., :24, :])
     # of the tile's energy as the filters see it, all bands together
     own = response(DIRECTIONS, config.detail_side)[:, tile].sum()
     counted = given[..., 4:-4, 4:-4].sum(1).mean() / own
     # between texels a lookup takes a little from the fine band
     assert float(shown) == pytest.approx(float(counted), rel=0.45)
     assert float(counted) == pytest.approx(0.01 * min(1, texels**-4), rel=0.05)
+
+
+@pytest.mark.parametrize(("tile", "mirrored"), [(1, 3), (3, 1), (5, 7)])
+def test_strands_lean_in_pictures_as_in_the_renders_that_they_were_measured_in(
+    tile: int, mirrored: int
+) -> None:
+    """Counted downwards and drawn upwards, every slant was its mirror image."""
+    config = replace(ModelConfig.tiny(), image_size=128, ray_size=32, detail_directions=DIRECTIONS)
+    detail = SurfaceDetail(config)
+    positions = picture_positions(32).T.unflatten(-1, (32, 32))  # (2, r, r), v up
+    surface = torch.cat([positions, torch.ones(1, 32, 32)])[None]
+    amount = torch.zeros(1, 2 * DIRECTIONS, 32, 32)
+    amount[:, tile] = 0.1
+    shown = grey(detail(amount, surface, 128)[0, 0])
+    found = energies(shown, torch.ones(1, 1, 128, 128), DIRECTIONS, 32).mean((0, 2, 3))
+    assert int(found.argmax()) == tile
+    assert float(found[mirrored]) < 0.2 * float(found[tile])
 
 
 def test_what_is_missing_is_what_the_render_has_more_away_from_edges() -> None:
@@ -88,6 +113,38 @@ def test_what_is_missing_is_what_the_render_has_more_away_from_edges() -> None:
     assert float(shown[4]) == pytest.approx(float(expected[4]), rel=0.3)
     nothing, _ = missing_energies(half, render, mask, DIRECTIONS, 32)
     assert float(nothing.max()) < 0.2 * float(expected[4])
+
+
+def test_a_mean_or_a_median_of_what_is_wanted_is_best() -> None:
+    """Of three people one has stubble: everybody a third of it, or nobody any."""
+    stubble = 0.03
+    wanted = torch.zeros(3, 1, 1, 1)
+    wanted[0] = stubble
+    known = torch.ones(3, 1, 1, 1)
+    tried = [stubble * i / 30 for i in range(31)]
+
+    def best(loss: Callable[..., torch.Tensor]) -> float:
+        return min(tried, key=lambda given: float(loss(wanted * 0 + given, wanted, known)))
+
+    assert best(misfit) == pytest.approx(stubble / 3)
+    assert best(distance) == 0
+
+
+def test_skin_is_given_the_structure_of_beards_and_none_of_pores() -> None:
+    """Energies by hand: less than a thousandth is grain, ten times as much but for that."""
+    noise = oriented_noise(DIRECTIONS, 128)[4]
+    skin, hair = (torch.zeros(1, PART_COUNT, 64, 64) for _ in range(2))
+    skin[:, part_index("skin")], hair[:, part_index("hair")] = 1, 1
+
+    def wanted(amount: float, mask: torch.Tensor) -> float:
+        smooth, render = grey(0 * noise), grey(amount * noise)
+        energy, _ = missing_energies(render, smooth, mask, DIRECTIONS, 32)
+        return float(energy[..., 4:-4, 4:-4].sum(1).mean())
+
+    pores, beard = 0.02, 0.1
+    assert wanted(pores, skin) == pytest.approx(1.5e-4, rel=0.05)
+    assert wanted(pores, hair) > 2 * wanted(pores, skin)
+    assert wanted(beard, skin) == pytest.approx(wanted(beard, hair) - 1e-3, rel=0.02)
 
 
 def test_a_model_is_given_a_little_detail_and_stays_what_it_is(mixing: Path) -> None:
