@@ -62,6 +62,7 @@ _LATER_FIELDS = {
     "detail_directions": 0,
     "detail_side": 128,
     "detail_density": 1.5,
+    "detail_on_skin": 0.012,
 }
 """Fields that model files of before do not know, and what those do."""
 
@@ -110,6 +111,8 @@ class ModelConfig:
         detail_density: its texels a pixel of the trained framing, where lifting coordinates are
             lengths. With 1 they are 0.9 of a pixel on faces and 1.1 on hair: a tile that is finer
             cannot be shown, and fades.
+        detail_on_skin: bound of their amounts on skin (:data:`.detail.LENGTHS`): beards. Models
+            that have not been taught where skin is bare show canvas where it is more than 0.012.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -148,6 +151,7 @@ class ModelConfig:
     detail_directions: int = 0
     detail_side: int = 128
     detail_density: float = 1.0
+    detail_on_skin: float = 0.12
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55

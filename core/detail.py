@@ -27,7 +27,6 @@ COARSE = (PART_NAMES.index("hair"),)
 MOST = 0.15
 """Bound of one tile's amount."""
 LENGTHS = {
-    "skin": (0.0, 0.12),
     "nose": (0.0, 0.012),
     "hair": (0.12, 0.2),
     "neck": (0.0, 0.012),
@@ -37,9 +36,9 @@ LENGTHS = {
 """Bounds of the root of the sum of a part's squared amounts, of coarse tiles and of fine ones.
 
 Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
-tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Skin needs
-them for beards alone: noise of all directions is no pores but canvas. Cloth has a grain; knit is
-form and colour.
+tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Cloth has a
+grain; knit is form and colour. That of skin is a model's own, ``detail_on_skin``: it is for beards
+alone, as noise of all directions is no pores but canvas.
 """
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
@@ -108,9 +107,10 @@ class SurfaceDetail(nn.Module):
         return F.grid_sample(wrapped, grid, align_corners=False)
 
 
-def length_bounds(parts: Sequence[int]) -> Tensor:
+def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:
     """``LENGTHS`` of parts, (K, 2); zero where a part has no such tiles."""
-    return torch.tensor([LENGTHS.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
+    lengths = LENGTHS | {"skin": (0.0, config.detail_on_skin)}
+    return torch.tensor([lengths.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
 
 
 def bounded_amounts(x: Tensor, lengths: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class PartGroup(nn.Module):
             self.detail_bias = nn.Parameter(torch.zeros(count, width))
             self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
-            self.register_buffer("detail_lengths", length_bounds(parts), persistent=False)
+            self.register_buffer("detail_lengths", length_bounds(parts, config), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1

@@ -65,13 +65,14 @@ SAMPLES = 16
 def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
     """The same model with tiles of fine structure, of which a little shows, unless it has some.
 
-    Their texels are those of a new model.
+    Their texels, and their bound on skin, are those of a new model.
     """
     has = model.config.detail_directions
     config = dataclasses.replace(
         model.config,
         detail_directions=has or directions,
         detail_density=ModelConfig.detail_density,
+        detail_on_skin=ModelConfig.detail_on_skin,
     )
     if config == model.config:
         return model

@@ -14,14 +14,14 @@ from core.config import ModelConfig
 from core.detail import (
     BANDS,
     DETAILED,
-    LENGTHS,
     SurfaceDetail,
     bounded_amounts,
+    length_bounds,
     oriented_noise,
 )
 from core.engine import PortraitEngine
 from core.model import SSGAN3D
-from core.parts import PART_NAMES, part_index
+from core.parts import part_index
 from core.volume import camera_tensors, sample_rays
 
 CONFIG = dataclasses.replace(ModelConfig.tiny(), detail_directions=4, detail_side=64)
@@ -161,9 +161,10 @@ def test_a_view_from_afar_and_one_from_the_side_are_finite(detailed_model: SSGAN
 def test_model_files_of_before_have_no_detail() -> None:
     config = ModelConfig.tiny()
     values = config.to_dict()
-    for name in ("detail_directions", "detail_side", "detail_density"):
+    for name in ("detail_directions", "detail_side", "detail_density", "detail_on_skin"):
         del values[name]
-    assert ModelConfig.from_dict(values) == dataclasses.replace(config, detail_density=1.5)
+    before = dataclasses.replace(config, detail_density=1.5, detail_on_skin=0.012)
+    assert ModelConfig.from_dict(values) == before
     assert SSGAN3D(config).render_net.detail is None
 
 
@@ -192,6 +193,8 @@ def test_no_part_of_the_embedded_model_is_rougher_than_its_bounds(
     for part in DETAILED:
         amounts = parts[part].map.features[..., engine.config.features :].float()
         bands = torch.linalg.vector_norm(amounts.unflatten(-1, (2, -1)), dim=-1)
-        for longest, bound in zip(bands.amax((0, 1, 2)), LENGTHS[PART_NAMES[part]], strict=True):
+        for longest, bound in zip(
+            bands.amax((0, 1, 2)), length_bounds([part], engine.config)[0], strict=True
+        ):
             assert longest <= bound * (1 + rounding)
         assert longest > 0.01

@@ -11,8 +11,8 @@ import torch
 
 from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
-from core.detail import COARSE, DETAILED, LENGTHS, SurfaceDetail, oriented_noise
-from core.parts import PART_COUNT, PART_NAMES, part_index
+from core.detail import COARSE, DETAILED, SurfaceDetail, length_bounds, oriented_noise
+from core.parts import PART_COUNT, part_index
 from core.volume import picture_positions
 from training.__main__ import main
 from training.data import PortraitSet, read_views
@@ -156,7 +156,7 @@ def test_a_model_is_given_a_little_detail_and_stays_what_it_is(mixing: Path) -> 
     for part, made in grown.part_maps(*codes).items():
         amount = made.features[..., model.config.features :]
         coarse, fine = amount.split(DIRECTIONS, -1)
-        bounds = LENGTHS.get(PART_NAMES[part], (0.0, 0.0))
+        bounds = length_bounds([part], grown.config)[0].tolist()
         for share, bound in zip((coarse, fine), bounds, strict=True):
             expected = min(0.02, bound / DIRECTIONS**0.5)  # all tiles alike
             assert (expected > 0) == (part in (COARSE if share is coarse else DETAILED))
