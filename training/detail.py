@@ -203,7 +203,8 @@ def given_energies(amount: Tensor, resolved: Tensor, config: ModelConfig) -> Ten
     """
     gives = response(config.detail_directions, config.detail_side).to(amount.device)
     energy = torch.einsum("ft,bthw->bfhw", gives, amount.float().square())
-    return energy * F.adaptive_avg_pool2d(resolved.square(), amount.shape[-2:])
+    height, width = amount.shape[-2:]
+    return energy * F.adaptive_avg_pool2d(resolved.square(), (height, width))
 
 
 def given_by(model: SSGAN3D, posed: PosedFeatures) -> Tensor:
