@@ -51,7 +51,7 @@ class Renderer:
         self._targets = frozenset(data.targets)
         self._builder = PortraitBuilder(HeadModel(data))
         self._strands = 7000 if size >= 256 else 5000
-        self._scene = PortraitScene(self._builder, size, samples)
+        self._size, self._samples = size, samples
 
     def identity(self, number: int) -> Identity:
         """The identity of that number."""
@@ -59,30 +59,34 @@ class Renderer:
 
     def render(self, identity: Identity, views: list[int]) -> list[View]:
         """Render the identity's views of these numbers."""
-        self._scene.show(self._builder.build(identity, self._strands))
+        # a scene of its own, a tenth of a second: in a used one a few pixels differ by a level,
+        # by who was the first in the process
+        scene = PortraitScene(self._builder, self._size, self._samples)
+        scene.show(self._builder.build(identity, self._strands))
         albedo = complexion.skin_albedo(identity.person)
         gain = lighting.exposure(lighting.sample_light(identity.light), albedo)
-        return [self._render_view(identity, view, gain) for view in views]
+        return [_render_view(scene, identity, view, gain) for view in views]
 
-    def _render_view(self, identity: Identity, view: int, gain: float) -> View:
-        yaw, pitch = lighting.sample_angles(identity.light, view)
-        distance = lighting.camera_distance(lighting.sample_lens(identity.light, view))
-        self._scene.aim(yaw, pitch, distance)
-        scene = self._scene.scene
-        scene.cycles.seed = (identity.light * 31 + view) % 2**31
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "view.exr"
-            scene.render.filepath = str(path)
-            bpy.ops.render.render(write_still=True)
-            passes = _read_passes(path)
-        radiance = np.stack([passes[f"Combined.{c}"] for c in "RGB"], -1)
-        image = (lighting.tone_map(radiance * gain) * 255 + 0.5).clip(0, 255).astype(np.uint8)
-        shares = np.stack([passes[f"{aov}.{c}"] for aov in LABEL_AOVS for c in "RGB"], -1)
-        shares = np.concatenate([1 - shares.sum(-1, keepdims=True), shares], -1)
-        depth = passes["Depth.Z"]
-        depth = np.where(depth < 100, depth / UNIT, 0).astype(np.float32)
-        labels = shares.argmax(-1).astype(np.uint8)
-        return View(image, labels, depth, yaw, pitch, distance / UNIT)
+
+def _render_view(portrait: PortraitScene, identity: Identity, view: int, gain: float) -> View:
+    yaw, pitch = lighting.sample_angles(identity.light, view)
+    distance = lighting.camera_distance(lighting.sample_lens(identity.light, view))
+    portrait.aim(yaw, pitch, distance)
+    scene = portrait.scene
+    scene.cycles.seed = (identity.light * 31 + view) % 2**31
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "view.exr"
+        scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
+        passes = _read_passes(path)
+    radiance = np.stack([passes[f"Combined.{c}"] for c in "RGB"], -1)
+    image = (lighting.tone_map(radiance * gain) * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    shares = np.stack([passes[f"{aov}.{c}"] for aov in LABEL_AOVS for c in "RGB"], -1)
+    shares = np.concatenate([1 - shares.sum(-1, keepdims=True), shares], -1)
+    depth = passes["Depth.Z"]
+    depth = np.where(depth < 100, depth / UNIT, 0).astype(np.float32)
+    labels = shares.argmax(-1).astype(np.uint8)
+    return View(image, labels, depth, yaw, pitch, distance / UNIT)
 
 
 def _read_passes(path: Path) -> dict[str, np.ndarray]:
