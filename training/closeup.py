@@ -246,13 +246,13 @@ class Closeup:
         own = [codes[rows] + by for codes, by in zip(self.codes, noise, strict=True)]
         shown = self.show(crops, own)
         terms = {} if self.is_structure_only else self.reconstruction(shown, crops)
-        if self.is_detailed and options.part not in STRUCTURED:  # it hangs on layers that learn
-            before = self.amounts_before(rows, noise)
-            terms["amounts"] = F.l1_loss(shown.amounts, before)
-        weights = dict(WEIGHTS)
         if self.is_detailed and options.part in STRUCTURED:
             compare = distance if options.part in SPARSE else misfit
             terms["energies"] = compare(shown.given, crops.energy, crops.structured[:, None])
+        elif self.is_detailed:  # it hangs on the layers that learn
+            before = self.amounts_before(rows, noise)
+            terms["amounts"] = F.l1_loss(shown.amounts, before)
+        weights = dict(WEIGHTS)
         if self.discriminator is not None:
             terms["matching"] = self.mismatch(self.discriminator, shown, crops)
             weights["matching"] = self.options.matching_weight

@@ -181,8 +181,7 @@ def misfit(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
         wanted, known: as from :func:`missing_energies`.
     """
     total = given + _FLOOR
-    apart = (total.log() + (wanted.float().clamp_max(_LARGEST) + _FLOOR) / total) * known
-    return apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
+    return _mean_of(total.log() + (wanted.float().clamp_max(_LARGEST) + _FLOOR) / total, known)
 
 
 def distance(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
@@ -190,8 +189,12 @@ def distance(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
 
     A mean gives all cheeks a little of the stubble that few have.
     """
-    apart = ((given + _FLOOR).log() - (wanted.float() + _FLOOR).log()).abs() * known
-    return apart.sum() / (known.sum().clamp_min(1) * wanted.shape[1])
+    return _mean_of(((given + _FLOOR).log() - (wanted.float() + _FLOOR).log()).abs(), known)
+
+
+def _mean_of(apart: Tensor, known: Tensor) -> Tensor:
+    """Mean over filters and the places that are known."""
+    return (apart * known).sum() / (known.sum().clamp_min(1) * apart.shape[1])
 
 
 def given_energies(amount: Tensor, resolved: Tensor, config: ModelConfig) -> Tensor:
