@@ -1,15 +1,17 @@
-"""``python -m training closeup``: one part of portraits fitted to renders, and nothing else.
+"""``python -m training closeup``: single parts of portraits fitted to renders, and nothing else.
 
 Eyes are looked at first, cover a fiftieth of a picture, and take many steps until an iris has an
-edge. Here everything but one part is frozen, so whatever it gives to a crop around the part is
+edge. Here everything but some parts is frozen, so whatever it gives to a crop around them is
 worked out once and kept: densities at the samples of the rays, features where the rays meet the
-other parts. What is left of a step is one small generator, a sum along a few hundred rays and the
+other parts. What is left of a step are small generators, a sum along a few hundred rays and the
 render net of a quarter of the picture. Parts that are larger than a crop are seen through several.
 
-The part's generator and its codes of all people learn from renders of these people. All else of the
-model stays as it is, and so do portraits outside of the part. A discriminator that a training has
-left behind may say what looks alike: it is not trained. (Trained beside the part it drew blue
-fringes into corners of eyes within 600 to 3,400 steps, at each of three weights.)
+The parts' generators and their codes of all people learn from renders of these people. All else of
+the model stays as it is, and so do portraits elsewhere. Parts that lie within each other should
+learn together: the render net mixes neighbours, and eyes that had been fitted beside the old skin
+were blurred beside a new one. A discriminator that a training has left behind may say what looks
+alike: it is not trained. (Trained beside the part it drew blue fringes into corners of eyes within
+600 to 3,400 steps, at each of three weights.)
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +34,10 @@ from core.config import ModelConfig
 from core.detail import DETAILED
 from core.engine import embedded_weights
 from core.errors import PortraitError
-from core.generators import PartGenerators, PartMap
+from core.generators import PartGenerators, PartGroup, PartMap
 from core.lifting import LIFTED, Geometry, part_geometry
 from core.model import SSGAN3D
-from core.parts import BACKGROUND, PART_COUNT, part_index
+from core.parts import BACKGROUND, PART_COUNT, PART_NAMES, part_index
 from core.people_mixture import PeopleMixture
 from core.volume import (
     FETCH_THRESHOLD,
@@ -45,7 +48,7 @@ from training import losses
 from training.adversarial import Pairs, feature_matching
 from training.averaging import follow
 from training.budget import Budget
-from training.crops import SAMPLES, STRUCTURED, Crops, Frame, cut, looked_up
+from training.crops import SAMPLES, Crops, Frame, cut, looked_up
 from training.data import PortraitSet, View, read_views
 from training.detail import distance, given_energies, misfit
 from training.discriminator import Discriminator, read_discriminator
@@ -53,19 +56,23 @@ from training.export import LICENCE
 from training.heap import keep_heap
 from training.precision import mixed
 from training.rates import set_rates, warmed
-from training.refine import known_views, people_of, train_only
+from training.refine import LAYERED, known_views, people_of, train_only
 from training.warm_start import LINEAR_RATE, Views
 
-PARTS = ("skin", "brows", "eyes", "nose", "mouth", "hair", "clothes")
+PARTS = ("skin", "brows", "eyes", "nose", "mouth", "hair", "clothes", "glasses", "hat")
 """Parts that renders of whole portraits leave soft."""
-STRUCTURE_ONLY = ("skin",)
-"""Those that learn their fine structure and nothing else: the others lie on their form, and look
-otherwise beside other colours."""
-WITHOUT_EDGES = ("hair",)
-"""Parts whose edges are not compared: no code can place strands.
+FORM_STAYS = ("skin",)
+"""Parts that learn their colours alone, because the others lie on their form."""
+STRUCTURED = ("hair", "clothes")
+"""Parts whose fine structure learns as well: layers that never see it tell no direction.
+
+That of the others stays, but where nothing else learns.
+"""
+WITHOUT_EDGES = ("hair", "skin")
+"""Parts whose edges are not compared: no code can place strands or freckles.
 
 Compared at half size, hair took on a weave within 1,400 steps, at a quarter bumps: the same on
-every head, and of as many edges as the renders have.
+every head, and of as many edges as the renders have. Skin became blotchy.
 """
 SPARSE = ("skin",)
 """Parts of whose fine structure medians are learnt: only some of the people have any."""
@@ -97,7 +104,8 @@ _LEAST_EDGE = 0.02
 class CloseupOptions:
     """What a run is told; see ``python -m training closeup --help``."""
 
-    part: str = "eyes"
+    parts: tuple[str, ...] = ("eyes",)
+    structure_only: bool = False
     minutes: float = 30.0
     steps: int = 0
     pictures: int = 8
@@ -119,18 +127,18 @@ class Shown:
         smooth: pictures without fine structure, (n, 3, h, w).
         mask_logits: (n, K, h / 2, w / 2).
         mask, depth: of all rays, (n, K, R) and (n, R).
-        opacity: how much the part's shell of each of P people hides of what is behind it, on the
-            part's own map, (P, H, W) in [0, 1].
-        amounts: of fine structure, on the part's own map, (P, H, W, T).
-        given: energies of the part's fine structure, by filter, (n, 2 D, R).
+        opacity: how much each part's shell of each of P people hides of what is behind it, on the
+            part's own map, (P, H, W) in [0, 1]; of parts whose form learns.
+        amounts: of fine structure, on the part's own map, (P, H, W, T); of all that learn.
+        given: energies of the fine structure that learns, by filter, (n, 2 D, R).
     """
 
     smooth: Tensor
     mask_logits: Tensor
     mask: Tensor
     depth: Tensor
-    opacity: Tensor
-    amounts: Tensor
+    opacity: dict[int, Tensor]
+    amounts: dict[int, Tensor]
     given: Tensor
 
     def labels(self) -> Tensor:
@@ -138,15 +146,14 @@ class Shown:
         return F.softmax(self.mask_logits, 1)
 
 
-def showing(part: str, views: Sequence[View]) -> list[View]:
-    """Views of people who have the part, as it is by itself."""
-    return [
-        view for view in views if part in view.present and PRESSED_BY.get(part) not in view.present
-    ]
+def showing(parts: Sequence[str], views: Sequence[View]) -> list[View]:
+    """Views of people who have the parts, as they are by themselves."""
+    others = {PRESSED_BY[part] for part in parts if part in PRESSED_BY}
+    return [view for view in views if view.present >= set(parts) and not view.present & others]
 
 
-def alone(image: Tensor, mask: Tensor, part: int) -> Pairs:
-    """A part and what is next to it, on grey: what the discriminator is shown.
+def alone(image: Tensor, mask: Tensor, parts: Sequence[int]) -> Pairs:
+    """Parts and what is next to them, on grey: what the discriminator is shown.
 
     All else of a crop is frozen.
 
@@ -154,16 +161,17 @@ def alone(image: Tensor, mask: Tensor, part: int) -> Pairs:
         image: (n, 3, h, w).
         mask: (n, K, h / 2, w / 2), sums to 1.
     """
-    own = mask[:, part, None]
+    own = mask[:, list(parts)].sum(1, keepdim=True)
     near = F.max_pool2d(own.detach(), 5, 1, 2)  # nothing is won by hiding
     near = F.interpolate(near, size=image.shape[-2:], mode="bilinear", align_corners=False)
     labels = torch.zeros_like(mask)
-    labels[:, part], labels[:, BACKGROUND] = own[:, 0], 1 - own[:, 0]
+    labels[:, list(parts)] = mask[:, list(parts)]
+    labels[:, BACKGROUND] = 1 - own[:, 0]
     return Pairs(image * near, labels)
 
 
 class Closeup:
-    """A part's generator and codes; :meth:`run` trains them."""
+    """Some parts' generators and codes; :meth:`run` trains them."""
 
     def __init__(
         self,
@@ -174,23 +182,36 @@ class Closeup:
     ) -> None:
         """
         Args:
-            model: mixes people; its part is trained in place, its people's codes are not.
+            model: mixes people; its parts are trained in place, its people's codes are not.
             crops: of views of these people.
             discriminator: whose activations tell pictures apart; None for none.
         """
         assert isinstance(model.mapping, PeopleMixture)
         self.model, self.crops, self.options = model, crops, options
-        self.frame, self.part = Frame.of(model.config), part_index(options.part)
-        self.people = model.mapping
-        train_only(model, [options.part])
-        self.is_structure_only = options.part in STRUCTURE_ONLY
-        if self.is_structure_only:
+        self.frame, self.people = Frame.of(model.config), model.mapping
+        self.parts = [part_index(name) for name in options.parts]
+        only = options.structure_only
+        stays = [part_index(name) for name in FORM_STAYS]
+        self.formed = [] if only else [part for part in self.parts if part not in stays]
+        has_structure = model.config.detail_tiles > 0
+        self.detailed = [part for part in self.parts if part in DETAILED and has_structure]
+        learn = options.parts if only else STRUCTURED
+        self.structured = [part for part in self.detailed if PART_NAMES[part] in learn]
+        self.kept = [part for part in self.detailed if part not in self.structured]
+        train_only(model, options.parts)
+        if only:
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(parameter.requires_grad and ".detail_" in name)
-        codes = (self.people.shape[:, self.part], self.people.texture[:, self.part])
-        learns = not self.is_structure_only
-        self.codes = [one.clone().requires_grad_(learns) for one in codes]  # twice (S, Z)
-        self.spread = [one.std(0, correction=0) for one in codes]
+        keep_form(model, stays)
+        self.codes: dict[int, list[Tensor]] = {}
+        self.spread: dict[int, list[Tensor]] = {}
+        for part in self.parts:
+            own = (self.people.shape[:, part], self.people.texture[:, part])
+            learns = (part in self.formed, not only)
+            self.spread[part] = [codes.std(0, correction=0) for codes in own]
+            self.codes[part] = [
+                codes.clone().requires_grad_(does) for codes, does in zip(own, learns, strict=True)
+            ]  # twice (S, Z)
         layers: list[nn.Parameter] = []
         linear: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
@@ -200,12 +221,11 @@ class Closeup:
         groups: list[dict[str, Any]] = [
             {"params": layers},
             {"params": linear},
-            {"params": [codes for codes in self.codes if codes.requires_grad]},
+            {"params": [c for own in self.codes.values() for c in own if c.requires_grad]},
         ]
         self.rates = [options.rate, options.rate * LINEAR_RATE, options.code_rate]
         self.optimizer = torch.optim.Adam(groups, options.rate, betas=(0.9, 0.99))
         self.average = copy.deepcopy(model).requires_grad_(False)
-        self.is_detailed = self.part in DETAILED and model.config.detail_tiles > 0
         self.before = copy.deepcopy(model.generators).requires_grad_(False)
         self.discriminator = None
         if discriminator is not None:
@@ -239,19 +259,23 @@ class Closeup:
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
         crops = self.crops.of(self._chosen(generator))
         rows, _ = crops.people()
-        noise = [
-            CODE_NOISE * torch.randn(len(rows), len(spread), generator=generator) * spread
-            for spread in self.spread
-        ]
-        own = [codes[rows] + by for codes, by in zip(self.codes, noise, strict=True)]
-        shown = self.show(crops, own)
-        terms = {} if self.is_structure_only else self.reconstruction(shown, crops)
-        if self.is_detailed and options.part in STRUCTURED:
-            compare = distance if options.part in SPARSE else misfit
+        noise = {
+            part: [
+                CODE_NOISE * torch.randn(len(rows), len(one), generator=generator) * one
+                for one in spread
+            ]
+            for part, spread in self.spread.items()
+        }
+        shown = self.show(crops, self.own_codes(rows, noise))
+        terms = {} if options.structure_only else self.reconstruction(shown, crops)
+        if self.structured:
+            sparse = {PART_NAMES[part] for part in self.structured} <= set(SPARSE)
+            compare = distance if sparse else misfit
             terms["energies"] = compare(shown.given, crops.energy, crops.structured[:, None])
-        elif self.is_detailed:  # it hangs on the layers that learn
+        if self.kept:  # it hangs on the layers that learn
             before = self.amounts_before(rows, noise)
-            terms["amounts"] = F.l1_loss(shown.amounts, before)
+            apart = [F.l1_loss(shown.amounts[part], before[part]) for part in self.kept]
+            terms["amounts"] = torch.stack(apart).sum()
         weights = dict(WEIGHTS)
         if self.discriminator is not None:
             terms["matching"] = self.mismatch(self.discriminator, shown, crops)
@@ -265,6 +289,13 @@ class Closeup:
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
 
+    def own_codes(
+        self, rows: Tensor, noise: dict[int, list[Tensor]] | None = None
+    ) -> dict[int, list[Tensor]]:
+        """Codes of the parts of people ``rows`` (n,), (n, Z) twice each, with noise."""
+        own = {part: [codes[rows] for codes in both] for part, both in self.codes.items()}
+        return own if noise is None else _sums(own, noise)
+
     def _chosen(self, generator: torch.Generator) -> Tensor:
         """Crops of the next people: all of one's, as they share a map."""
         chosen: list[Tensor] = []
@@ -275,51 +306,48 @@ class Closeup:
         return torch.cat(chosen)
 
     def mismatch(self, discriminator: Discriminator, shown: Shown, crops: Crops) -> Tensor:
-        """How far a discriminator's activations of the part are from those of the render."""
+        """How far a discriminator's activations of the parts are from those of the render."""
         frame = self.frame
         wanted = alone(
-            frame.inner(_floats(crops.image)), frame.inner(crops.mask.float()), self.part
+            frame.inner(_floats(crops.image)), frame.inner(crops.mask.float()), self.parts
         )
-        mine = alone(shown.smooth, shown.labels(), self.part)
+        mine = alone(shown.smooth, shown.labels(), self.parts)
         with mixed("cpu"):
             with torch.no_grad():
                 target = discriminator.features(wanted.image, wanted.mask)
             return feature_matching(discriminator.features(mine.image, mine.mask), target)
 
-    def show(self, crops: Crops, codes: Sequence[Tensor]) -> Shown:
+    def show(self, crops: Crops, codes: dict[int, list[Tensor]]) -> Shown:
         """What the model makes of crops.
 
         Args:
-            codes: of the part, of the :meth:`Crops.people`, (P, Z) twice.
+            codes: of the parts, of the :meth:`Crops.people`, (P, Z) twice each.
         """
         model, frame = self.model, self.frame
         config = model.config
-        number = LIFTED.index(self.part)
         rays = crops.rays()
         rows, which = crops.people()
         with mixed("cpu"):
             made = self._made(model.generators, rows, codes)
-            densities = crops.density.float()
-            if not self.is_structure_only:
-                relative, density = (one[which] for one in part_geometry(self.part, made, config))
+            densities = list(crops.density.float().unbind(1))
+            for part in self.formed:
+                relative, density = (one[which] for one in part_geometry(part, made[part], config))
                 own = Geometry((relative + crops.base)[:, None], density[:, None])
-                densities = torch.cat(
-                    [
-                        densities[:, :number],
-                        ray_densities(own, rays, config).float(),
-                        densities[:, number + 1 :],
-                    ],
-                    1,
-                )
-            weights = split_weights(densities, rays)
+                densities[LIFTED.index(part)] = ray_densities(own, rays, config).float()[:, 0]
+            weights = split_weights(torch.stack(densities, 1), rays)
             mask = weights.mask[:, 0]  # (n, K, R)
             share = mask.masked_fill(mask <= FETCH_THRESHOLD, 0)
-            others = share.masked_fill((torch.arange(PART_COUNT) == self.part)[:, None], 0)
+            learn = torch.isin(torch.arange(PART_COUNT), torch.tensor(self.parts))
+            others = share.masked_fill(learn[:, None], 0)
             features = (crops.features.float() * others[:, :, None]).sum(1)
-            where = weights.uv[:, 0, number]
-            found = looked_up(made.features[which], where, config.maps[self.part].window)
-            found = found * share[:, self.part, None]
-            features = features + found[:, : config.features]
+            amounts = features.new_zeros(len(features), config.detail_tiles, mask.shape[-1])
+            for part in self.parts:
+                where = weights.uv[:, 0, LIFTED.index(part)]
+                found = looked_up(made[part].features[which], where, config.maps[part].window)
+                found = found * share[:, part, None]
+                features = features + found[:, : config.features]
+                if part in self.structured:
+                    amounts = amounts + found[:, config.features :]
             features = frame.grid(features).contiguous(memory_format=torch.channels_last)
             net, coarse = model.render_net, frame.grid(mask)
             x = net.trunk(features, coarse)
@@ -329,67 +357,82 @@ class Closeup:
             frame.inner(logits.float()),
             mask,
             weights.depth[:, 0],
-            opacity(made.density.float(), config),
-            made.features[..., config.features :].float(),
-            self._given(found[:, config.features :], crops),
+            {part: opacity(made[part].density.float(), config) for part in self.formed},
+            {part: made[part].features[..., config.features :].float() for part in self.parts},
+            self._given(amounts, crops),
         )
 
     def _given(self, amount: Tensor, crops: Crops) -> Tensor:
         """Energies of amounts (n, T, R) of tiles, by filter, (n, 2 D, R)."""
-        if not self.is_detailed:
+        if not self.structured:
             return amount
         resolved = self.frame.grid(crops.resolved)[:, None]
         return given_energies(self.frame.grid(amount), resolved, self.model.config).flatten(2)
 
     @torch.no_grad()
-    def amounts_before(self, rows: Tensor, noise: Sequence[Tensor]) -> Tensor:
+    def amounts_before(self, rows: Tensor, noise: dict[int, list[Tensor]]) -> dict[int, Tensor]:
         """Amounts of fine structure of people ``rows`` (n,) before the training, (n, H, W, T).
 
         Args:
-            noise: on their codes, (n, Z) twice.
-        """
-        old = (self.people.shape[rows, self.part], self.people.texture[rows, self.part])
-        codes = [own + by for own, by in zip(old, noise, strict=True)]
-        with mixed("cpu"):
-            made = self._made(self.before, rows, codes)
-        return made.features[..., self.model.config.features :].float()
+            noise: on their codes, (n, Z) twice for each part.
 
-    def _made(self, generators: PartGenerators, rows: Tensor, codes: Sequence[Tensor]) -> PartMap:
-        """The part's map of people ``rows`` (n,) with such codes of the part, (n, Z) twice."""
+        Returns:
+            Those of parts whose structure stays.
+        """
+        people = self.people
+        old = {p: [people.shape[rows, p], people.texture[rows, p]] for p in self.kept}
+        with mixed("cpu"):
+            made = self._made(self.before, rows, _sums(old, noise))
+        return {
+            part: one.features[..., self.model.config.features :].float()
+            for part, one in made.items()
+        }
+
+    def _made(
+        self, generators: PartGenerators, rows: Tensor, codes: dict[int, list[Tensor]]
+    ) -> dict[int, PartMap]:
+        """Maps of people ``rows`` (n,) with such codes of these parts, (n, Z) twice each."""
         people = self.people
         base, shape, texture = (
             t[rows].clone() for t in (people.base, people.shape, people.texture)
         )
-        shape[:, self.part], texture[:, self.part] = codes
-        return generators(base, shape, texture, [self.part])[self.part]
+        for part, own in codes.items():
+            shape[:, part], texture[:, part] = own
+        return generators(base, shape, texture, list(codes))
 
     def reconstruction(self, shown: Shown, crops: Crops) -> dict[str, Tensor]:
-        """What tells crops from their renders, unweighted; the part counts most."""
+        """What tells crops from their renders, unweighted; each of the parts counts as much."""
         frame = self.frame
         wanted, labels = frame.inner(_floats(crops.image)), crops.mask.float()
-        part = frame.inner(labels)[:, self.part, None]
-        # a part's edge lies on both sides
-        weight = torch.maximum(part, F.max_pool2d(part, 5, 1, 2) * 0.5).clamp_min(SURROUNDINGS)
-        weight = F.interpolate(weight, scale_factor=2.0)
-        weight = weight / weight.sum()
+        shares = [_attention(frame.inner(labels)[:, part, None]) for part in self.parts]
+        weight = torch.stack(shares).mean(0)
         error = shown.smooth - wanted
         across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
         down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
         coarse = F.avg_pool2d(labels, labels.shape[-1] // frame.width)
         log_mask = F.log_softmax(shown.mask_logits, 1)
         log_coarse = frame.grid(shown.mask).clamp_min(1e-5).log()
-        of_part = coarse[:, self.part].flatten(1) > 0.5
         terms = {
             "image": (error.abs() * weight).sum() / 3,
             "gradient": (across.sum() + down.sum()) / 3,
-            "mask": losses.mask_cross_entropy(log_mask, frame.inner(labels)),
-            "coarse mask": losses.mask_cross_entropy(log_coarse, coarse),
-            "depth": losses.depth_l1(shown.depth, crops.surface, crops.foreground & of_part),
-            "outline": total_variation(shown.opacity),
         }
-        if self.options.part not in WITHOUT_EDGES:
+        if self.formed:
+            of_parts = coarse[:, self.formed].sum(1).flatten(1) > 0.5
+            known = crops.foreground & of_parts
+            terms |= {
+                "mask": losses.mask_cross_entropy(log_mask, frame.inner(labels)),
+                "coarse mask": losses.mask_cross_entropy(log_coarse, coarse),
+                "depth": losses.depth_l1(shown.depth, crops.surface, known),
+                "outline": torch.stack([total_variation(o) for o in shown.opacity.values()]).mean(),
+            }
+        sharp = [
+            share
+            for part, share in zip(self.parts, shares, strict=True)
+            if PART_NAMES[part] not in WITHOUT_EDGES
+        ]
+        if sharp:
             apart = (edge_strength(shown.smooth) - edge_strength(wanted)).abs()
-            terms["edges"] = (apart * weight[..., 1:, 1:]).sum()
+            terms["edges"] = (apart * torch.stack(sharp).mean(0)[..., 1:, 1:]).sum()
         return terms
 
     @torch.no_grad()
@@ -397,8 +440,47 @@ class Closeup:
         """The averaged model with the codes as they are."""
         model = copy.deepcopy(self.average)
         assert isinstance(model.mapping, PeopleMixture)
-        model.mapping.shape[:, self.part], model.mapping.texture[:, self.part] = self.codes
+        for part, own in self.codes.items():
+            model.mapping.shape[:, part], model.mapping.texture[:, part] = own
         return model
+
+
+def keep_form(model: SSGAN3D, parts: Sequence[int]) -> None:
+    """Let nothing learn that depth and density of these parts come from."""
+    config = model.config
+    upper = config.base_layers + config.shape_layers
+    for group in model.generators.groups:
+        assert isinstance(group, PartGroup)
+        stays = torch.tensor([part in parts for part in group.parts])
+        if not stays.any():
+            continue
+        for name, parameter in group.named_parameters():
+            if not parameter.requires_grad or name.startswith(("detail_", "feature_", "color_")):
+                continue
+            learns = torch.ones_like(parameter)
+            if name in LAYERED:  # (layers, Kg, …); the codes' styles begin above w_base's
+                first = {"base_style": config.base_layers, "code_style": config.shape_layers}
+                learns[: first.get(name, upper), stays] = 0
+            else:
+                learns[stays] = 0
+            parameter.register_hook(partial(torch.mul, learns))
+
+
+def _attention(part: Tensor) -> Tensor:
+    """How much pixels count for a part, (n, 1, h, w), from its labels (n, 1, h / 2, w / 2)."""
+    # a part's edge lies on both sides
+    weight = torch.maximum(part, F.max_pool2d(part, 5, 1, 2) * 0.5).clamp_min(SURROUNDINGS)
+    weight = F.interpolate(weight, scale_factor=2.0)
+    return weight / weight.sum()
+
+
+def _sums(
+    first: dict[int, list[Tensor]], second: dict[int, list[Tensor]]
+) -> dict[int, list[Tensor]]:
+    return {
+        part: [a + b for a, b in zip(both, second[part], strict=True)]
+        for part, both in first.items()
+    }
 
 
 def opacity(density: Tensor, config: ModelConfig) -> Tensor:
@@ -438,11 +520,11 @@ def _floats(image: Tensor) -> Tensor:
 
 
 HELP = {
-    "part": "the part that learns",
     "minutes": "how long to train",
     "steps": "how many steps instead",
     "pictures": "crops a step, at least: those of one person are taken together",
-    "crops": "crops of a render; parts that are larger than one are seen around random rays",
+    "crops": "crops of a render, around the parts in turn; one that is larger is seen around a "
+    "random ray of it",
     "rate": "learning rate at first; it falls to zero by a half cosine",
     "code_rate": "the same of the codes",
     "matching_weight": "weight of feature matching",
@@ -463,13 +545,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--discriminator", type=Path, help="discriminator file whose activations are matched, too"
     )
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=["eyes"], help="parts that learn (eyes)"
+    )
+    parser.add_argument(
+        "--structure-only", action="store_true", help="all but their fine structure stays"
+    )
     for name, text in HELP.items():
         default = getattr(CloseupOptions, name)
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=type(default),
             default=default,
-            choices=PARTS if name == "part" else None,
             help=f"{text} (default {default})",
         )
 
@@ -479,19 +566,29 @@ def run(arguments: argparse.Namespace) -> int:
     keep_heap()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
-    options = CloseupOptions(**{name: getattr(arguments, name) for name in HELP})
+    options = CloseupOptions(
+        tuple(arguments.parts),
+        arguments.structure_only,
+        **{name: getattr(arguments, name) for name in HELP},
+    )
     torch.manual_seed(options.seed)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
-    if options.part in STRUCTURE_ONLY and not model.config.detail_tiles:
+    if options.structure_only and not model.config.detail_tiles:
         raise PortraitError(
-            f"{weights} has no fine structure, and the {options.part} learns nothing else here. "
+            f"{weights} has no fine structure that could learn. "
             "Run `python -m training detail` first."
         )
+    plain = [name for name in options.parts if part_index(name) not in DETAILED]
+    if options.structure_only and plain:
+        raise PortraitError(f"No fine structure lies on {', '.join(plain)}.")
     people = people_of(info, weights)
-    known, rows = known_views(showing(options.part, read_views(arguments.data)), people)
+    known, rows = known_views(showing(options.parts, read_views(arguments.data)), people)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
-    crops = cut(model, views, rows, part_index(options.part), options.crops)
+    numbers = [part_index(name) for name in options.parts]
+    learn = options.parts if options.structure_only else STRUCTURED
+    structured = [part for part in numbers if PART_NAMES[part] in learn]
+    crops = cut(model, views, rows, numbers, options.crops, structured)
     del views
     print(f"{len(crops.rows)} crops of {len(rows.unique())} of {len(people)} people", flush=True)
     discriminator = None
@@ -502,7 +599,7 @@ def run(arguments: argparse.Namespace) -> int:
     before = info.get("close-ups", [])
 
     def save(spent: dict[str, float]) -> None:
-        once = {"part": options.part} | spent | {"crops": len(crops.rows)}
+        once = {"parts": list(options.parts)} | spent | {"crops": len(crops.rows)}
         facts = info | {"close-ups": [*before, once]}
         save_checkpoint(arguments.out, closeup.result(), facts, half=True, licence=LICENCE)
 

@@ -1,7 +1,7 @@
-"""Crops of renders around one part, with what a model gives there but for the part.
+"""Crops of renders around parts that learn, with what a model gives there but for these parts.
 
 Densities at the samples of the rays and features where the rays meet the other parts are worked out
-once and kept: what :mod:`training.closeup` compares costs the part alone.
+once and kept: what :mod:`training.closeup` compares costs the parts alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.config import ModelConfig, Window
 from core.generators import PartMap
 from core.lifting import LIFTED, Geometry, window_coordinates
 from core.model import SSGAN3D
-from core.parts import FACE_BASE, PART_COUNT, PART_NAMES
+from core.parts import FACE_BASE, PART_COUNT
 from core.people_mixture import PeopleMixture
 from core.volume import (
     RayBatch,
@@ -31,8 +31,6 @@ from training.precision import mixed
 from training.refine import codes_of_rows
 from training.warm_start import Batch, Views
 
-STRUCTURED = ("skin", "hair", "clothes")
-"""Parts whose fine structure learns as well: layers that never see it tell no direction."""
 HEIGHT, WIDTH = 16, 32
 """Rays of what is compared and judged, at most: a multiple of what the discriminator halves."""
 MARGIN = 4
@@ -176,15 +174,23 @@ class Crops:
         return rows, which
 
 
-def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int, each: int = 1) -> Crops:
-    """Crops around the part, of all views.
+def cut(
+    model: SSGAN3D,
+    views: Views,
+    rows: Tensor,
+    parts: Sequence[int],
+    each: int = 1,
+    structured: Sequence[int] = (),
+) -> Crops:
+    """Crops around the parts in turn, of all views.
 
     Args:
         model: mixes the people.
         views: renders of people whom the model mixes.
         rows: (P,) row of each portrait of ``views`` among the model's people.
-        part: that learns.
+        parts: that learn.
         each: crops of a view.
+        structured: parts whose fine structure learns.
     """
     portrait = {view: p for p, group in enumerate(views.data.identities) for view in group}
     whole: Crops | None = None
@@ -193,7 +199,8 @@ def cut(model: SSGAN3D, views: Views, rows: Tensor, part: int, each: int = 1) ->
         portraits = torch.tensor([portrait[view] for view in chosen])
         generator = torch.Generator().manual_seed(start)
         batch = views.of(portraits, chosen, generator)
-        made = _cut(model, batch, rows[portraits], part, each, generator)
+        around = [[parts[(view + one) % len(parts)] for view in chosen] for one in range(each)]
+        made = _cut(model, batch, rows[portraits], around, structured, generator)
         if whole is None:
             whole = made.room(len(views.data) * each)
         whole.put(start * each, made)
@@ -206,41 +213,45 @@ def _cut(
     model: SSGAN3D,
     batch: Batch,
     rows: Tensor,
-    part: int,
-    each: int,
+    around: Sequence[Sequence[int]],
+    structured: Sequence[int],
     generator: torch.Generator,
 ) -> Crops:
-    """Crops of a batch with one view of each portrait."""
+    """Crops of a batch with one view of each portrait, around such parts of each of them."""
     people = model.mapping
     assert isinstance(people, PeopleMixture)
     codes = codes_of_rows(people, rows, batch.visible)
     maps = model.part_maps(codes.base, codes.shape, codes.texture)
     geometry = model.geometry(maps, codes.visible)
-    structure = _structure(model, batch, maps, geometry, part)
+    structure = _structure(model, batch, maps, geometry, structured)
     made = [
-        _crop(model.config, batch, rows, part, maps, geometry, structure, generator)
-        for _ in range(each)
+        _crop(model.config, batch, rows, parts, maps, geometry, structure, generator)
+        for parts in around
     ]
     return Crops(*(torch.cat([getattr(c, field.name) for c in made]) for field in fields(Crops)))
 
 
 def _structure(
-    model: SSGAN3D, batch: Batch, maps: dict[int, PartMap], geometry: Geometry, part: int
+    model: SSGAN3D,
+    batch: Batch,
+    maps: dict[int, PartMap],
+    geometry: Geometry,
+    parts: Sequence[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Energies, where they count and how far tiles can be seen, as in :class:`Crops`, on all rays.
 
-    Nothing counts where the part's structure does not learn.
+    Nothing counts but these parts, whose structure learns.
     """
     config, detail = model.config, model.render_net.detail
     side, views = config.ray_size, len(batch.image)
-    if detail is None or PART_NAMES[part] not in STRUCTURED:
+    if detail is None or not parts:
         nothing = batch.image.new_zeros(views, side, side)
         return nothing[:, None].expand(-1, config.detail_tiles, -1, -1), nothing, nothing
     with mixed("cpu"):
         posed = model.posed_maps(maps, geometry, batch.rays)
         smooth = model.finish(posed).smooth[:, 0].float()
     energy, known = missing_energies(
-        batch.image, smooth, batch.mask, config.detail_directions, side, [part]
+        batch.image, smooth, batch.mask, config.detail_directions, side, list(parts)
     )
     resolved = detail.resolved(posed.surface[:, 0].float(), config.image_size).square()
     return energy, known[:, 0], F.adaptive_avg_pool2d(resolved, side)[:, 0].sqrt()
@@ -250,15 +261,15 @@ def _crop(
     config: ModelConfig,
     batch: Batch,
     rows: Tensor,
-    part: int,
+    parts: Sequence[int],
     maps: dict[int, PartMap],
     geometry: Geometry,
     structure: Sequence[Tensor],
     generator: torch.Generator,
 ) -> Crops:
-    """One crop of each view."""
+    """One crop of each view, around one part each."""
     frame, side = Frame.of(config), config.ray_size
-    corners = frame.corners(batch.coarse_mask[:, part], generator)
+    corners = frame.corners(batch.coarse_mask[torch.arange(len(parts)), list(parts)], generator)
     inside = frame.rays(corners, side)  # (V, R)
     rays = _chosen_rays(batch.rays, inside)
     density = ray_densities(geometry, rays, config)

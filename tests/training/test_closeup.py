@@ -1,4 +1,4 @@
-"""One small part fitted to renders: crops are the picture's, and nothing else moves."""
+"""Single parts fitted to renders: crops are the picture's, and nothing else moves."""
 
 from __future__ import annotations
 
@@ -51,13 +51,18 @@ def known(mixing: Path, balls: Path, teacher: SSGAN3D) -> tuple[Views, torch.Ten
 @pytest.fixture
 def closeup(teacher: SSGAN3D, known: tuple[Views, torch.Tensor]) -> Closeup:
     options = CloseupOptions(pictures=8, rate=0.02, code_rate=0.02)
-    crops = cut(teacher, *known, EYES)
+    crops = cut(teacher, *known, [EYES])
     return Closeup(copy.deepcopy(teacher), crops, options)
 
 
-def own_codes(closeup: Closeup, crops: Crops) -> list[torch.Tensor]:
-    rows, _ = crops.people()
-    return [codes[rows] for codes in closeup.codes]
+def own_codes(closeup: Closeup, crops: Crops) -> dict[int, list[torch.Tensor]]:
+    return closeup.own_codes(crops.people()[0])
+
+
+def at_full_rates(closeup: Closeup) -> Closeup:
+    for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
+        group["lr"] = rate
+    return closeup
 
 
 def test_a_crop_shows_what_the_whole_picture_shows(
@@ -84,7 +89,7 @@ def test_people_come_with_all_their_crops(
     teacher: SSGAN3D, known: tuple[Views, torch.Tensor]
 ) -> None:
     views, rows = known
-    crops = cut(teacher, views, rows, EYES, each=2)
+    crops = cut(teacher, views, rows, [EYES], each=2)
     assert len(crops.rows) == 2 * len(views.data)
     closeup = Closeup(copy.deepcopy(teacher), crops, CloseupOptions(pictures=5))
     generator = torch.Generator().manual_seed(0)
@@ -98,14 +103,13 @@ def test_people_come_with_all_their_crops(
     assert set(seen) == set(range(len(crops.rows)))
 
 
-def test_the_skin_learns_its_fine_structure_and_nothing_else(
+def test_a_part_may_learn_its_fine_structure_and_nothing_else(
     teacher: SSGAN3D, known: tuple[Views, torch.Tensor]
 ) -> None:
-    """All else of a face lies on its form, and beside its colours."""
     torch.manual_seed(0)  # the new branches
     skin, teacher = part_index("skin"), with_detail(teacher, 2)
-    crops = cut(teacher, *known, skin)
-    options = CloseupOptions(part="skin", pictures=4, rate=0.02)
+    crops = cut(teacher, *known, [skin], structured=[skin])
+    options = CloseupOptions(("skin",), structure_only=True, pictures=4, rate=0.02)
     closeup = Closeup(copy.deepcopy(teacher), crops, options)
     every = crops.of(torch.arange(len(crops.rows)))
 
@@ -115,8 +119,7 @@ def test_the_skin_learns_its_fine_structure_and_nothing_else(
         return float(distance(shown.given, every.energy, every.structured[:, None]))
 
     before = error()
-    for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
-        group["lr"] = rate
+    at_full_rates(closeup)
     for _ in range(30):
         closeup.train_step()
     assert error() < 0.9 * before
@@ -140,8 +143,10 @@ def test_hair_does_not_learn_from_who_wears_a_hat(known: tuple[Views, torch.Tens
         replace(view, present=frozenset({"skin", *more}))
         for more in ((), ("hair",), ("hair", "hat"))
     )
-    assert showing("hair", [bald, haired, hatted]) == [haired]
-    assert showing("skin", [bald, haired, hatted]) == [bald, haired, hatted]
+    assert showing(["hair"], [bald, haired, hatted]) == [haired]
+    assert showing(["skin"], [bald, haired, hatted]) == [bald, haired, hatted]
+    assert showing(["skin", "hair"], [bald, haired, hatted]) == [haired]
+    assert showing(["hat"], [bald, haired, hatted]) == [hatted]
 
 
 def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
@@ -156,8 +161,7 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
         return {name: float(v) for name, v in closeup.reconstruction(shown, crops).items()}
 
     before = errors()
-    for group, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
-        group["lr"] = rate
+    at_full_rates(closeup)
     for _ in range(60):
         closeup.train_step()
     after = errors()
@@ -176,6 +180,67 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
         assert not torch.equal(mine[:, EYES], old[:, EYES])
 
 
+def test_parts_of_a_face_learn_together_and_the_skin_keeps_its_form(
+    teacher: SSGAN3D, known: tuple[Views, torch.Tensor], changed_parts
+) -> None:
+    names = ("skin", "eyes", "mouth")
+    skin, eyes, mouth = (part_index(name) for name in names)
+    crops = cut(teacher, *known, [skin, eyes, mouth], each=2)
+    options = CloseupOptions(names, pictures=8, rate=0.02, code_rate=0.02)
+    closeup = at_full_rates(Closeup(copy.deepcopy(teacher), crops, options))
+    every = crops.of(torch.arange(len(crops.rows)))
+
+    def errors(parts: list[int]) -> torch.Tensor:
+        seen = copy.copy(closeup)
+        with torch.no_grad():
+            shown = seen.show(every, own_codes(closeup, every))
+            seen.parts = parts
+            return seen.reconstruction(shown, every)["image"]
+
+    before = [errors([part]) for part in closeup.parts]
+    # each counts as much
+    torch.testing.assert_close(errors(closeup.parts), torch.stack(before).mean())
+    for _ in range(60):
+        closeup.train_step()
+    after = [errors([part]) for part in closeup.parts]
+    assert all(a < 0.97 * b for a, b in zip(after, before, strict=True))
+    made = closeup.result()
+    assert changed_parts(teacher, made) == set(names)
+    rows, _ = every.people()
+    with torch.no_grad():
+        old, new = (
+            model.generators(m.base[rows], m.shape[rows], m.texture[rows], [skin, eyes])
+            for model, m in ((teacher, teacher.mapping), (made, made.mapping))
+        )
+    assert torch.equal(old[skin].depth, new[skin].depth)
+    assert torch.equal(old[skin].density, new[skin].density)
+    assert not torch.equal(old[skin].features, new[skin].features)
+    assert not torch.equal(old[eyes].depth, new[eyes].depth)
+
+
+def test_crops_lie_around_the_parts_in_turn(
+    teacher: SSGAN3D, known: tuple[Views, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[torch.Tensor] = []
+    corners = Frame.corners
+
+    def noted(self: Frame, share: torch.Tensor, generator: torch.Generator):
+        shares.append(share)
+        return corners(self, share, generator)
+
+    monkeypatch.setattr(Frame, "corners", noted)
+    views, rows = known
+    cut(teacher, views, rows, [part_index("skin"), EYES], each=2)
+    some = list(range(2))
+    portraits = torch.tensor(
+        [next(p for p, group in enumerate(views.data.identities) if v in group) for v in some]
+    )
+    mask = views.of(portraits, some, torch.Generator().manual_seed(0)).coarse_mask
+    skin, eyes = mask[:, part_index("skin")], mask[:, EYES]
+    torch.testing.assert_close(shares[0][:2], torch.stack([skin[0], eyes[1]]))
+    torch.testing.assert_close(shares[1][:2], torch.stack([eyes[0], skin[1]]))
+
+
 def test_fine_structure_stays_while_the_rest_of_a_part_learns(
     teacher: SSGAN3D, known: tuple[Views, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,26 +248,24 @@ def test_fine_structure_stays_while_the_rest_of_a_part_learns(
     nose, teacher = part_index("nose"), with_detail(teacher, 2)
     (group,) = (group for group in teacher.generators.groups if nose in group.parts)
     torch.nn.init.normal_(group.detail_head, std=0.3)
-    options = CloseupOptions(part="nose", pictures=4, rate=0.01, code_rate=0.01)
-    crops = cut(teacher, *known, nose)
+    options = CloseupOptions(("nose",), pictures=4, rate=0.01, code_rate=0.01)
+    crops = cut(teacher, *known, [nose])
 
     def changed(weight: float) -> tuple[float, float]:
         """How the error of crops and the amounts of the nose change, as shares of themselves."""
         monkeypatch.setitem(WEIGHTS, "amounts", weight)
-        closeup = Closeup(copy.deepcopy(teacher), crops, options)
-        for optimized, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
-            optimized["lr"] = rate
+        closeup = at_full_rates(Closeup(copy.deepcopy(teacher), crops, options))
         every = torch.arange(len(crops.rows))
 
         def look() -> tuple[float, torch.Tensor]:
             with torch.no_grad():
                 shown = closeup.show(crops.of(every), own_codes(closeup, crops))
-            return float(closeup.reconstruction(shown, crops)["image"]), shown.amounts
+            return float(closeup.reconstruction(shown, crops)["image"]), shown.amounts[nose]
 
         error, amounts = look()
         people, _ = crops.people()
-        silence = [torch.zeros(len(people), spread.shape[0]) for spread in closeup.spread]
-        assert torch.equal(amounts, closeup.amounts_before(people, silence))
+        silence = {nose: [torch.zeros(len(people), len(one)) for one in closeup.spread[nose]]}
+        assert torch.equal(amounts, closeup.amounts_before(people, silence)[nose])
         for _ in range(60):
             closeup.train_step()
         later, moved = look()
@@ -217,12 +280,12 @@ def test_larger_parts_learn_the_structure_of_their_renders(
     teacher: SSGAN3D, known: tuple[Views, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Amounts come nearer to the energies that are missing, and crops to the renders."""
-    monkeypatch.setattr("training.closeup.STRUCTURE_ONLY", ())  # balls show skin and little else
+    monkeypatch.setattr("training.closeup.STRUCTURED", ("skin",))  # balls show little else
     torch.manual_seed(0)  # the new branches
     skin, teacher = part_index("skin"), with_detail(teacher, 2)
-    crops = cut(teacher, *known, skin)
+    crops = cut(teacher, *known, [skin], structured=[skin])
     assert crops.energy.shape[1] == teacher.config.detail_tiles and crops.structured.any()
-    options = CloseupOptions(part="skin", pictures=4, rate=0.02, code_rate=0.02)
+    options = CloseupOptions(("skin",), pictures=4, rate=0.02, code_rate=0.02)
     closeup = Closeup(copy.deepcopy(teacher), crops, options)
     every = crops.of(torch.arange(len(crops.rows)))
     # rays without structure of the part, or whose tiles nobody sees, teach nothing
@@ -235,8 +298,7 @@ def test_larger_parts_learn_the_structure_of_their_renders(
         return float(closeup.reconstruction(shown, every)["image"]), float(apart)
 
     before = errors()
-    for optimized, rate in zip(closeup.optimizer.param_groups, closeup.rates, strict=True):
-        optimized["lr"] = rate
+    at_full_rates(closeup)
     for _ in range(60):
         said = closeup.train_step()
     after = errors()
@@ -269,7 +331,7 @@ def test_the_discriminator_sees_nothing_else() -> None:
     other[..., :10] = 0.3  # three and more cells away
     relabelled[:, part_index("skin"), :, :5] = 0
     relabelled[:, part_index("hair"), :, :5] = 1
-    seen, same = alone(image, mask, EYES), alone(other, relabelled, EYES)
+    seen, same = alone(image, mask, [EYES]), alone(other, relabelled, [EYES])
     assert torch.equal(seen.image, same.image) and torch.equal(seen.mask, same.mask)
     assert torch.equal(seen.image[..., 15:19, 15:19], image[..., 15:19, 15:19])
     assert torch.equal(seen.mask.sum(1), torch.ones(1, 16, 16))
@@ -302,11 +364,11 @@ def test_the_command_says_what_it_did(mixing: Path, balls: Path, tmp_path: Path)
     arguments = ["--weights", str(mixing), "--out", str(first), "--steps", "2", *common]
     assert main(["closeup", *arguments, "--discriminator", str(judge)]) == 0
     arguments = ["--weights", str(first), "--out", str(second), "--steps", "1", *common]
-    assert main(["closeup", *arguments, "--part", "mouth"]) == 0
+    assert main(["closeup", *arguments, "--parts", "mouth", "nose"]) == 0
     _, info = load_checkpoint(second)
-    assert [(once["part"], once["steps"]) for once in info["close-ups"]] == [
-        ("eyes", 2),
-        ("mouth", 1),
+    assert [(once["parts"], once["steps"]) for once in info["close-ups"]] == [
+        (["eyes"], 2),
+        (["mouth", "nose"], 1),
     ]
     assert info["people"] == load_checkpoint(mixing)[1]["people"]
 
@@ -329,10 +391,10 @@ def test_a_shell_hides_what_its_density_says():
     assert float(opacity(torch.tensor(0.2), config)) == pytest.approx(float(hidden), abs=1e-6)
 
 
-def test_skin_without_fine_structure_has_nothing_to_learn(
+def test_without_fine_structure_there_is_none_to_learn(
     mixing: Path, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--weights", str(mixing), "--data", str(balls), "--out", str(tmp_path / "skin")]
-    assert main(["closeup", *arguments, "--part", "skin"]) == 1
+    assert main(["closeup", *arguments, "--parts", "skin", "--structure-only"]) == 1
     assert "training detail" in capsys.readouterr().err
     assert not (tmp_path / "skin").exists()
