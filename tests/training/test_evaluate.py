@@ -27,6 +27,7 @@ from training.evaluate import (
     inversion,
     locality,
     segmentation,
+    texture,
 )
 from training.evaluate.inception import InceptionFeatures
 from training.evaluate.neighbours import largest_shares, nearest
@@ -521,3 +522,56 @@ def test_people_of_two_sets_are_not_taken_for_each_other(
     both = renders(PortraitSet(read_views([held_out_balls, other], held_out=True)))
     assert len(set(both.people)) == 2 * len(set(one.people)) > 2
     assert [both.people.count(person) for person in set(both.people)] == [3] * len(set(both.people))
+
+
+def _face_of_labels() -> torch.Tensor:
+    """Skin of rows 10 to 49, eyes in rows 20 and 21, a mouth in rows 34 to 36, hair above."""
+    labels = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    labels[0, :10] = part_index("hair")
+    labels[0, 10:50] = part_index("skin")
+    labels[0, 20:22, 10:20] = labels[0, 20:22, 40:50] = part_index("eyes")
+    labels[0, 34:37, 24:40] = part_index("mouth")
+    return labels
+
+
+def test_regions_of_texture_lie_between_what_the_labels_show() -> None:
+    labels = _face_of_labels()
+    found = {name: texture.region(labels, name)[0] for name in texture.REGIONS}
+    assert torch.equal(found["hair"], labels[0] == part_index("hair"))
+    assert not found["clothes"].any()
+    rows = {name: where.any(1).nonzero()[:, 0].tolist() for name, where in found.items()}
+    assert rows["cheeks"] == list(range(22, 36))  # to the mouth's middle, 35
+    assert rows["jaw"] == list(range(36, 50))
+    assert not found["cheeks"][34, 30] and found["cheeks"][34, 10]  # a mouth is no cheek
+    labels[labels == part_index("mouth")] = part_index("skin")
+    assert not texture.region(labels, "jaw").any()
+
+
+def test_texture_is_the_mean_and_spread_of_what_lies_well_inside() -> None:
+    """A checkerboard of 1 and 3 in the hair has mean 2 and deviation 1, whatever is beside it."""
+    layer = torch.full((2, 1, 64, 64), 100.0)
+    layer[:, :, :, :40] = 1 + 2.0 * ((torch.arange(64)[:, None] + torch.arange(40)) % 2)
+    inside = torch.zeros(2, 64, 64, dtype=torch.bool)
+    inside[0, :, :40] = True
+    inside[1, :, :8] = True  # four columns of it are nearer to the outline than that
+    halved = torch.nn.functional.avg_pool2d(layer, 2)  # 2 everywhere
+    rows, shown = texture.pooled([layer, halved], inside)
+    torch.testing.assert_close(rows[0], torch.tensor([2.0, 1.0, 2.0, 0.0]), atol=1e-4, rtol=0)
+    assert shown.tolist() == [True, True]
+    inside[1, 8:] = False
+    assert texture.pooled([layer, halved], inside)[1].tolist() == [True, False]
+
+
+def test_features_of_texture_come_with_whom_they_are_of() -> None:
+    labels = _face_of_labels().repeat(3, 1, 1)
+    labels[1] = 0
+    pictures = Pictures(
+        torch.zeros(3, 3, 64, 64),
+        labels,
+        torch.zeros(3, 64, 64),
+        [Camera.orbit(0.0)] * 3,
+        [7, 8, 9],
+    )
+    found = texture.TextureFeatures(lambda image: [image])(pictures)
+    assert found["cheeks"][1] == [7, 9] and found["cheeks"][0].shape == (2, 6)
+    assert found["clothes"][1] == [] and len(found["clothes"][0]) == 0

@@ -22,7 +22,17 @@ from core.errors import PortraitError
 from core.parts import PART_NAMES
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
-from training.evaluate import agreement, bare, eyes, faces, inversion, locality, segmentation, sheet
+from training.evaluate import (
+    agreement,
+    bare,
+    eyes,
+    faces,
+    inversion,
+    locality,
+    segmentation,
+    sheet,
+    texture,
+)
 from training.evaluate.distribution import distances
 from training.evaluate.inception import InceptionFeatures
 from training.evaluate.neighbours import largest_shares, nearest
@@ -46,6 +56,7 @@ SHARES = 1000
 """Seeds whose faces are asked for the people that they are blended from: no picture is drawn."""
 MUCH = 0.9
 """A face of which one training person is more than this counts as that person's."""
+KINDS = ("frechet", "kernel")
 _UNCHANGED = "no pixel changed when the part was swapped"
 
 _Measured = TypeVar("_Measured")
@@ -368,6 +379,28 @@ class Evaluation:
         values = result.kernel, result.kernel_floor
         self.report.add("eyes_kernel", f"kernel, {text}", *values, form=".4f")
 
+    def textures(self) -> None:
+        """The same distances of hair, clothes and skin, in features that know textures."""
+        self.report.heading("texture: distances to the renders in an ImageNet network's features")
+        keys = {name: [f"texture_{name}_{kind}" for kind in KINDS] for name in texture.REGIONS}
+        try:
+            features = texture.TextureFeatures()
+        except texture.TexturesMissingError as error:
+            self.report.without([key for both in keys.values() for key in both], str(error))
+            return
+        own, true = features(self.sample), features(self.renders)
+        for name, both in keys.items():
+            (mine, _), (theirs, people) = own[name], true[name]
+            if len(set(people)) < 2 or 2 * len(mine) < len(theirs):
+                self.report.without(both, f"too little of {name} is seen")
+                continue
+            result = distances(mine, theirs, people, splits=texture.SPLITS, most=texture.MOST)
+            text = f"{name}, {result.count} a side"
+            values = result.frechet, result.frechet_floor
+            self.report.add(both[0], f"Fréchet, {text}", *values, form=".2f")
+            values = result.kernel, result.kernel_floor
+            self.report.add(both[1], f"kernel, {text}", *values, form=".4f")
+
     def nobody_is_copied(self) -> None:
         """Who faces come from; the training picture nearest to each, beside held-out renders'."""
         self.report.heading("nobody is copied: distance to the nearest training picture")
@@ -414,6 +447,7 @@ class Evaluation:
             self.samples,
             self.faces_are_faces,
             self.distribution,
+            self.textures,
             self.mask_is_true,
             self.edits_stay_local,
             self.hair_comes_off,
