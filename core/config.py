@@ -63,6 +63,7 @@ _LATER_FIELDS = {
     "detail_side": 128,
     "detail_density": 1.5,
     "detail_on_skin": 0.012,
+    "detail_grain": 0.0,
 }
 """Fields that model files of before do not know, and what those do."""
 
@@ -113,6 +114,8 @@ class ModelConfig:
             cannot be shown, and fades.
         detail_on_skin: bound of their amounts on skin (:data:`.detail.LENGTHS`): beards. Models
             that have not been taught where skin is bare show canvas where it is more than 0.012.
+        detail_grain: root mean square of the grain that all skin has (:data:`.detail.GRAIN`), as a
+            share of its light.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -152,6 +155,7 @@ class ModelConfig:
     detail_side: int = 128
     detail_density: float = 1.0
     detail_on_skin: float = 0.12
+    detail_grain: float = 0.0
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55

@@ -38,7 +38,13 @@ LENGTHS = {
 Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
 tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Cloth has a
 grain; knit is form and colour. That of skin is a model's own, ``detail_on_skin``: it is for beards
-alone, as noise of all directions is no pores but canvas.
+alone, as what is learnt of pores differs between directions by chance, and looks like canvas.
+"""
+GRAIN = ("skin", "nose", "neck")
+"""Parts that have as much of all fine tiles at least, ``detail_grain``: pores and spots.
+
+They have no place that a code could hold and no direction that could be learnt, and without them
+skin is wax.
 """
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
@@ -113,20 +119,30 @@ def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:
     return torch.tensor([lengths.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
 
 
-def bounded_amounts(x: Tensor, lengths: Tensor) -> Tensor:
+def least_amounts(parts: Sequence[int], config: ModelConfig) -> Tensor:
+    """What each coarse and each fine tile of parts has at least, (K, 2)."""
+    each = config.detail_grain / max(config.detail_directions, 1) ** 0.5
+    return torch.tensor([(0.0, each * (PART_NAMES[part] in GRAIN)) for part in parts])
+
+
+def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor) -> Tensor:
     """What a part's head gives, (…, T), as the amounts of the tiles.
 
     Each is 0 to ``MOST``, x² where it is small; those of a band are no longer than its length.
+    Their squares and those of ``least`` add up, as energies of noises do.
 
     Args:
-        lengths: of the parts' :func:`length_bounds`, to be broadcast to (…, 2).
+        lengths, least: of the parts' :func:`length_bounds` and :func:`least_amounts`, to be
+            broadcast to (…, 2).
     """
     squared = x.square()
     amounts = (squared / (1 + squared / MOST)).unflatten(-1, (2, -1))  # (…, 2, D)
     # vector_norm, for its gradient at zero is zero
     own = torch.linalg.vector_norm(amounts, dim=-1)
     shrunk = (lengths / own.clamp_min(1e-6)).clamp_max(1)  # (…, 2)
-    return (amounts * shrunk[..., None]).flatten(-2)
+    amounts = amounts * shrunk[..., None]
+    both = torch.stack([amounts, least[..., None].expand_as(amounts)])
+    return torch.linalg.vector_norm(both, dim=0).flatten(-2)
 
 
 def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor:

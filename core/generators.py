@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .detail import bounded_amounts, length_bounds
+from .detail import bounded_amounts, least_amounts, length_bounds
 from .parts import PART_COUNT
 
 
@@ -97,7 +97,9 @@ class PartGroup(nn.Module):
             self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
             self.register_buffer("detail_lengths", length_bounds(parts, config), persistent=False)
+            self.register_buffer("detail_least", least_amounts(parts, config), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
+            self.detail_least: Tensor  # (Kg, 2)
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1
         self.form_basis = nn.Parameter(torch.zeros(count, rows, 2, cells, cells))
@@ -161,9 +163,12 @@ class PartGroup(nn.Module):
         style = torch.einsum("bkz,kzc->bkc", codes, pick(self.detail_style))
         style = style + pick(self.detail_style_bias)
         x = _modulated(x, pick(self.detail_weight), pick(self.detail_bias), style)
-        lengths = pick(self.detail_lengths).to(x.dtype).repeat(codes.shape[0], 1)  # (B Kg, 2)
+        lengths, least = (
+            pick(bounds).to(x.dtype).repeat(codes.shape[0], 1)[:, None]  # (B Kg, 1, 2)
+            for bounds in (self.detail_lengths, self.detail_least)
+        )
         amounts = self._head(x, self.detail_head, self.detail_head_bias, pick)
-        return bounded_amounts(amounts, lengths[:, None])
+        return bounded_amounts(amounts, lengths, least)
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""

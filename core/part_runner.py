@@ -51,6 +51,7 @@ class PartRunner:
             self.detail_head = group.detail_head[row].detach().to(precision)
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
             self.detail_lengths = group.detail_lengths[row].to(precision)
+            self.detail_least = group.detail_least[row].to(precision)
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 
@@ -93,7 +94,7 @@ class PartRunner:
         weight = self._modulated(self.detail_weight, style)
         x = F.leaky_relu(torch.addmm(self.detail_bias, x, weight), 0.2, inplace=True)
         amounts = torch.addmm(self.detail_head_bias, x, self.detail_head)
-        return bounded_amounts(amounts, self.detail_lengths)
+        return bounded_amounts(amounts, self.detail_lengths, self.detail_least)
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

@@ -158,9 +158,7 @@ def missing_energies(
     Returns:
         Energies (B, 2 D, r, r) and where they count, (B, 1, r, r) in {0, 1}.
     """
-    outside = F.max_pool2d(1 - mask[:, list(parts)], _MARGIN, 1, _MARGIN // 2)
-    inside = (outside < 0.05).any(1, keepdim=True).to(image)
-    counted = F.interpolate(inside, image.shape[-2:])
+    counted = F.interpolate(inside_of(mask, parts), image.shape[-2:])
     own, given = (energies(shown, counted, directions, side) for shown in (image, smooth))
     energy = (own - given).clamp_min(0)
     known = F.adaptive_avg_pool2d(counted, side) > 0.99
@@ -169,6 +167,12 @@ def missing_energies(
     total = energy.sum(1, keepdim=True)
     wanted = torch.minimum((total - unseen).clamp_min(_GRAIN), total)
     return energy * wanted / total.clamp_min(1e-9), known.to(image)
+
+
+def inside_of(mask: Tensor, parts: Sequence[int]) -> Tensor:
+    """Where one of the parts and no edge of it is near, from (B, K, h, w): (B, 1, h, w), 0 or 1."""
+    outside = F.max_pool2d(1 - mask[:, list(parts)], _MARGIN, 1, _MARGIN // 2)
+    return (outside < 0.05).any(1, keepdim=True).to(mask)
 
 
 def misfit(given: Tensor, wanted: Tensor, known: Tensor) -> Tensor:

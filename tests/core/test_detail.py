@@ -16,6 +16,7 @@ from core.detail import (
     DETAILED,
     SurfaceDetail,
     bounded_amounts,
+    least_amounts,
     length_bounds,
     oriented_noise,
 )
@@ -161,7 +162,13 @@ def test_a_view_from_afar_and_one_from_the_side_are_finite(detailed_model: SSGAN
 def test_model_files_of_before_have_no_detail() -> None:
     config = ModelConfig.tiny()
     values = config.to_dict()
-    for name in ("detail_directions", "detail_side", "detail_density", "detail_on_skin"):
+    for name in (
+        "detail_directions",
+        "detail_side",
+        "detail_density",
+        "detail_on_skin",
+        "detail_grain",
+    ):
         del values[name]
     before = dataclasses.replace(config, detail_density=1.5, detail_on_skin=0.012)
     assert ModelConfig.from_dict(values) == before
@@ -171,13 +178,21 @@ def test_model_files_of_before_have_no_detail() -> None:
 def test_an_amount_is_bounded_alone_and_with_others_of_its_band() -> None:
     x = torch.tensor([[0.1, 0.0, 3.0, 3.0], [3.0, 3.0, 0.1, 0.0], [0.0, 0.0, 0.0, 0.0]])
     x.requires_grad_()
-    amounts = bounded_amounts(x, torch.tensor([0.0, 0.05 * 2**0.5]))
+    amounts = bounded_amounts(x, torch.tensor([0.0, 0.05 * 2**0.5]), torch.zeros(2))
     # coarse tiles must not show; fine ones, alike, share what may: √(2 · 0.05²)
     torch.testing.assert_close(amounts[0], torch.tensor([0.0, 0.0, 0.05, 0.05]))
     # 0.1² / (1 + 0.1² / 0.15) = 0.009375: short enough to stay
     torch.testing.assert_close(amounts[1], torch.tensor([0.0, 0.0, 0.009375, 0.0]))
     amounts.sum().backward()
     assert x.grad is not None and x.grad.isfinite().all()
+
+
+def test_energies_of_what_is_learnt_and_of_what_is_there_at_least_add_up() -> None:
+    x = torch.tensor([[3.0, 3.0, 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]])
+    amounts = bounded_amounts(x, torch.tensor([0.0, 0.03]), torch.tensor([0.0, 0.04]))
+    # 0.03² + 0.04² = 0.05²; coarse tiles still must not show
+    torch.testing.assert_close(amounts[0], torch.tensor([0.0, 0.0, 0.04, 0.04]))
+    torch.testing.assert_close(amounts[1], torch.tensor([0.0, 0.0, 0.05, 0.04]))
 
 
 @pytest.mark.parametrize(
@@ -193,8 +208,8 @@ def test_no_part_of_the_embedded_model_is_rougher_than_its_bounds(
     for part in DETAILED:
         amounts = parts[part].map.features[..., engine.config.features :].float()
         bands = torch.linalg.vector_norm(amounts.unflatten(-1, (2, -1)), dim=-1)
-        for longest, bound in zip(
-            bands.amax((0, 1, 2)), length_bounds([part], engine.config)[0], strict=True
-        ):
+        least = least_amounts([part], engine.config)[0] * engine.config.detail_directions**0.5
+        most = torch.hypot(length_bounds([part], engine.config)[0], least)
+        for longest, bound in zip(bands.amax((0, 1, 2)), most, strict=True):
             assert longest <= bound * (1 + rounding)
         assert longest > 0.01
