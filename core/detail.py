@@ -50,6 +50,7 @@ BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
 FALLOFF = 1.2
 """Amplitudes fall with the frequency to this power, as the renders' hair does."""
+_TINY = 1e-12
 
 
 class SurfaceDetail(nn.Module):
@@ -125,7 +126,7 @@ def least_amounts(parts: Sequence[int], config: ModelConfig) -> Tensor:
     return torch.tensor([(0.0, each * (PART_NAMES[part] in GRAIN)) for part in parts])
 
 
-def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor) -> Tensor:
+def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor | None = None) -> Tensor:
     """What a part's head gives, (…, T), as the amounts of the tiles.
 
     Each is 0 to ``MOST``, x² where it is small; those of a band are no longer than its length.
@@ -133,7 +134,7 @@ def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor) -> Tensor:
 
     Args:
         lengths, least: of the parts' :func:`length_bounds` and :func:`least_amounts`, to be
-            broadcast to (…, 2).
+            broadcast to (…, 2); no ``least`` is none.
     """
     squared = x.square()
     amounts = (squared / (1 + squared / MOST)).unflatten(-1, (2, -1))  # (…, 2, D)
@@ -141,8 +142,12 @@ def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor) -> Tensor:
     own = torch.linalg.vector_norm(amounts, dim=-1)
     shrunk = (lengths / own.clamp_min(1e-6)).clamp_max(1)  # (…, 2)
     amounts = amounts * shrunk[..., None]
-    both = torch.stack([amounts, least[..., None].expand_as(amounts)])
-    return torch.linalg.vector_norm(both, dim=0).flatten(-2)
+    if least is None:
+        return amounts.flatten(-2)
+    least = least[..., None]
+    # the root's gradient at zero is infinite
+    both = (amounts.square() + least.square()).clamp_min(_TINY).sqrt()
+    return torch.where(least > 0, both, amounts).flatten(-2)
 
 
 def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor:

@@ -51,7 +51,8 @@ class PartRunner:
             self.detail_head = group.detail_head[row].detach().to(precision)
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
             self.detail_lengths = group.detail_lengths[row].to(precision)
-            self.detail_least = group.detail_least[row].to(precision)
+            least = group.detail_least[row].to(precision)
+            self.detail_least = least if bool(least.any()) else None
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 
