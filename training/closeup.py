@@ -146,6 +146,12 @@ class Shown:
         return F.softmax(self.mask_logits, 1)
 
 
+def learn_structure(options: CloseupOptions) -> list[int]:
+    """Those of a run's parts whose fine structure learns."""
+    learn = options.parts if options.structure_only else STRUCTURED
+    return [part_index(name) for name in options.parts if name in learn]
+
+
 def showing(parts: Sequence[str], views: Sequence[View]) -> list[View]:
     """Views of people who have the parts, as they are by themselves."""
     others = {PRESSED_BY[part] for part in parts if part in PRESSED_BY}
@@ -195,8 +201,7 @@ class Closeup:
         self.formed = [] if only else [part for part in self.parts if part not in stays]
         has_structure = model.config.detail_tiles > 0
         self.detailed = [part for part in self.parts if part in DETAILED and has_structure]
-        learn = options.parts if only else STRUCTURED
-        self.structured = [part for part in self.detailed if PART_NAMES[part] in learn]
+        self.structured = [part for part in self.detailed if part in learn_structure(options)]
         self.kept = [part for part in self.detailed if part not in self.structured]
         train_only(model, options.parts)
         if only:
@@ -586,9 +591,7 @@ def run(arguments: argparse.Namespace) -> int:
     known, rows = known_views(showing(options.parts, read_views(arguments.data)), people)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
     numbers = [part_index(name) for name in options.parts]
-    learn = options.parts if options.structure_only else STRUCTURED
-    structured = [part for part in numbers if PART_NAMES[part] in learn]
-    crops = cut(model, views, rows, numbers, options.crops, structured)
+    crops = cut(model, views, rows, numbers, options.crops, learn_structure(options))
     del views
     print(f"{len(crops.rows)} crops of {len(rows.unique())} of {len(people)} people", flush=True)
     discriminator = None

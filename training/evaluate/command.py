@@ -33,7 +33,7 @@ from training.evaluate import (
     sheet,
     texture,
 )
-from training.evaluate.distribution import distances
+from training.evaluate.distribution import Distances, distances
 from training.evaluate.inception import InceptionFeatures
 from training.evaluate.neighbours import largest_shares, nearest
 from training.evaluate.pictures import (
@@ -56,7 +56,6 @@ SHARES = 1000
 """Seeds whose faces are asked for the people that they are blended from: no picture is drawn."""
 MUCH = 0.9
 """A face of which one training person is more than this counts as that person's."""
-KINDS = ("frechet", "kernel")
 _UNCHANGED = "no pixel changed when the part was swapped"
 
 _Measured = TypeVar("_Measured")
@@ -354,52 +353,50 @@ class Evaluation:
         )
         for (key, features), own in zip(spaces.items(), measured, strict=True):
             result = distances(own, features(self.renders.image), self.renders.people)
-            text = f"{'Inception' if key else 'landmark network'}, {result.count} a side"
-            values = result.frechet, result.frechet_floor
-            self.report.add(f"{key}frechet", f"Fréchet, {text}", *values, form=".2f")
-            values = result.kernel, result.kernel_floor
-            self.report.add(f"{key}kernel", f"kernel, {text}", *values, form=".4f")
+            self._add_distances(key, "Inception" if key else "landmark network", result)
             self.report.keep(f"{key}frechet_ratio", result.frechet / result.frechet_floor, "")
         self._eyes()
 
     def _eyes(self) -> None:
         """The same distances of eyes alone."""
         if self.face_features is None:
-            self.report.without(["eyes_frechet", "eyes_kernel"], self.no_faces)
+            self.report.without(_keys("eyes_"), self.no_faces)
             return
         features = eyes.EyeFeatures()
-        (own, _), (true, people) = features(self.sample), features(self.renders)
-        if len(set(people)) < 2 or 2 * len(own) < len(true):
-            self.report.without(["eyes_frechet", "eyes_kernel"], "too few eyes are seen")
-            return
-        result = distances(own, true, people, splits=eyes.SPLITS, most=eyes.MOST)
-        text = f"eyes in the iris network, {result.count} a side"
-        values = result.frechet, result.frechet_floor
-        self.report.add("eyes_frechet", f"Fréchet, {text}", *values, form=".2f")
-        values = result.kernel, result.kernel_floor
-        self.report.add("eyes_kernel", f"kernel, {text}", *values, form=".4f")
+        (own, _), true = features(self.sample), features(self.renders)
+        self._part_distances("eyes_", "eyes in the iris network", own, *true)
 
     def textures(self) -> None:
         """The same distances of hair, clothes and skin, in features that know textures."""
         self.report.heading("texture: distances to the renders in an ImageNet network's features")
-        keys = {name: [f"texture_{name}_{kind}" for kind in KINDS] for name in texture.REGIONS}
         try:
             features = texture.TextureFeatures()
         except texture.TexturesMissingError as error:
-            self.report.without([key for both in keys.values() for key in both], str(error))
+            keys = [key for name in texture.REGIONS for key in _keys(f"texture_{name}_")]
+            self.report.without(keys, str(error))
             return
         own, true = features(self.sample), features(self.renders)
-        for name, both in keys.items():
-            (mine, _), (theirs, people) = own[name], true[name]
-            if len(set(people)) < 2 or 2 * len(mine) < len(theirs):
-                self.report.without(both, f"too little of {name} is seen")
-                continue
-            result = distances(mine, theirs, people, splits=texture.SPLITS, most=texture.MOST)
-            text = f"{name}, {result.count} a side"
-            values = result.frechet, result.frechet_floor
-            self.report.add(both[0], f"Fréchet, {text}", *values, form=".2f")
-            values = result.kernel, result.kernel_floor
-            self.report.add(both[1], f"kernel, {text}", *values, form=".4f")
+        for name in texture.REGIONS:
+            self._part_distances(f"texture_{name}_", name, own[name][0], *true[name])
+
+    def _part_distances(
+        self, key: str, text: str, own: Tensor, true: Tensor, people: list[int]
+    ) -> None:
+        """Distances between features of a part that not every picture shows."""
+        if len(set(people)) < 2 or 2 * len(own) < len(true):
+            self.report.without(_keys(key), f"too few pictures show it: {text}")
+            return
+        result = distances(own, true, people, splits=eyes.SPLITS, most=eyes.MOST)
+        self._add_distances(key, text, result)
+
+    def _add_distances(self, key: str, text: str, result: Distances) -> None:
+        """A row each of Fréchet and kernel distance, beside those between halves of the renders."""
+        text = f"{text}, {result.count} a side"
+        frechet, kernel = _keys(key)
+        values = result.frechet, result.frechet_floor
+        self.report.add(frechet, f"Fréchet, {text}", *values, form=".2f")
+        values = result.kernel, result.kernel_floor
+        self.report.add(kernel, f"kernel, {text}", *values, form=".4f")
 
     def nobody_is_copied(self) -> None:
         """Who faces come from; the training picture nearest to each, beside held-out renders'."""
@@ -525,6 +522,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         report.write(arguments.json)
     return 0
+
+
+def _keys(prefix: str) -> list[str]:
+    """Of both distances."""
+    return [f"{prefix}frechet", f"{prefix}kernel"]
 
 
 def _head(_: Tensor, labels: Tensor) -> bare.BareHead | None:

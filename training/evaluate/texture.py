@@ -28,10 +28,6 @@ BLOCKS = (0, 2)
 
 Of deeper ones renders with half of their structure could not be told from those with all of it.
 """
-MOST = 5.0
-"""Standard deviations of the renders that a feature counts at most, as for eyes."""
-SPLITS = 48
-"""Of the renders into halves, as for eyes."""
 MARGIN = 4
 """Pixels inside of a region's outline where nothing counts: an edge is no texture."""
 LEAST = 12
