@@ -33,6 +33,7 @@ from .errors import PortraitError
 from .latents import PortraitLatents
 from .lifting import LIFTED
 from .model import SSGAN3D, GeneratorOutput
+from .paint import FACE, painted
 from .parts import PART_COUNT, PART_NAMES
 from .picture import Rendering
 from .stages import PartKeys
@@ -447,7 +448,11 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
         table = FeatureTable({k: part.map for k, part in parts.items()}, config)
         features = table.composite(weights, config)[0]
         mask, surface = (t[0].unflatten(-1, side) for t in (weights.mask, weights.surface()))
-        drawn = views.compute(parts, keys, weights, [camera])
+        atlas, paint = views.atlas(parts, keys, latents.visible), None
+        if atlas is not None:
+            face = weights.surface(FACE)[0].unflatten(-1, side)
+            paint = painted(atlas, face, config.image_size // config.ray_size)
+        drawn = views.compute(parts, keys, latents.visible, weights, [camera])
         geometry = weights_stage.gather(parts, latents.visible)
 
         def weigh(_: int) -> Any:
@@ -467,7 +472,7 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
             "geometry, rays, weights": (weigh, geometry),
             "features": (lambda i: table.composite(weights, config), [weights.mask, weights.uv]),
             "render net": (
-                lambda i: views.net(features, mask, surface),
+                lambda i: views.net(features, mask, surface, paint),
                 [features, mask, surface, views.net],
             ),
             "masks, labels, depth": (outputs, drawn),

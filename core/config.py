@@ -64,6 +64,7 @@ _LATER_FIELDS = {
     "detail_density": 1.5,
     "detail_on_skin": 0.012,
     "detail_grain": 0.0,
+    "paint_size": 0,
 }
 """Fields that model files of before do not know, and what those do."""
 
@@ -116,6 +117,8 @@ class ModelConfig:
             that have not been taught where skin is bare show canvas where it is more than 0.012.
         detail_grain: root mean square of the grain that all skin has (:data:`.detail.GRAIN`), as a
             share of its light.
+        paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
+            160 they are a pixel of the trained framing.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -156,6 +159,7 @@ class ModelConfig:
     detail_density: float = 1.0
     detail_on_skin: float = 0.12
     detail_grain: float = 0.0
+    paint_size: int = 0
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55
@@ -180,6 +184,8 @@ class ModelConfig:
             raise ValueError("every size of a model must be at least 1")
         if min(spec.hidden for spec in self.maps) < 0:
             raise ValueError("the channels of a part's generator cannot be negative")
+        if self.paint_size < 0:
+            raise ValueError(f"an atlas cannot have {self.paint_size} texels")
         if self.features < 3:
             raise ValueError("features must be at least 3: the first three carry coarse colour")
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .detail import bounded_amounts, least_amounts, length_bounds
-from .parts import PART_COUNT
+from .parts import PAINTED, PART_COUNT
 
 
 @dataclass
@@ -24,11 +24,14 @@ class PartMap:
             (:mod:`.detail`); (B, H, W, C + T).
         depth: d_k^2d relative to the face base (absolute for the face base), (B, H, W).
         density: σ_k^2d ≥ 0, (B, H, W).
+        paint: what is added to the picture at every pixel, where the part lies (:mod:`.paint`),
+            (B, H, W, 3); None for parts without.
     """
 
     features: Tensor
     depth: Tensor
     density: Tensor
+    paint: Tensor | None = None
 
 
 def fourier_embedding(height: int, width: int, channels: int, scale: float) -> Tensor:
@@ -100,6 +103,10 @@ class PartGroup(nn.Module):
             self.register_buffer("detail_least", least_amounts(parts, config), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
             self.detail_least: Tensor  # (Kg, 2)
+        self.is_painted = config.paint_size > 0 and any(part in PAINTED for part in parts)
+        if self.is_painted:  # rows of other parts stay unused
+            self.paint_head = nn.Parameter(torch.zeros(count, width, 3))
+            self.paint_head_bias = nn.Parameter(torch.zeros(count, 3))
         cells = config.linear_cells
         rows = config.base_dim + config.code_dim + 1
         self.form_basis = nn.Parameter(torch.zeros(count, rows, 2, cells, cells))
@@ -141,9 +148,17 @@ class PartGroup(nn.Module):
         if self.config.detail_directions:
             amount = self._detail(x, shape[:, wanted], texture[:, wanted], pick)
             features = torch.cat([features, amount.reshape(grid).to(features.dtype)], -1)
+        paint = None
+        if self.is_painted:
+            paint = self._head(x, self.paint_head, self.paint_head_bias, pick).reshape(grid)
         depth, density = geometry[..., 0], F.softplus(geometry[..., 1])
         return {
-            part: PartMap(features[:, row], depth[:, row], density[:, row])
+            part: PartMap(
+                features[:, row],
+                depth[:, row],
+                density[:, row],
+                paint[:, row] if paint is not None and part in PAINTED else None,
+            )
             for row, part in enumerate(wanted)
         }
 

@@ -19,7 +19,8 @@ from .config import ModelConfig
 from .cuda_graph import Recording
 from .fixed_shapes import FixedTable, RayGrid, ray_frames
 from .lifting import LIFTED, Geometry
-from .parts import BACKGROUND, PART_COUNT
+from .paint import FACE, painted
+from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .render_net import RenderNet
 from .volume import ray_weights
@@ -46,6 +47,11 @@ class FixedViews:
         self.geometry = Geometry(
             torch.zeros(lifted, device=self.device), torch.zeros(lifted, device=self.device)
         )
+        self.atlas: Tensor | None = None
+        if config.paint_size:
+            side = config.paint_size
+            self.atlas = torch.zeros(1, 3, side, side, device=self.device)
+        self._atlas_key: Hashable = None
         self._geometry_key: Hashable = None
         self._feature_keys: list[Hashable] = [None] * PART_COUNT
         size, half, rays = config.image_size, config.image_size // 2, config.ray_size
@@ -64,6 +70,7 @@ class FixedViews:
         features: Sequence[Hashable],
         geometry_key: Hashable,
         geometry: Callable[[], Geometry],
+        atlas: Callable[[], Tensor | None],
     ) -> None:
         """Copy what of a portrait is not there yet.
 
@@ -72,6 +79,7 @@ class FixedViews:
             features: by part, what its features depend on.
             geometry_key: what its geometry depends on.
             geometry: gives the geometry.
+            atlas: gives the paint of the portrait, if the model has any.
         """
         for part, key in enumerate(features):
             if self._feature_keys[part] != key:
@@ -84,6 +92,13 @@ class FixedViews:
             self.geometry.depth.copy_(new.depth)
             self.geometry.density.copy_(new.density)
             self._geometry_key = geometry_key
+        atlas_key = (geometry_key, *(features[part] for part in PAINTED))
+        if self.atlas is not None and self._atlas_key != atlas_key:
+            self._atlas_key = None
+            paint = atlas()
+            assert paint is not None
+            self.atlas.copy_(paint)
+            self._atlas_key = atlas_key
 
     def draw(self, frames: Tensor) -> Tensor:
         """The views of cameras (:func:`.fixed_shapes.ray_frames`) in one block, (V, L) float32."""
@@ -92,7 +107,11 @@ class FixedViews:
         features = self.table.composite(weights)[0]  # (V, C + T, r, r), channels last
         mask = weights.mask[0].unflatten(-1, side)  # (V, K, r, r)
         surface = weights.surface()[0].unflatten(-1, side)
-        image, logits = self.net(features, mask, surface)
+        paint = None
+        if self.atlas is not None:
+            face = weights.surface(FACE)[0].unflatten(-1, side)
+            paint = painted(self.atlas, face, self.config.image_size // self.config.ray_size)
+        image, logits = self.net(features, mask, surface, paint)
         background = self.table.rows[self.table.spans[BACKGROUND], :3].T.float()
         outputs = (
             image.float().clamp(-1, 1),
@@ -143,19 +162,20 @@ class GraphedViews:
         features: Sequence[Hashable],
         geometry_key: Hashable,
         geometry: Callable[[], Geometry],
+        atlas: Callable[[], Tensor | None],
         cameras: Sequence[Camera],
     ) -> list[View] | None:
         """Views of a portrait from canonical cameras; None where they cannot be recorded.
 
         Args:
-            parts, features, geometry_key, geometry: as for :meth:`FixedViews.take`.
+            parts, features, geometry_key, geometry, atlas: as for :meth:`FixedViews.take`.
         """
         if not self.works:
             return None
         try:
             if self.portrait is None:
                 self.portrait = FixedViews(self.net, self.config)
-            self.portrait.take(parts, features, geometry_key, geometry)
+            self.portrait.take(parts, features, geometry_key, geometry, atlas)
             return self.views(cameras)
         except Exception as error:  # whatever it is, the plain path may still work
             _log.warning("Pictures cannot be recorded on this GPU, so they take longer: %s", error)

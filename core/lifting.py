@@ -85,15 +85,22 @@ def _resample_matrix(
     return matrix.float().to(device)
 
 
+def resampled(maps: Tensor, window: Window, other: Window, side: int, *, zeros: bool) -> Tensor:
+    """Resample (…, H, W) in ``window`` to a grid (…, side, side) in the ``other`` window.
+
+    Outside of the window it is zero (``zeros``) or repeats the edge.
+    """
+    height, width = maps.shape[-2:]
+    u0, u1, v0, v1 = other
+    across = _resample_matrix(window[0], window[1], width, u0, u1, side, zeros, maps.device)
+    # rows run from the top, so v runs backwards
+    down = _resample_matrix(-window[3], -window[2], height, -v1, -v0, side, zeros, maps.device)
+    return down.to(maps) @ maps @ across.to(maps).T
+
+
 def to_grid(maps: Tensor, window: Window, config: ModelConfig, *, zeros: bool) -> Tensor:
     """Resample (B, H, W) in ``window`` to the common grid (B, G, G)."""
-    height, width = maps.shape[-2:]
-    u0, u1, v0, v1 = config.geometry_window
-    size = config.geometry_size
-    across = _resample_matrix(window[0], window[1], width, u0, u1, size, zeros, maps.device)
-    # rows run from the top, so v runs backwards
-    down = _resample_matrix(-window[3], -window[2], height, -v1, -v0, size, zeros, maps.device)
-    return down.to(maps) @ maps @ across.to(maps).T
+    return resampled(maps, window, config.geometry_window, config.geometry_size, zeros=zeros)
 
 
 def part_geometry(part: int, part_map: PartMap, config: ModelConfig) -> tuple[Tensor, Tensor]:
@@ -165,6 +172,15 @@ def window_coordinates(uv: Tensor, window: Window) -> Tensor:
     x = (uv[..., 0] - u0) * (2 / (u1 - u0)) - 1
     y = 1 - (uv[..., 1] - v0) * (2 / (v1 - v0))
     return torch.stack([x, y], -1)
+
+
+def opacity(density: Tensor, config: ModelConfig) -> Tensor:
+    """How much of what is behind it a shell of such a raw density hides, seen from in front.
+
+    ∫ ψ dz = √(π / α) for ψ = exp(-α (d̂ - z)²).
+    """
+    thickness = math.sqrt(math.pi / config.shell_alpha)
+    return 1 - torch.exp(-density * config.density_scale * thickness)
 
 
 def shell(depth: Tensor, z: Tensor, config: ModelConfig) -> Tensor:

@@ -12,6 +12,7 @@ from .config import ModelConfig
 from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
+from .paint import FACE, paint_of
 from .people_mixture import PeopleMixture
 from .render_net import RenderNet, detailed
 from .volume import FeatureTable, RayBatch, ray_weights
@@ -27,12 +28,14 @@ class PosedFeatures:
         mask: m, (B, V, K, r, r), sums to 1.
         depth: planar depth of the surface, (B, V, r, r).
         surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, V, 3, r, r).
+        paint: what the face's paint adds to the picture, (B, V, 3, S, S); None without paint.
     """
 
     features: Tensor
     mask: Tensor
     depth: Tensor
     surface: Tensor
+    paint: Tensor | None = None
 
 
 @dataclass
@@ -102,7 +105,8 @@ class SSGAN3D(nn.Module):
             t.flatten(0, 1) for t in (posed.features, posed.mask, posed.surface)
         )
         features = features.contiguous(memory_format=torch.channels_last)
-        smooth, logits, gain = self.render_net.layers(features, mask, surface)
+        paint = None if posed.paint is None else posed.paint.flatten(0, 1)
+        smooth, logits, gain = self.render_net.layers(features, mask, surface, paint)
         return GeneratorOutput(
             detailed(smooth, gain).unflatten(0, views),
             logits.unflatten(0, views),
@@ -122,10 +126,14 @@ class SSGAN3D(nn.Module):
     ) -> PosedFeatures:
         """What the volume renderer gives to the render net; arguments as for :meth:`forward`."""
         maps = self.part_maps(base, shape, texture)
-        return self.posed_maps(maps, self.geometry(maps, visible), rays)
+        return self.posed_maps(maps, self.geometry(maps, visible), visible, rays)
 
     def posed_maps(
-        self, maps: dict[int, PartMap], geometry: Geometry, rays: RayBatch
+        self,
+        maps: dict[int, PartMap],
+        geometry: Geometry,
+        visible: Tensor | None,
+        rays: RayBatch,
     ) -> PosedFeatures:
         """What :meth:`posed` gives for maps whose geometry is known."""
         weights = ray_weights(geometry, rays, self.config)
@@ -135,4 +143,5 @@ class SSGAN3D(nn.Module):
             weights.mask.unflatten(-1, grid),
             weights.depth.unflatten(-1, grid),
             weights.surface().unflatten(-1, grid),
+            paint_of(maps, visible, weights.surface(FACE).unflatten(-1, grid), self.config),
         )

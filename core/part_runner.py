@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from .detail import DETAILED, bounded_amounts
 from .generators import PartGroup, PartMap
+from .parts import PAINTED
 
 
 class PartRunner:
@@ -53,6 +54,10 @@ class PartRunner:
             self.detail_lengths = group.detail_lengths[row].to(precision)
             least = group.detail_least[row].to(precision)
             self.detail_least = least if bool(least.any()) else None
+        self.is_painted = config.paint_size > 0 and part in PAINTED
+        if self.is_painted:
+            self.paint_head = group.paint_head[row].detach().to(precision)
+            self.paint_head_bias = group.paint_head_bias[row].detach().to(precision)
         self.form_basis = group.form_basis[row].detach()  # (Zb + Z + 1, 2, cells, cells)
         self.color_basis = group.color_basis[row].detach()
 
@@ -72,6 +77,10 @@ class PartRunner:
         if self.tiles:
             amount = self._detail(x, torch.cat([shape, texture]))
             features = torch.cat([features, amount], 1)
+        paint = None
+        if self.is_painted:
+            paint = torch.addmm(self.paint_head_bias, x, self.paint_head)
+            paint = paint.unflatten(0, self.size)[None]  # (1, H, W, 3)
         features = features.unflatten(0, self.size)  # (H, W, F)
         geometry = geometry.T.unflatten(1, self.size)  # (2, H, W)
         if self.form_basis.shape[-1]:
@@ -79,7 +88,7 @@ class PartRunner:
             color = self._linear(self.color_basis, base, texture)
             features[..., :3] += color.permute(1, 2, 0).to(self.precision)
         depth, density = geometry.contiguous().unbind(0)
-        return PartMap(features[None], depth[None], F.softplus(density)[None])
+        return PartMap(features[None], depth[None], F.softplus(density)[None], paint)
 
     def _modulated(self, weight: Tensor, style: Tensor) -> Tensor:
         """Weights (…, C in, C out), which hold √2, scaled by styles (…, C in) and normalised."""

@@ -59,6 +59,8 @@ PART_NAMES: tuple[str, ...] = tuple(part.name for part in PARTS)
 PART_COUNT: int = len(PARTS)
 BACKGROUND: int = PART_NAMES.index("background")
 FACE_BASE: int = PART_NAMES.index("skin")
+PAINTED = tuple(PART_NAMES.index(name) for name in ("brows", "eyes", "nose", "mouth"))
+"""Parts with colours that are finer than rays (:mod:`.paint`)."""
 
 
 def part_index(name: str) -> int:

@@ -19,7 +19,7 @@ A grid blurs what is finer than its cells. Without one (``levels=None``) the sam
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from .detail import DETAILED
 from .generators import PartMap
 from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
 from .model import SSGAN3D, GeneratorOutput, PosedFeatures
+from .paint import FACE, paint_of
 from .parts import BACKGROUND, PART_COUNT
 from .volume import RayBatch, picture_positions
 
@@ -102,6 +103,7 @@ def composite(
     rays: RayBatch,
     config: ModelConfig,
     *,
+    visible: Tensor | None = None,
     levels: int | None = 32,
 ) -> PosedFeatures:
     """Render part maps sample by sample.
@@ -110,6 +112,7 @@ def composite(
         maps: f_k^2d by part index.
         geometry: d̂_k and σ_k^2d of the lifted parts on the common grid.
         rays: samples of V cameras for each of B portraits.
+        visible: (B, K) bool, or None for all.
         levels: Z, layers of the grid; None looks everything up without a grid.
     """
     batch, views, count, samples = rays.z.shape
@@ -133,15 +136,20 @@ def composite(
     posed = (weight[:, None] * features).sum(-1)  # (B, C, V, R)
     posed = posed + left[:, None, ..., -1] * _backdrop(maps[BACKGROUND], config)[:, :, None]
     depth = (weight * rays.depth).sum(-1) / weight.sum(-1).clamp_min(1e-6)
-    fine = (weight[:, None] * share[:, list(DETAILED)]).sum(1)  # (B, V, R, N)
-    moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
-    surface = torch.stack([moment.sum(-1) for moment in moments], 2)  # (B, V, 3, R)
     side = (config.ray_size, config.ray_size)
+
+    def surface(parts: Sequence[int]) -> Tensor:
+        """Σ_k m_k (u_k, v_k, 1), (B, V, 3, r, r)."""
+        fine = (weight[:, None] * share[:, list(parts)]).sum(1)  # (B, V, R, N)
+        moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
+        return torch.stack([moment.sum(-1) for moment in moments], 2).unflatten(-1, side)
+
     return PosedFeatures(
         posed.transpose(1, 2).unflatten(-1, side),
         mask.transpose(1, 2).unflatten(-1, side),
         depth.unflatten(-1, side),
-        surface.unflatten(-1, side),
+        surface(DETAILED),
+        paint_of(maps, visible, surface(FACE), config),
     )
 
 
@@ -168,5 +176,5 @@ def render(
     """What ``SSGAN3D.forward`` computes, by way of the dense grid or, with None, without one."""
     maps = model.part_maps(base, shape, texture)
     geometry = model.geometry(maps, visible)
-    posed = composite(maps, geometry, rays, model.config, levels=levels)
+    posed = composite(maps, geometry, rays, model.config, visible=visible, levels=levels)
     return model.finish(posed)

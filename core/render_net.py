@@ -87,7 +87,9 @@ class RenderNet(nn.Module):
         x = F.pixel_shuffle(x, 2)
         return binomial_blur(x) if self.shuffle_blur else x
 
-    def forward(self, features: Tensor, mask: Tensor, surface: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, mask: Tensor, surface: Tensor, paint: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2).
 
         Args:
@@ -95,18 +97,21 @@ class RenderNet(nn.Module):
             mask: m, (B, K, r, r).
             surface: where the rays meet what has detail (:meth:`.volume.RayWeights.surface`),
                 (B, 3, r, r).
+            paint: what is added to the smooth picture (:func:`.paint.painted`), (B, 3, S, S).
         """
-        smooth, logits, gain = self.layers(features, mask, surface)
+        smooth, logits, gain = self.layers(features, mask, surface, paint)
         return detailed(smooth, gain), logits
 
     def layers(
-        self, features: Tensor, mask: Tensor, surface: Tensor
+        self, features: Tensor, mask: Tensor, surface: Tensor, paint: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Smooth picture, mask logits, and the detail's gain, (B, 1, S, S), if there is any."""
         amount = features[:, self.features :]
         features = features[:, : self.features]
         x = self.trunk(features, mask)
         picture, logits = self.picture(x, features), self.mask_logits(x, mask)
+        if paint is not None:
+            picture = picture + paint
         gain = None if self.detail is None else self.detail(amount, surface, picture.shape[-1])
         return picture, logits, gain
 

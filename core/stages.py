@@ -24,8 +24,9 @@ from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo, MemoLimit
 from .model import SSGAN3D
+from .paint import FACE, face_atlas, painted
 from .part_runner import PartRunner
-from .parts import BACKGROUND, PART_COUNT
+from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .raymarch import RaySamples, ShellTable, join_views, march
 from .render_net import RenderNet, enlarge_to, log_mask
@@ -72,7 +73,8 @@ class PartResult:
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         maps = (self.map.features, self.map.depth, self.map.density)
-        own = PartMap(*(t.clone() for t in maps))
+        paint = None if self.map.paint is None else self.map.paint.clone()
+        own = PartMap(*(t.clone() for t in maps), paint)
         if self.geometry is None:
             return PartResult(own, None)
         depth, density = self.geometry
@@ -214,6 +216,7 @@ class ViewStage:
         self.device = next(net.parameters()).device
         self.weights = WeightStage(config, self.device, limit)
         self.tables: Memo[FeatureTable] = Memo(limit, tensor_bytes)
+        self.atlases: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.memo: Memo[View] = Memo(limit, _view_bytes)
         self.graphed: GraphedViews | None = None
         if recorded:
@@ -269,17 +272,19 @@ class ViewStage:
                 keys.features,
                 geometry_key,
                 lambda: self.weights.lifted(geometry_key, parts, visible),
+                lambda: self.atlas(parts, keys, visible),
                 cameras,
             )
             if views is not None:
                 return views
         weights = self.weights(parts, keys, visible, cameras)
-        return self.compute(parts, keys, weights, cameras, draft=draft)
+        return self.compute(parts, keys, visible, weights, cameras, draft=draft)
 
     def compute(
         self,
         parts: dict[int, PartResult],
         keys: PartKeys,
+        visible: Tensor,
         weights: RayWeights,
         cameras: Sequence[Camera],
         *,
@@ -297,7 +302,11 @@ class ViewStage:
             logits = log_mask(mask)
         else:
             surface = weights.surface()[0].unflatten(-1, (side, side))
-            image, logits = self.net(features, mask, surface)
+            paint, atlas = None, self.atlas(parts, keys, visible)
+            if atlas is not None:
+                face = weights.surface(FACE)[0].unflatten(-1, (side, side))
+                paint = painted(atlas, face, self.config.image_size // side)
+            image, logits = self.net(features, mask, surface, paint)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
@@ -313,10 +322,25 @@ class ViewStage:
             for i, camera in enumerate(cameras)
         ]
 
+    def atlas(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Tensor | None:
+        """The paint of a portrait, (1, 3, A, A), cached; None of a model without."""
+        if not self.config.paint_size:
+            return None
+        key = (*(keys.features[k] for k in PAINTED), visible.numpy().tobytes())
+
+        def draw() -> Tensor:
+            maps = {k: parts[k].map for k in PAINTED}
+            made = face_atlas(maps, visible[None].to(self.device), self.config)
+            assert made is not None
+            return made
+
+        return self.atlases.get(key, draw)
+
     def clear(self) -> None:
         """Forget all results."""
         self.weights.clear()
         self.tables.clear()
+        self.atlases.clear()
         self.memo.clear()
         if self.graphed is not None:
             self.graphed.clear()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ from .parts import BACKGROUND, PART_COUNT
 
 FETCH_THRESHOLD = 1.0e-3
 """Parts that cover less of a ray than this give no feature (at most 1.2 % of a ray together)."""
-_DETAILED_ROWS = tuple(LIFTED.index(part) for part in DETAILED)
 assert BACKGROUND == 0, (
     "the background comes before the lifted parts, which keep the order of PARTS"
 )
@@ -68,13 +68,23 @@ class RayWeights:
     uv: Tensor
     depth: Tensor
 
-    def surface(self) -> Tensor:
-        """Σ_k m_k (u_k, v_k, 1) over the parts that have fine detail, (B, V, 3, R)."""
+    def surface(self, parts: tuple[int, ...] = DETAILED) -> Tensor:
+        """Σ_k m_k (u_k, v_k, 1) over some lifted parts, (B, V, 3, R).
+
+        Args:
+            parts: those that have fine detail, where nobody says otherwise.
+        """
         device = self.mask.device
-        mask = self.mask.index_select(2, index_tensor(DETAILED, device))
-        uv = self.uv.index_select(2, index_tensor(_DETAILED_ROWS, device))
+        mask = self.mask.index_select(2, index_tensor(parts, device))
+        uv = self.uv.index_select(2, index_tensor(_rows_of(parts), device))
         sums = (uv * mask[..., None]).sum(2)  # (B, V, R, 2)
         return torch.cat([sums, mask.sum(2)[..., None]], -1).transpose(2, 3)
+
+
+@cache
+def _rows_of(parts: tuple[int, ...]) -> tuple[int, ...]:
+    """Rows of lifted parts in every (K - 1) dimension."""
+    return tuple(LIFTED.index(part) for part in parts)
 
 
 def camera_tensors(cameras: Sequence[Camera], size: int) -> tuple[Tensor, Tensor, Tensor]:

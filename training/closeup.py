@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,13 +29,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.config import ModelConfig
 from core.detail import DETAILED
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.generators import PartGenerators, PartGroup, PartMap
-from core.lifting import LIFTED, Geometry, part_geometry
+from core.lifting import LIFTED, Geometry, opacity, part_geometry
 from core.model import SSGAN3D
+from core.paint import FACE, face_atlas, painted
 from core.parts import BACKGROUND, PART_COUNT, PART_NAMES, part_index
 from core.people_mixture import PeopleMixture
 from core.volume import (
@@ -357,6 +356,13 @@ class Closeup:
             net, coarse = model.render_net, frame.grid(mask)
             x = net.trunk(features, coarse)
             smooth, logits = net.picture(x, features), net.mask_logits(x, coarse)
+        if crops.paint.numel():
+            smooth = smooth + crops.paint.float()
+        atlas = face_atlas(made, None, config)
+        if atlas is not None:
+            face = frame.grid(weights.surface(FACE)[:, 0])
+            paint = painted(atlas[which], face, config.image_size // config.ray_size)
+            smooth = smooth + paint
         return Shown(
             frame.inner(smooth.float()),
             frame.inner(logits.float()),
@@ -486,15 +492,6 @@ def _sums(
         part: [a + b for a, b in zip(both, second[part], strict=True)]
         for part, both in first.items()
     }
-
-
-def opacity(density: Tensor, config: ModelConfig) -> Tensor:
-    """How much of what is behind it a shell of such a raw density hides, seen from in front.
-
-    ∫ ψ dz = √(π / α) for ψ = exp(-α (d̂ - z)²).
-    """
-    thickness = math.sqrt(math.pi / config.shell_alpha)
-    return 1 - torch.exp(-density * config.density_scale * thickness)
 
 
 def total_variation(maps: Tensor) -> Tensor:

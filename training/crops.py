@@ -17,7 +17,8 @@ from core.config import ModelConfig, Window
 from core.generators import PartMap
 from core.lifting import LIFTED, Geometry, window_coordinates
 from core.model import SSGAN3D
-from core.parts import FACE_BASE, PART_COUNT
+from core.paint import FACE, face_atlas, painted
+from core.parts import FACE_BASE, PAINTED, PART_COUNT
 from core.people_mixture import PeopleMixture
 from core.volume import (
     RayBatch,
@@ -131,6 +132,7 @@ class Crops:
             (V, 2 D, R).
         structured: where it counts, (V, R) in {0, 1}.
         resolved: how much of the tiles pixels can show, (V, R).
+        paint: what the paint of other parts adds, (V, 3, H, W); (V, 0, 0, 0) without paint.
     """
 
     rows: Tensor
@@ -148,6 +150,7 @@ class Crops:
     energy: Tensor
     structured: Tensor
     resolved: Tensor
+    paint: Tensor
 
     def of(self, chosen: Tensor) -> Crops:
         """Some of them, (n,)."""
@@ -200,7 +203,7 @@ def cut(
         generator = torch.Generator().manual_seed(start)
         batch = views.of(portraits, chosen, generator)
         around = [[parts[(view + one) % len(parts)] for view in chosen] for one in range(each)]
-        made = _cut(model, batch, rows[portraits], around, structured, generator)
+        made = _cut(model, batch, rows[portraits], parts, around, structured, generator)
         if whole is None:
             whole = made.room(len(views.data) * each)
         whole.put(start * each, made)
@@ -213,6 +216,7 @@ def _cut(
     model: SSGAN3D,
     batch: Batch,
     rows: Tensor,
+    learn: Sequence[int],
     around: Sequence[Sequence[int]],
     structured: Sequence[int],
     generator: torch.Generator,
@@ -223,9 +227,11 @@ def _cut(
     codes = codes_of_rows(people, rows, batch.visible)
     maps = model.part_maps(codes.base, codes.shape, codes.texture)
     geometry = model.geometry(maps, codes.visible)
-    structure = _structure(model, batch, maps, geometry, structured)
+    structure = _structure(model, batch, codes.visible, maps, geometry, structured)
+    stays = {part: maps[part] for part in PAINTED if part not in learn}
+    atlas = face_atlas(stays, codes.visible, model.config)
     made = [
-        _crop(model.config, batch, rows, parts, maps, geometry, structure, generator)
+        _crop(model.config, batch, rows, parts, maps, geometry, structure, atlas, generator)
         for parts in around
     ]
     return Crops(*(torch.cat([getattr(c, field.name) for c in made]) for field in fields(Crops)))
@@ -234,6 +240,7 @@ def _cut(
 def _structure(
     model: SSGAN3D,
     batch: Batch,
+    visible: Tensor | None,
     maps: dict[int, PartMap],
     geometry: Geometry,
     parts: Sequence[int],
@@ -248,7 +255,7 @@ def _structure(
         nothing = batch.image.new_zeros(views, side, side)
         return nothing[:, None].expand(-1, config.detail_tiles, -1, -1), nothing, nothing
     with mixed("cpu"):
-        posed = model.posed_maps(maps, geometry, batch.rays)
+        posed = model.posed_maps(maps, geometry, visible, batch.rays)
         smooth = model.finish(posed).smooth[:, 0].float()
     energy, known = missing_energies(
         batch.image, smooth, batch.mask, config.detail_directions, side, list(parts)
@@ -265,6 +272,7 @@ def _crop(
     maps: dict[int, PartMap],
     geometry: Geometry,
     structure: Sequence[Tensor],
+    atlas: Tensor | None,
     generator: torch.Generator,
 ) -> Crops:
     """One crop of each view, around one part each."""
@@ -280,6 +288,10 @@ def _crop(
         return frame.crop(whole, corners, side)
 
     energy, structured, resolved = (crop(whole) for whole in structure)
+    paint = batch.image.new_zeros(len(parts), 0, 0, 0)
+    if atlas is not None:
+        face = frame.grid(weights.surface(FACE)[:, 0])
+        paint = painted(atlas, face, config.image_size // side)
     return Crops(
         rows,
         rays.uv,
@@ -296,6 +308,7 @@ def _crop(
         energy.flatten(2).half(),
         structured.flatten(1),
         resolved.flatten(1),
+        paint.half(),
     )
 
 

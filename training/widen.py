@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint, save_checkpoint
-from core.config import PartMapSpec
+from core.config import ModelConfig, PartMapSpec
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
@@ -31,7 +31,7 @@ from training.graft import parameters_of
 
 PRODUCTS = {"weight", "detail_weight"}
 """Parameters of part generators from channels to channels, (…, C in, C out)."""
-HEADS = {"geometry_weight", "feature_weight", "detail_head"}
+HEADS = {"geometry_weight", "feature_weight", "detail_head", "paint_head"}
 """From channels to what a generator gives, (C, …)."""
 
 
@@ -60,7 +60,24 @@ def widen(
         if has == hidden and size == (height, width):
             raise PortraitError(f"The generator of {name} is as large already.")
         maps[part] = replace(spec, hidden=hidden, height=height, width=width)
-    wide = SSGAN3D(replace(config, maps=tuple(maps)))
+    return _grown(model, replace(config, maps=tuple(maps)))
+
+
+def with_paint(model: SSGAN3D, size: int) -> SSGAN3D:
+    """A model that makes the same, with an atlas of paint of ``size`` texels a side, still blank.
+
+    Raises:
+        PortraitError: it has paint.
+    """
+    if model.config.paint_size:
+        raise PortraitError("The model has paint already.")
+    return _grown(model, replace(model.config, paint_size=size))
+
+
+def _grown(model: SSGAN3D, to: ModelConfig) -> SSGAN3D:
+    """The model in a larger configuration."""
+    config, maps = model.config, to.maps
+    wide = SSGAN3D(to)
     state = wide.state_dict()
     state |= {k: v for k, v in model.state_dict().items() if not k.startswith("generators.")}
     wide.load_state_dict(state)
@@ -69,7 +86,8 @@ def widen(
         if "position" in given:
             given["position"] = _enlarged(given["position"], old, new)
         for name, tensor in mine.items():
-            put_in(tensor, given[name], name)
+            if name in given:  # paint starts blank
+                put_in(tensor, given[name], name)
     return wide.eval().requires_grad_(False)
 
 
@@ -96,7 +114,7 @@ def put_in(wide: Tensor, given: Tensor, name: str) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training widen``."""
     parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument("--parts", nargs="+", choices=PART_NAMES, required=True, help="which parts")
+    parser.add_argument("--parts", nargs="+", choices=PART_NAMES, default=[], help="which parts")
     parser.add_argument("--hidden", type=int, default=128, help="channels (default 128)")
     parser.add_argument(
         "--texels",
@@ -104,6 +122,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
         help="of their maps (as they are)",
+    )
+    parser.add_argument(
+        "--paint",
+        type=int,
+        metavar="TEXELS",
+        help="give the face an atlas of paint of so many texels a side, blank at first",
     )
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
 
@@ -113,7 +137,11 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(0)
     model, info = load_checkpoint(arguments.weights or embedded_weights())
     texels = tuple(arguments.texels) if arguments.texels else None
-    wide = widen(model, arguments.parts, arguments.hidden, texels)
-    save_checkpoint(arguments.out, wide, info, half=True, licence=LICENCE)
-    print(f"{arguments.out}: {arguments.hidden} channels for {', '.join(arguments.parts)}")
+    if arguments.parts:
+        model = widen(model, arguments.parts, arguments.hidden, texels)
+        print(f"{arguments.hidden} channels for {', '.join(arguments.parts)}")
+    if arguments.paint:
+        model = with_paint(model, arguments.paint)
+        print(f"an atlas of {arguments.paint} x {arguments.paint} texels")
+    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
     return 0

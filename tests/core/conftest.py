@@ -45,6 +45,11 @@ def model() -> SSGAN3D:
     return make_model(ModelConfig.tiny())
 
 
+@pytest.fixture
+def random_model() -> Callable[[ModelConfig], SSGAN3D]:
+    return make_model
+
+
 @pytest.fixture(scope="session")
 def checkpoint(model: SSGAN3D, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"

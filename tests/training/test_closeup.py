@@ -11,8 +11,10 @@ import torch
 
 from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
+from core.lifting import opacity
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, part_index
+from training import losses
 from training.__main__ import main
 from training.closeup import (
     WEIGHTS,
@@ -20,7 +22,6 @@ from training.closeup import (
     CloseupOptions,
     alone,
     edge_strength,
-    opacity,
     showing,
     total_variation,
 )
@@ -31,6 +32,7 @@ from training.discriminator import Discriminator, write_discriminator
 from training.precision import float32_only
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Views
+from training.widen import with_paint
 
 EYES = part_index("eyes")
 
@@ -83,6 +85,56 @@ def test_a_crop_shows_what_the_whole_picture_shows(
     assert torch.allclose(shown.mask, whole.coarse_mask[0].flatten(2), atol=2e-3)
     assert torch.allclose(shown.depth, whole.depth[0].flatten(1), atol=0.01)
     assert float((shown.mask_logits - whole.mask_logits[0]).abs().max()) < 0.05
+
+
+@pytest.fixture
+def painting(teacher: SSGAN3D) -> SSGAN3D:
+    """A model with paint, of random colours."""
+    model = with_paint(teacher, 48)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for group in model.generators.groups:
+            if group.is_painted:
+                torch.nn.init.normal_(group.paint_head, std=0.3)
+    return model
+
+
+@pytest.mark.parametrize("learn", [["eyes"], ["eyes", "mouth", "skin"], ["hair"]])
+def test_a_crop_shows_the_paint_of_parts_that_learn_and_of_those_that_stay(
+    painting: SSGAN3D, known: tuple[Views, torch.Tensor], learn: list[str]
+) -> None:
+    views, rows = known
+    group = next(g for g in views.data.identities if set(learn) <= views.data.views[g[0]].present)
+    portrait = views.data.identities.index(group)
+    batch = views.of(torch.tensor([portrait]), group[:1], torch.Generator().manual_seed(0))
+    codes = codes_of_rows(painting.mapping, rows[[portrait]], batch.visible)
+    parts = [part_index(name) for name in learn]
+    closeup = Closeup(
+        copy.deepcopy(painting), cut(painting, *known, parts), CloseupOptions(tuple(learn))
+    )
+    crops = closeup.crops.of(torch.tensor(group[:1]))
+    with torch.no_grad(), float32_only():
+        whole = painting(codes.base, codes.shape, codes.texture, codes.visible, crops.rays())
+        shown = closeup.show(crops, own_codes(closeup, crops))
+    assert torch.allclose(shown.smooth, whole.smooth[0], atol=0.01)
+
+
+def test_paint_learns_of_the_parts_that_learn_alone(
+    painting: SSGAN3D, known: tuple[Views, torch.Tensor], changed_parts
+) -> None:
+    options = CloseupOptions(pictures=8, rate=0.02, code_rate=0.02)
+    closeup = at_full_rates(
+        Closeup(copy.deepcopy(painting), cut(painting, *known, [EYES]), options)
+    )
+    for _ in range(3):
+        closeup.train_step()
+    made = closeup.result()
+    assert changed_parts(painting, made) == {"eyes"}
+    for before, after in zip(painting.generators.groups, made.generators.groups, strict=True):
+        for row, part in enumerate(before.parts):
+            if before.is_painted:
+                same = torch.equal(before.paint_head[row], after.paint_head[row])
+                assert same == (part != EYES)
 
 
 def test_people_come_with_all_their_crops(
@@ -158,14 +210,17 @@ def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
     def errors() -> dict[str, float]:
         with torch.no_grad():
             shown = closeup.show(crops, own_codes(closeup, crops))
-        return {name: float(v) for name, v in closeup.reconstruction(shown, crops).items()}
+        terms = closeup.reconstruction(shown, crops)
+        whole = losses.weighted(terms, WEIGHTS)
+        return {name: float(v) for name, v in (terms | {"whole": whole}).items()}
 
     before = errors()
     at_full_rates(closeup)
     for _ in range(60):
         closeup.train_step()
     after = errors()
-    assert after["image"] < 0.95 * before["image"]
+    # rounding, which differs between processors, decides how pixels are traded for edges
+    assert after["whole"] < 0.92 * before["whole"]
     assert after["edges"] < 0.75 * before["edges"]
     made = closeup.result()
     assert changed_parts(teacher, made) == {"eyes"}

@@ -60,6 +60,29 @@ def test_a_larger_map_makes_the_old_one_enlarged(narrow: SSGAN3D) -> None:
         assert float(apart) < 0.1, name
 
 
+def test_paint_starts_blank_and_learns(mixing: Path, tmp_path: Path) -> None:
+    out = tmp_path / "painted.safetensors"
+    command = ["widen", "--weights", str(mixing), "--paint", "40", "--out", str(out)]
+    assert main(command) == 0
+    engines = [
+        PortraitEngine.load(path, device="cpu", precision="float32") for path in (mixing, out)
+    ]
+    assert [e.config.paint_size for e in engines] == [0, 40]
+    a, b = (e.render(e.sample(1), Camera.orbit(0.2)) for e in engines)
+    assert torch.equal(a.image, b.image)
+    model = load_checkpoint(out)[0].requires_grad_(True)
+    codes = model.mapping(torch.randn(1, model.config.z_dim))[:3]
+    paint = model.part_maps(*codes, [EYES])[EYES].paint
+    assert paint is not None and paint.abs().max() == 0
+    paint.sum().backward()
+    (group,) = (g for g in model.generators.groups if EYES in g.parts)
+    row = group.parts.index(EYES)
+    assert group.paint_head.grad[row].abs().sum() > 0
+    assert main([*command, "--weights", str(out)]) == 1  # it has paint already
+    wide = widen(load_checkpoint(out)[0], ["eyes"], 12)
+    assert wide.config.paint_size == 40  # a wider part keeps its own
+
+
 def test_what_is_new_learns(narrow: SSGAN3D) -> None:
     """The first step reaches the ways out of the new channels, the second the channels."""
     wide = widen(narrow, ["eyes"], 12).requires_grad_(True)
