@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -550,6 +554,18 @@ def render_set(out: Path, *options: str) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
 
+def gone(group: int, seconds: float) -> bool:
+    """Whether the last process of a group ends within some time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def digests(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -599,6 +615,32 @@ class TestRender:
         assert np.mean(beneath == neck) > 0.7
         assert set(np.unique(beneath)) <= {0, neck}  # shoulders are slimmer than what covers them
         assert np.mean((bare == dressed)[dressed != clothes]) > 0.95
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to wait for")
+    def test_a_terminated_command_leaves_no_rendering_process(self, tmp_path):
+        command = [sys.executable, "-m", "training", "synthesize", "--out", str(tmp_path)]
+        options = ["--identities=500", "--views=1", "--size=64", "--workers=2", "--samples=1"]
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            folder, deadline = tmp_path / "images", time.monotonic() + 120
+            while not (folder.is_dir() and any(folder.iterdir())):
+                assert time.monotonic() < deadline and process.poll() is None
+                time.sleep(0.2)
+            process.terminate()
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 130
+            assert b"run the same command again" in errors
+            assert gone(process.pid, seconds=10)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     @pytest.mark.slow
     def test_bytes_do_not_depend_on_workers_or_interruption(self, tmp_path):

