@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .config import ModelConfig
 from .likeness import face_codes, likeness
 from .mapping import ALWAYS
-from .parts import PART_COUNT, PART_NAMES, PARTS, part_index
+from .parts import FACE_BASE, PART_COUNT, PART_NAMES, PARTS, part_index
 
 SHARPNESS = 100.0
 """Softmax inverse temperature of the mix: of 1,100 people, one is nine tenths of a face in 92 seeds
@@ -44,7 +44,8 @@ class PeopleMixture(nn.Module):
     Attributes:
         keys: (S, z_dim), unit vectors, one for each of the S = ``config.people`` people.
         base, shape, texture: their codes, (S, base_dim), (S, K, code_dim) twice.
-        presence: (S, K), 1 where they have a part. Rows of zeros are empty.
+        presence: (S, K), 1 where they have a part to lend. Rows of zeros are empty; who lends no
+            skin is nobody's face.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -106,7 +107,8 @@ class PeopleMixture(nn.Module):
 
     def _face_choice(self, z: Tensor) -> Tensor:
         """Logits of :meth:`face_blend`, (B, S)."""
-        return SHARPNESS * z @ self.keys.T + self._everyone()
+        faceless = ~self.presence[:, FACE_BASE].bool()
+        return (SHARPNESS * z @ self.keys.T).masked_fill(faceless, _HIDDEN)
 
     def _everyone(self) -> Tensor:
         """Added to the choice among all people, (S,): rows of zeros are nobody."""

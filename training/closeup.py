@@ -456,6 +456,18 @@ class Closeup:
         return model
 
 
+def lend_only(model: SSGAN3D, rows: Tensor, parts: Sequence[int]) -> None:
+    """Let people in these ``rows`` of the mixture, and nobody else, lend their parts.
+
+    The codes of the others are made for what the parts' generators were before.
+    """
+    assert isinstance(model.mapping, PeopleMixture)
+    others = torch.ones(len(model.mapping.presence), dtype=torch.bool)
+    others[rows] = False
+    for part in parts:
+        model.mapping.presence[others, part] = 0
+
+
 def keep_form(model: SSGAN3D, parts: Sequence[int]) -> None:
     """Let nothing learn that depth and density of these parts come from."""
     config = model.config
@@ -553,6 +565,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--structure-only", action="store_true", help="all but their fine structure stays"
     )
+    parser.add_argument(
+        "--only-seen",
+        action="store_true",
+        help="random portraits get these parts of people whom the data shows, and of no others",
+    )
     for name, text in HELP.items():
         default = getattr(CloseupOptions, name)
         parser.add_argument(
@@ -601,7 +618,10 @@ def run(arguments: argparse.Namespace) -> int:
     def save(spent: dict[str, float]) -> None:
         once = {"parts": list(options.parts)} | spent | {"crops": len(crops.rows)}
         facts = info | {"close-ups": [*before, once]}
-        save_checkpoint(arguments.out, closeup.result(), facts, half=True, licence=LICENCE)
+        made = closeup.result()
+        if arguments.only_seen:
+            lend_only(made, rows, numbers)
+        save_checkpoint(arguments.out, made, facts, half=True, licence=LICENCE)
 
     closeup.run(save)
     print(f"{arguments.out}: {closeup.step} steps")

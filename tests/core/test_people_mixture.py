@@ -71,6 +71,20 @@ def test_who_lacks_a_part_lends_none() -> None:
     assert 0.1 < float((score[:, HAIR] > 0).float().mean()) < 0.4  # one person in four has it
 
 
+def test_who_lends_no_skin_is_nobodys_face_and_still_lends_hair() -> None:
+    mixture = mixture_of(6)
+    mixture.presence[4:, [part_index(name) for name in FACE_PARTS]] = 0
+    z = draws(300)
+    assert float(mixture.face_blend(z)[:, 4:].max()) == 0
+    base, shape, texture, score = mixture(z)
+    assert float(base.max()) <= 4
+    for codes in (shape, texture):
+        for name in FACE_PARTS:
+            assert float(codes[:, part_index(name)].max()) <= 4
+        assert float(codes[:, HAIR].max()) > 5
+    assert bool((score[:, SKIN] > 0).all())
+
+
 def test_parts_are_as_common_as_among_the_people() -> None:
     mixture = mixture_of(200, z_dim=128)
     mixture.presence[:, GLASSES] = (torch.arange(200) % 10 < 3).float()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -444,6 +446,24 @@ def test_a_shell_hides_what_its_density_says():
     sigma = 0.2 * config.density_scale * torch.exp(-config.shell_alpha * depth**2)
     hidden = 1 - torch.exp(-torch.trapezoid(sigma, depth))
     assert float(opacity(torch.tensor(0.2), config)) == pytest.approx(float(hidden), abs=1e-6)
+
+
+def test_only_people_who_were_seen_lend_what_was_taught(
+    mixing: Path, balls: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "some", tmp_path / "out.safetensors"
+    shutil.copytree(balls, data)
+    before, info = load_checkpoint(mixing)
+    rows = (data / "views.jsonl").read_text().splitlines(keepends=True)
+    shown = [row for row in rows if json.loads(row)["identity"] in info["people"][:2]]
+    (data / "views.jsonl").write_text("".join(shown))
+    command = ["closeup", "--weights", str(mixing), "--data", str(data), "--out", str(out)]
+    assert main([*command, "--parts", "eyes", "--steps", "1", "--only-seen"]) == 0
+    after = load_checkpoint(out)[0]
+    assert not bool(after.mapping.presence[2:, EYES].any())
+    assert bool(after.mapping.presence[:2, EYES].all())
+    others = [part for part in range(PART_COUNT) if part != EYES]
+    assert torch.equal(after.mapping.presence[:, others], before.mapping.presence[:, others])
 
 
 def test_without_fine_structure_there_is_none_to_learn(
