@@ -72,9 +72,9 @@ class PartResult:
 
     def clone(self) -> PartResult:
         """The same in memory of its own."""
-        maps = (self.map.features, self.map.depth, self.map.density)
-        paint = None if self.map.paint is None else self.map.paint.clone()
-        own = PartMap(*(t.clone() for t in maps), paint)
+        old = self.map
+        paint = None if old.paint is None else old.paint.clone()
+        own = PartMap(old.features.clone(), old.depth.clone(), old.density.clone(), paint)
         if self.geometry is None:
             return PartResult(own, None)
         depth, density = self.geometry

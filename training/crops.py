@@ -195,11 +195,10 @@ def cut(
         each: crops of a view.
         structured: parts whose fine structure learns.
     """
-    portrait = {view: p for p, group in enumerate(views.data.identities) for view in group}
     whole: Crops | None = None
     for start in range(0, len(views.data), _CUT_AT_ONCE):
         chosen = list(range(start, min(start + _CUT_AT_ONCE, len(views.data))))
-        portraits = torch.tensor([portrait[view] for view in chosen])
+        portraits = views.data.portrait_of[chosen]
         generator = torch.Generator().manual_seed(start)
         batch = views.of(portraits, chosen, generator)
         around = [[parts[(view + one) % len(parts)] for view in chosen] for one in range(each)]

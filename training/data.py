@@ -178,6 +178,7 @@ class PortraitSet:
             negative is nearer.
         foreground: (N, S / 2, S / 2) bool, where depth means something.
         identities: view indices of each identity.
+        portrait_of: (N,) which of ``identities`` a view shows.
     """
 
     def __init__(self, views: Sequence[View]) -> None:
@@ -202,6 +203,9 @@ class PortraitSet:
         for index, view in enumerate(self.views):
             groups.setdefault(view.person, []).append(index)
         self.identities = list(groups.values())
+        self.portrait_of = torch.empty(len(self.views), dtype=torch.long)
+        for portrait, group in enumerate(self.identities):
+            self.portrait_of[group] = portrait
 
     def __len__(self) -> int:
         return len(self.views)

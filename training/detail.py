@@ -237,7 +237,6 @@ class DetailTraining:
         self.people = model.mapping
         self.model, self.views, self.rows, self.seed = model, views, rows, seed
         self.config = model.config
-        self.portrait = {v: p for p, group in enumerate(views.data.identities) for v in group}
         self.learned = [
             parameter.requires_grad_(True)
             for name, parameter in model.named_parameters()
@@ -257,7 +256,7 @@ class DetailTraining:
         for progress in budget:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + budget.step)
             if len(order) < pictures:
-                order += torch.randperm(len(self.portrait), generator=generator).tolist()
+                order += torch.randperm(len(self.views.data), generator=generator).tolist()
             chosen, order = order[:pictures], order[pictures:]
             set_rate(optimizer, rate * half_cosine(progress))
             loss, share = self.loss(chosen, generator)
@@ -269,7 +268,7 @@ class DetailTraining:
 
     def loss(self, chosen: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What :func:`misfit` says of some views; share of the missing energies that is given."""
-        portraits = torch.tensor([self.portrait[view] for view in chosen])
+        portraits = self.views.data.portrait_of[chosen]
         batch = self.views.of(portraits, chosen, generator)
         codes = codes_of_rows(self.people, self.rows[portraits], batch.visible)
         posed = self.model.posed(codes.base, codes.shape, codes.texture, codes.visible, batch.rays)

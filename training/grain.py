@@ -61,14 +61,13 @@ def measured_grain(model: SSGAN3D, views: Views, rows: Tensor, pictures: int) ->
         raise PortraitError(
             "The model has no fine structure. Run `python -m training detail` first."
         )
-    portrait = {view: p for p, group in enumerate(views.data.identities) for view in group}
     step = max(len(views.data) // pictures, 1)
     chosen = list(range(0, len(views.data), step))[:pictures]
     models = [with_grain(model, grain) for grain in (0.0, _TRIAL)]
     shares = []
     for start in range(0, len(chosen), _AT_ONCE):
         some = chosen[start : start + _AT_ONCE]
-        portraits = torch.tensor([portrait[view] for view in some])
+        portraits = views.data.portrait_of[some]
         batch = views.of(portraits, some, torch.Generator().manual_seed(start))
         bare, grained = (_drawn(one, batch, rows[portraits]) for one in models)
         real, without, with_it = (

@@ -289,9 +289,7 @@ def test_crops_lie_around_the_parts_in_turn(
     views, rows = known
     cut(teacher, views, rows, [part_index("skin"), EYES], each=2)
     some = list(range(2))
-    portraits = torch.tensor(
-        [next(p for p, group in enumerate(views.data.identities) if v in group) for v in some]
-    )
+    portraits = views.data.portrait_of[some]
     mask = views.of(portraits, some, torch.Generator().manual_seed(0)).coarse_mask
     skin, eyes = mask[:, part_index("skin")], mask[:, EYES]
     torch.testing.assert_close(shares[0][:2], torch.stack([skin[0], eyes[1]]))

@@ -17,6 +17,7 @@ def test_reads_people_with_their_views(balls: Path) -> None:
     data = PortraitSet(read_views([balls]))
     assert len(data) == 18
     assert [len(group) for group in data.identities] == [3] * 6
+    assert data.portrait_of.tolist() == [p for p in range(6) for _ in range(3)]
     assert {view.generator for view in data.views} == {"ball"}
     centre = data.size // 4
     front = data.identities[0][1]

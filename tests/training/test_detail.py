@@ -180,7 +180,7 @@ def test_only_detail_is_learnt_and_comes_near_the_renders(mixing: Path, balls: P
         """Loss and given share of the missing energies, over all pictures."""
         every = [
             torch.stack(training.loss([view], torch.Generator().manual_seed(view))).detach()
-            for view in training.portrait
+            for view in range(len(training.views.data))
         ]
         return torch.stack(every).mean(0)
 

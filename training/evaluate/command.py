@@ -33,7 +33,7 @@ from training.evaluate import (
     sheet,
     texture,
 )
-from training.evaluate.distribution import Distances, distances
+from training.evaluate.distribution import PART_MOST, PART_SPLITS, Distances, distances
 from training.evaluate.inception import InceptionFeatures
 from training.evaluate.neighbours import largest_shares, nearest
 from training.evaluate.pictures import (
@@ -386,7 +386,7 @@ class Evaluation:
         if len(set(people)) < 2 or 2 * len(own) < len(true):
             self.report.without(_keys(key), f"too few pictures show it: {text}")
             return
-        result = distances(own, true, people, splits=eyes.SPLITS, most=eyes.MOST)
+        result = distances(own, true, people, splits=PART_SPLITS, most=PART_MOST)
         self._add_distances(key, text, result)
 
     def _add_distances(self, key: str, text: str, result: Distances) -> None:

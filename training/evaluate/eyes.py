@@ -22,13 +22,6 @@ LAYERS = ("p_re_lu_8", "p_re_lu_18", "p_re_lu_20")
 """The last of 32², 16² and 8² activations, before the network divides into lids and iris."""
 SURROUNDINGS = 2.3
 """Side of what the network sees, in widths of the eye: as in mediapipe's own graph."""
-SPLITS = 48
-"""Of the renders into halves: their people are few, and eight splits left the halves' own distance
-anywhere from 97 to 116."""
-MOST = 5.0
-"""Standard deviations of the renders that a feature counts at most, either way. Some are nearly
-constant over the renders: one eye of 2,000 lay a hundred times beyond, and brought the kernel
-distance from 0.30 to 0.01."""
 LEAST_WIDTH = 6
 """Pixels: a narrower eye is nearly closed, or seen from the side."""
 _INPUT = 64
