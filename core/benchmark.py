@@ -33,7 +33,7 @@ from .errors import PortraitError
 from .latents import PortraitLatents
 from .lifting import LIFTED
 from .model import SSGAN3D, GeneratorOutput
-from .paint import FACE, painted
+from .paint import paint_on_view
 from .parts import PART_COUNT, PART_NAMES
 from .picture import Rendering
 from .stages import PartKeys
@@ -448,10 +448,7 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
         table = FeatureTable({k: part.map for k, part in parts.items()}, config)
         features = table.composite(weights, config)[0]
         mask, surface = (t[0].unflatten(-1, side) for t in (weights.mask, weights.surface()))
-        atlas, paint = views.atlas(parts, keys, latents.visible), None
-        if atlas is not None:
-            face = weights.surface(FACE)[0].unflatten(-1, side)
-            paint = painted(atlas, face, config.image_size // config.ray_size)
+        paint = paint_on_view(views.atlas(parts, keys, latents.visible), weights, config)
         drawn = views.compute(parts, keys, latents.visible, weights, [camera])
         geometry = weights_stage.gather(parts, latents.visible)
 

@@ -19,7 +19,7 @@ from .config import ModelConfig
 from .cuda_graph import Recording
 from .fixed_shapes import FixedTable, RayGrid, ray_frames
 from .lifting import LIFTED, Geometry
-from .paint import FACE, painted
+from .paint import paint_on_view
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .render_net import RenderNet
@@ -107,10 +107,7 @@ class FixedViews:
         features = self.table.composite(weights)[0]  # (V, C + T, r, r), channels last
         mask = weights.mask[0].unflatten(-1, side)  # (V, K, r, r)
         surface = weights.surface()[0].unflatten(-1, side)
-        paint = None
-        if self.atlas is not None:
-            face = weights.surface(FACE)[0].unflatten(-1, side)
-            paint = painted(self.atlas, face, self.config.image_size // self.config.ray_size)
+        paint = paint_on_view(self.atlas, weights, self.config)
         image, logits = self.net(features, mask, surface, paint)
         background = self.table.rows[self.table.spans[BACKGROUND], :3].T.float()
         outputs = (

@@ -18,6 +18,7 @@ from .config import ModelConfig, Window
 from .generators import PartMap
 from .lifting import opacity, resampled, window_coordinates
 from .parts import PART_NAMES
+from .volume import RayWeights
 
 FACE = tuple(PART_NAMES.index(name) for name in ("skin", "brows", "eyes", "nose", "mouth"))
 """Parts that the atlas lies on: what hides them hides it."""
@@ -63,6 +64,15 @@ def painted(atlas: Tensor, face: Tensor, scale: int) -> Tensor:
     grid = window_coordinates((where[:, :2] / share.clamp_min(_TINY)).permute(0, 2, 3, 1), WINDOW)
     atlas = atlas.expand(len(face), -1, -1, -1)
     return F.grid_sample(atlas, grid, align_corners=False) * share
+
+
+def paint_on_view(atlas: Tensor | None, weights: RayWeights, config: ModelConfig) -> Tensor | None:
+    """What one portrait's atlas adds to its V views, (V, 3, S, S); None without paint."""
+    if atlas is None:
+        return None
+    side = config.ray_size
+    face = weights.surface(FACE)[0].unflatten(-1, (side, side))
+    return painted(atlas, face, config.image_size // side)
 
 
 def paint_of(

@@ -24,7 +24,7 @@ from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo, MemoLimit
 from .model import SSGAN3D
-from .paint import FACE, face_atlas, painted
+from .paint import face_atlas, paint_on_view
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
@@ -302,10 +302,7 @@ class ViewStage:
             logits = log_mask(mask)
         else:
             surface = weights.surface()[0].unflatten(-1, (side, side))
-            paint, atlas = None, self.atlas(parts, keys, visible)
-            if atlas is not None:
-                face = weights.surface(FACE)[0].unflatten(-1, (side, side))
-                paint = painted(atlas, face, self.config.image_size // side)
+            paint = paint_on_view(self.atlas(parts, keys, visible), weights, self.config)
             image, logits = self.net(features, mask, surface, paint)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()

@@ -134,6 +134,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training widen``."""
+    if not arguments.parts and not arguments.paint:
+        raise PortraitError("Say what shall grow: --parts, --paint or both.")
     torch.manual_seed(0)
     model, info = load_checkpoint(arguments.weights or embedded_weights())
     texels = tuple(arguments.texels) if arguments.texels else None

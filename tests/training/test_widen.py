@@ -79,6 +79,7 @@ def test_paint_starts_blank_and_learns(mixing: Path, tmp_path: Path) -> None:
     row = group.parts.index(EYES)
     assert group.paint_head.grad[row].abs().sum() > 0
     assert main([*command, "--weights", str(out)]) == 1  # it has paint already
+    assert main(["widen", "--weights", str(mixing), "--out", str(out)]) == 1  # nothing to grow
     wide = widen(load_checkpoint(out)[0], ["eyes"], 12)
     assert wide.config.paint_size == 40  # a wider part keeps its own
 
