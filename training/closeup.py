@@ -35,7 +35,7 @@ from core.errors import PortraitError
 from core.generators import PartGenerators, PartGroup, PartMap
 from core.lifting import LIFTED, Geometry, opacity, part_geometry
 from core.model import SSGAN3D
-from core.paint import FACE, face_atlas, painted
+from core.paint import face_atlas
 from core.parts import BACKGROUND, PART_COUNT, PART_NAMES, part_index
 from core.people_mixture import PeopleMixture
 from core.volume import (
@@ -47,7 +47,7 @@ from training import losses
 from training.adversarial import Pairs, feature_matching
 from training.averaging import follow
 from training.budget import Budget
-from training.crops import SAMPLES, Crops, Frame, cut, looked_up
+from training.crops import SAMPLES, Crops, Frame, cut, looked_up, paint_on_crops
 from training.data import PortraitSet, View, read_views
 from training.detail import distance, given_energies, misfit
 from training.discriminator import Discriminator, read_discriminator
@@ -58,7 +58,10 @@ from training.rates import set_rates, warmed
 from training.refine import LAYERED, known_views, people_of, train_only
 from training.warm_start import LINEAR_RATE, Views
 
-PARTS = ("skin", "brows", "eyes", "nose", "mouth", "hair", "clothes", "glasses", "hat")
+PARTS = (
+    *("skin", "brows", "eyes", "nose", "mouth", "ears"),
+    *("hair", "clothes", "glasses", "hat"),
+)
 """Parts that renders of whole portraits leave soft."""
 FORM_STAYS = ("skin",)
 """Parts that learn their colours alone, because the others lie on their form."""
@@ -360,9 +363,7 @@ class Closeup:
             smooth = smooth + crops.paint.float()
         atlas = face_atlas(made, None, config)
         if atlas is not None:
-            face = frame.grid(weights.surface(FACE)[:, 0])
-            paint = painted(atlas[which], face, config.image_size // config.ray_size)
-            smooth = smooth + paint
+            smooth = smooth + paint_on_crops(atlas[which], weights, config)
         return Shown(
             frame.inner(smooth.float()),
             frame.inner(logits.float()),

@@ -289,8 +289,7 @@ def _crop(
     energy, structured, resolved = (crop(whole) for whole in structure)
     paint = batch.image.new_zeros(len(parts), 0, 0, 0)
     if atlas is not None:
-        face = frame.grid(weights.surface(FACE)[:, 0])
-        paint = painted(atlas, face, config.image_size // side)
+        paint = paint_on_crops(atlas, weights, config)
     return Crops(
         rows,
         rays.uv,
@@ -309,6 +308,12 @@ def _crop(
         resolved.flatten(1),
         paint.half(),
     )
+
+
+def paint_on_crops(atlas: Tensor, weights: RayWeights, config: ModelConfig) -> Tensor:
+    """What an atlas (V, 3, T, T) adds to crops of pictures, (V, 3, H, W)."""
+    face = Frame.of(config).grid(weights.surface(FACE)[:, 0])
+    return painted(atlas, face, config.image_size // config.ray_size)
 
 
 def _chosen_rays(rays: RayBatch, inside: Tensor) -> RayBatch:
