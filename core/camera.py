@@ -258,6 +258,13 @@ def window_matrix(camera: Camera) -> Array:
     return np.array([[sx, 0, -1 - left * sx], [0, sy, -1 - bottom * sy], [0, 0, 1.0]])
 
 
+def _plane_matrix(camera: Camera) -> Array:
+    """Inverse of :func:`window_matrix`; LAPACK's takes a millisecond while torch's threads spin."""
+    left, right, bottom, top = camera.window
+    x, y = (right - left) / 2, (top - bottom) / 2
+    return np.array([[x, 0, left + x], [0, y, bottom + y], [0, 0, 1.0]])
+
+
 def picture_homography(source: Camera, target: Camera) -> Array:
     """(3, 3) homography that maps NDC of ``target`` to NDC of ``source``.
 
@@ -276,7 +283,7 @@ def picture_homography(source: Camera, target: Camera) -> Array:
     else:
         flip = np.diag([1.0, 1.0, -1.0])  # plane coordinates (x, y, 1) stand for (x, y, -1)
         plane = flip @ rotation @ flip
-    return window_matrix(source) @ plane @ np.linalg.inv(window_matrix(target))
+    return window_matrix(source) @ plane @ _plane_matrix(target)
 
 
 def orbit_path(

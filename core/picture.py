@@ -124,7 +124,7 @@ def _warp(source: Camera, target: Camera, size: tuple[int, int], view_size: int)
     u, v = rows[0] / safe, rows[1] / safe
     inside = (u.abs() <= 1) & (v.abs() <= 1) & ahead
     grid = torch.stack([u, -v], -1).clamp(-1.0e3, 1.0e3).float()[None]
-    side = _frame_side(matrix, size)
+    side = _frame_side(picture_homography(target, source), size)
     return _Warp(
         grid,
         None if bool(inside.all()) else inside,
@@ -136,8 +136,13 @@ def _warp(source: Camera, target: Camera, size: tuple[int, int], view_size: int)
 
 
 def _frame_side(matrix: np.ndarray, size: tuple[int, int]) -> float:
-    """Root of the area, in pixels, that a view's frame has in a picture; see :class:`_Warp`."""
-    corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1.0]]) @ np.linalg.inv(matrix).T
+    """Root of the area, in pixels, that a view's frame has in a picture; see :class:`_Warp`.
+
+    Args:
+        matrix: homography from the view's NDC to the picture's.
+        size: (height, width) of the picture.
+    """
+    corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1.0]]) @ matrix.T
     if corners[:, 2].min() <= 1e-6:
         return math.nan
     x = corners[:, 0] / corners[:, 2] * size[1] / 2  # pixels

@@ -56,6 +56,7 @@ from training.heap import keep_heap
 from training.precision import mixed
 from training.rates import set_rates, warmed
 from training.refine import LAYERED, known_views, people_of, train_only
+from training.synthetic.numbering import HIDDEN_PARTS
 from training.warm_start import LINEAR_RATE, Views
 
 PARTS = (
@@ -158,6 +159,15 @@ def showing(parts: Sequence[str], views: Sequence[View]) -> list[View]:
     """Views of people who have the parts, as they are by themselves."""
     others = {PRESSED_BY[part] for part in parts if part in PRESSED_BY}
     return [view for view in views if view.present >= set(parts) and not view.present & others]
+
+
+def lacking(part: str, views: Sequence[View]) -> list[View]:
+    """Views of siblings that only lack a part, which these people have otherwise."""
+    return [
+        view
+        for view in views
+        if part not in view.present and view.factors[part] != view.factors["global"]
+    ]
 
 
 def alone(image: Tensor, mask: Tensor, parts: Sequence[int]) -> Pairs:
@@ -564,6 +574,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--parts", nargs="+", choices=PARTS, default=["eyes"], help="parts that learn (eyes)"
     )
     parser.add_argument(
+        "--lacking",
+        choices=tuple(HIDDEN_PARTS.values()),
+        help="learn only from siblings that lack this part (`synthesize --without`): glasses leave "
+        "lines on the skin of people who never take them off",
+    )
+    parser.add_argument(
         "--structure-only", action="store_true", help="all but their fine structure stays"
     )
     parser.add_argument(
@@ -603,7 +619,10 @@ def run(arguments: argparse.Namespace) -> int:
     if options.structure_only and plain:
         raise PortraitError(f"No fine structure lies on {', '.join(plain)}.")
     people = people_of(info, weights)
-    known, rows = known_views(showing(options.parts, read_views(arguments.data)), people)
+    seen = read_views(arguments.data)
+    if arguments.lacking:
+        seen = lacking(arguments.lacking, seen)
+    known, rows = known_views(showing(options.parts, seen), people)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
     numbers = [part_index(name) for name in options.parts]
     crops = cut(model, views, rows, numbers, options.crops, learn_structure(options))

@@ -6,7 +6,7 @@ import torch
 from core.config import ModelConfig
 from core.detail import DETAILED
 from core.model import SSGAN3D
-from core.part_runner import PartRunner
+from core.part_runner import PartRunner, linear
 from core.parts import FACE_BASE, PART_COUNT, PART_NAMES, part_index
 
 
@@ -80,6 +80,35 @@ def test_the_runner_computes_what_the_generator_does(any_model, codes):
                     full[part].density[b : b + 1],
                 )
                 assert_close(made, expected)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_layer_is_a_product_a_bias_and_leaky_relu(precision):
+    x, weight, bias = (
+        torch.tensor(values, dtype=precision)
+        for values in ([[1.0, -2.0], [0.0, 4.0]], [[1.0, 1.0], [2.0, 0.0]], [0.5, 1.0])
+    )
+    plain = [[-0.5, 3.0], [4.5, 1.0]]
+    assert linear(x, weight, bias).tolist() == plain
+    torch.testing.assert_close(
+        linear(x, weight, bias, 0.2).float(),
+        torch.tensor([[-0.1, 3.0], [4.5, 1.0]]),
+        rtol=0.004,
+        atol=0,
+    )
+
+
+def test_half_precision_without_the_fused_product_is_the_same_to_rounding(
+    any_model, codes, monkeypatch
+):
+    group = any_model.generators.groups[0]
+    runner = PartRunner(group, group.parts[0], torch.bfloat16)
+    own = (codes[0][0], codes[1][0, group.parts[0]], codes[2][0, group.parts[0]])
+    fused = runner(*own)
+    monkeypatch.setattr("core.part_runner._fused_linear", lambda: None)
+    plain = runner(*own)
+    error = (fused.features - plain.features).float().square().mean().sqrt()
+    assert error < 0.02 * plain.features.float().std()
 
 
 def test_shape_codes_move_geometry_and_texture_codes_do_not(any_model, codes):

@@ -24,6 +24,7 @@ from training.closeup import (
     CloseupOptions,
     alone,
     edge_strength,
+    lacking,
     showing,
     total_variation,
 )
@@ -201,6 +202,19 @@ def test_hair_does_not_learn_from_who_wears_a_hat(known: tuple[Views, torch.Tens
     assert showing(["skin"], [bald, haired, hatted]) == [bald, haired, hatted]
     assert showing(["skin", "hair"], [bald, haired, hatted]) == [haired]
     assert showing(["hat"], [bald, haired, hatted]) == [hatted]
+
+
+def test_siblings_without_glasses_show_what_glasses_cover(
+    known: tuple[Views, torch.Tensor],
+) -> None:
+    view = known[0].data.views[0]
+    own, other = dict.fromkeys(view.factors, 5), dict.fromkeys(view.factors, 5) | {"glasses": 9}
+    wearing = replace(view, factors=own, present=view.present | {"glasses"})
+    never = replace(view, factors=own, present=view.present - {"glasses"})
+    without = replace(view, factors=other, present=view.present - {"glasses"})
+    others = replace(view, factors=other, present=view.present | {"glasses"})
+    assert lacking("glasses", [wearing, never, without, others]) == [without]
+    assert lacking("hair", [wearing, never, without, others]) == []
 
 
 def test_the_part_comes_nearer_to_the_renders_and_nothing_else_moves(
