@@ -24,7 +24,7 @@ SLOPE = 0.2
 
 
 @cache
-def _fused_linear() -> Callable[..., Tensor] | None:
+def fused_linear() -> Callable[..., Tensor] | None:
     """Product, bias and activation in one pass over memory by oneDNN, in bfloat16 on the CPU.
 
     It is what ``torch.compile`` puts in place of a layer. None where torch lacks it, or the CPU
@@ -52,7 +52,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, slope: float | None = None) 
         (N, C out).
     """
     if x.dtype == torch.bfloat16 and x.device.type == "cpu":
-        fused = _fused_linear()
+        fused = fused_linear()
         if fused is not None:
             activation = ("none", []) if slope is None else ("leaky_relu", [slope])
             return fused(x, weight, bias, *activation, "")
