@@ -14,6 +14,9 @@ from .config import ModelConfig
 from .detail import bounded_amounts, least_amounts, length_bounds
 from .parts import PAINTED, PART_COUNT
 
+SLOPE = 0.2
+"""Of the generators' leaky ReLU below zero."""
+
 
 @dataclass
 class PartMap:
@@ -217,7 +220,7 @@ def _modulated(x: Tensor, weight: Tensor, bias: Tensor, style: Tensor) -> Tensor
     weight = weight * torch.rsqrt(weight.square().sum(2, keepdim=True) + 1e-8)
     bias = bias.expand(style.shape).flatten(0, 1)[:, None]
     x = torch.baddbmm(bias.to(x.dtype), x, (weight * math.sqrt(2)).flatten(0, 1).to(x.dtype))
-    return F.leaky_relu(x, 0.2, inplace=True)
+    return F.leaky_relu(x, SLOPE, inplace=True)
 
 
 class PartGenerators(nn.Module):

@@ -16,11 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .detail import DETAILED, bounded_amounts
-from .generators import PartGroup, PartMap
+from .generators import SLOPE, PartGroup, PartMap
 from .parts import PAINTED
-
-SLOPE = 0.2
-"""Of leaky ReLU below zero."""
 
 
 @cache

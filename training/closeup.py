@@ -163,11 +163,7 @@ def showing(parts: Sequence[str], views: Sequence[View]) -> list[View]:
 
 def lacking(part: str, views: Sequence[View]) -> list[View]:
     """Views of siblings that only lack a part, which these people have otherwise."""
-    return [
-        view
-        for view in views
-        if part not in view.present and view.factors[part] != view.factors["global"]
-    ]
+    return [view for view in views if part in view.changed - view.present]
 
 
 def alone(image: Tensor, mask: Tensor, parts: Sequence[int]) -> Pairs:

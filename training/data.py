@@ -74,7 +74,13 @@ class View:
     @property
     def usual(self) -> bool:
         """Whether it is a portrait of its own, and no sibling made by changing a part of one."""
-        return len(set(self.factors.values())) == 1
+        return not self.changed
+
+    @property
+    def changed(self) -> set[str]:
+        """Names of the parts that a sibling has from another stream, or lacks."""
+        base = self.factors["global"]
+        return {name for name, number in self.factors.items() if number != base}
 
     @property
     def base_key(self) -> str:

@@ -142,9 +142,7 @@ def people_of(info: dict[str, Any], weights: Path) -> list[int]:
 
 def _shown(view: View) -> int | None:
     """Number of the identity whose codes make a picture; None of a sibling with other parts."""
-    base = view.factors["global"]
-    other = {name for name, number in view.factors.items() if number != base}
-    return None if other & view.present else base
+    return None if view.changed & view.present else view.factors["global"]
 
 
 def codes_of_rows(mixture: PeopleMixture, rows: Tensor, visible: Tensor) -> FittedCodes:
