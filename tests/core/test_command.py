@@ -159,4 +159,4 @@ def test_idle_threads_sleep_unless_the_environment_says_otherwise(policy):
     found = subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
     )
-    assert found.stdout.strip() == ("1000" if policy is None else "None")
+    assert found.stdout.strip() == ("10000" if policy is None else "None")
