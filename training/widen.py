@@ -5,8 +5,9 @@ same start, came a sixth nearer to their renders within minutes, where all of th
 gain. The new channels see all others and nobody sees them at first (function-preserving growth:
 Chen, Goodfellow and Shlens 2016), so that a training goes on from where it was.
 
-A map of more texels takes its positions' channels from between the old ones, and so makes the old
-map, enlarged, but for what the layers bend between two texels.
+A map of a multiple of texels repeats each position, and so the old map's values. Otherwise
+positions lie between the old ones, and the layers bend what is made of them: where a scalp is
+barely dense, it thins.
 """
 
 from __future__ import annotations
@@ -97,7 +98,10 @@ def _enlarged(position: Tensor, old: PartMapSpec, new: PartMapSpec) -> Tensor:
         return position
     grid = position.T.unflatten(1, (old.height, old.width))[None]
     size = (new.height, new.width)
-    grid = F.interpolate(grid, size=size, mode="bicubic", align_corners=False)
+    if new.height % old.height or new.width % old.width:
+        grid = F.interpolate(grid, size=size, mode="bicubic", align_corners=False)
+    else:
+        grid = F.interpolate(grid, size=size, mode="nearest-exact")
     return grid[0].flatten(1).T
 
 
