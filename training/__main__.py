@@ -16,6 +16,7 @@ _COMMANDS = {
     "widen": ("training.widen", "give some parts' generators more channels, all else as before"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "closeup": ("training.closeup", "fit single parts of portraits to renders, and nothing else"),
+    "sharpen": ("training.sharpen", "teach the render net outlines as sharp as those of renders"),
     "blend": ("training.blend", "the weighted mean of two models of one run"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "detail": ("training.detail", "teach a model where how much fine structure lies"),

@@ -58,11 +58,7 @@ class Views:
         Raises:
             DatasetError: they are of another size.
         """
-        if data.size % config.image_size:
-            raise DatasetError(
-                f"The pictures have {data.size} pixels a side, and the model {config.image_size}: "
-                "render a set of the model's size (synthesize --size)."
-            )
+        check_size(data, config)
         self.data, self.config, self.device, self.samples = data.to(device), config, device, samples
         self.presence = data.presence([group[0] for group in data.identities])  # (P, K)
         cameras = [canonical_camera(view.camera, config) for view in data.views]
@@ -96,12 +92,9 @@ class Views:
         planar = offsets.unflatten(0, grid) + centre[..., None, None]
         spacing = spacing.unflatten(0, grid)
         rays = rays_at(origins, directions, planar, spacing, self.config)
-        image = self.data.picture(chosen)
-        if image.shape[-1] != size:
-            image = F.interpolate(image, size=(size, size), mode="area")
         return Batch(
             rows,
-            image,
+            picture_of(self.data, chosen, self.config),
             mask,
             F.avg_pool2d(mask, size // 2 // side),
             depth,
@@ -110,6 +103,27 @@ class Views:
             rays,
             centre,
         )
+
+
+def check_size(data: PortraitSet, config: ModelConfig) -> None:
+    """Refuse data of no multiple of the model's size.
+
+    Raises:
+        DatasetError: they are of another size.
+    """
+    if data.size % config.image_size:
+        raise DatasetError(
+            f"The pictures have {data.size} pixels a side, and the model {config.image_size}: "
+            "render a set of the model's size (synthesize --size)."
+        )
+
+
+def picture_of(data: PortraitSet, chosen: list[int], config: ModelConfig) -> Tensor:
+    """Pictures of views as large as the model's, (n, 3, S, S) in [-1, 1]."""
+    image, size = data.picture(chosen), config.image_size
+    if image.shape[-1] == size:
+        return image
+    return F.interpolate(image, size=(size, size), mode="area")
 
 
 def guided_samples(

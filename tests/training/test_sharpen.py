@@ -1,0 +1,107 @@
+"""Sharper outlines: where they are, and that nothing else moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.parts import PART_COUNT, part_index
+from training.__main__ import main
+from training.data import PortraitSet, read_views
+from training.refine import known_views
+from training.sharpen import Posed, outline_terms, outlines, posed_views
+from training.warm_start import picture_of
+
+
+def halves(left: str, right: str) -> torch.Tensor:
+    """Masks of 16 × 16 whose left eight columns are one part and the others another."""
+    mask = torch.zeros(1, PART_COUNT, 16, 16)
+    mask[:, part_index(left), :, :8] = 1
+    mask[:, part_index(right), :, 8:] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "columns"),
+    [
+        ("hair", "background", range(12, 20)),  # two pixels of the mask to either side, doubled
+        ("skin", "clothes", range(12, 20)),
+        ("skin", "eyes", ()),  # within the face
+        ("hair", "hair", ()),
+    ],
+)
+def test_outlines_are_where_large_parts_meet(left: str, right: str, columns: range) -> None:
+    found = outlines(halves(left, right))
+    assert found.shape == (1, 1, 32, 32)
+    wanted = torch.zeros(32)
+    wanted[list(columns)] = 1
+    assert torch.equal(found[0, 0], wanted.expand(32, 32))
+
+
+def test_what_counts_is_the_render_along_outlines_and_the_old_picture_elsewhere() -> None:
+    where = outlines(halves("hair", "background"))
+    render, old = torch.rand(2, 1, 3, 32, 32)
+    best = torch.where(where > 0, render, old)
+    terms = outline_terms(best, render, old, where)
+    assert terms["image"] == 0 and terms["held"] == 0
+    # differences to the neighbour on the other side of the border are not the picture's alone
+    assert terms["gradient"] < outline_terms(old, render, old, where)["gradient"] / 3
+    elsewhere = best + 0.25 * (1 - where)
+    assert float(outline_terms(elsewhere, render, old, where)["held"]) == pytest.approx(0.25)
+    along = best + 0.25 * where
+    assert float(outline_terms(along, render, old, where)["image"]) == pytest.approx(0.25)
+    # an edge that lies a pixel further counts as an edge, where pixels differ
+    edge = torch.zeros(1, 3, 32, 32)
+    edge[..., 16:] = 1
+    moved, none = edge.roll(1, -1), torch.full_like(edge, 0.5)
+    moved[..., 0] = 0
+    terms, flat = (outline_terms(one, edge, edge, where) for one in (moved, none))
+    assert float(terms["edges"]) < float(flat["edges"]) / 2
+
+
+def test_only_the_render_net_learns_and_outlines_come_nearer(
+    mixing: Path, balls: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "sharp.safetensors"
+    command = ["sharpen", "--data", str(balls), "--out", str(out), "--steps", "200"]
+    options = ["--rate", "0.005", "--threads", "1"]
+    assert main([*command, *options, "--weights", str(mixing)]) == 0
+    (before, info), (after, facts) = load_checkpoint(mixing), load_checkpoint(out)
+    for name, parameter in before.state_dict().items():
+        changed = not torch.equal(parameter, after.state_dict()[name])
+        assert changed == name.startswith("render_net.") or "detail" in name, name
+    assert [run["steps"] for run in facts["sharpened"]] == [200]
+    known, rows = known_views(read_views([balls]), info["people"])
+    data = PortraitSet(known)
+    every = list(range(len(data)))
+    wanted = picture_of(data, every, before.config)
+    where = outlines(data.soft_mask(every, before.config.image_size // 2))
+    assert 0 < float(where.mean()) < 0.9
+
+    def terms_of(posed: Posed, old: Posed) -> dict[str, float]:
+        made = outline_terms(posed.picture.float(), wanted, old.picture.float(), where)
+        return {name: float(value) for name, value in made.items()}
+
+    old, new = (posed_views(model, data, rows) for model in (before, after))
+    first, last = terms_of(old, old), terms_of(new, old)
+    assert last["edges"] < 0.8 * first["edges"] and last["image"] < first["image"]
+    assert torch.equal(old.features, new.features) and torch.equal(old.mask, new.mask)
+    moved = (new.picture.float() - old.picture.float()).abs()
+    along, elsewhere = (float((moved * w).sum() / w.sum()) for w in (where, 1 - where))
+    assert elsewhere < along
+    again = [*command, *options, "--weights", str(out)]
+    assert main(again) == 0 and len(load_checkpoint(out)[1]["sharpened"]) == 2
+
+
+def test_a_model_of_nobody_says_so(
+    mixing: Path, balls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, info = load_checkpoint(mixing)
+    weights = tmp_path / "nobody.safetensors"
+    save_checkpoint(weights, model, {k: v for k, v in info.items() if k != "people"})
+    command = ["sharpen", "--data", str(balls), "--out", str(tmp_path / "x.safetensors")]
+    assert main([*command, "--weights", str(weights)]) == 1
+    assert "does not say which portraits it mixes" in capsys.readouterr().err

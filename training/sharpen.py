@@ -1,0 +1,244 @@
+"""``python -m training sharpen``: outlines as sharp as those of the renders.
+
+Where hair, face and clothes end, a fitted model is softer than anywhere: a ray is four pixels wide,
+and a picture that errs least where nobody can place an edge to the pixel is a blurred one. The
+render net sees the masks and could draw an edge. So it learns by itself, along the outlines of the
+renders' large parts, with the strength of edges within five pixels compared beside the pixels
+(``closeup.edge_strength``). Everywhere else it keeps what it draws, and everything else of the
+model stays as it is, so that what the net is given is worked out once a view.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.camera import canonical_camera
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.engine import embedded_weights
+from core.model import SSGAN3D
+from core.parts import part_index
+from core.people_mixture import PeopleMixture
+from core.volume import camera_tensors, sample_rays
+from training import losses
+from training.averaging import follow
+from training.budget import Budget
+from training.closeup import edge_strength
+from training.data import PortraitSet, read_views
+from training.export import LICENCE
+from training.heap import keep_heap
+from training.precision import mixed
+from training.rates import set_rate, warmed
+from training.refine import codes_of_rows, known_views, people_of
+from training.warm_start import check_size, picture_of
+
+LARGE = (
+    ("background",),
+    ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck", "glasses", "earrings"),
+    ("hair",),
+    ("clothes",),
+    ("hat",),
+)
+"""What outlines lie between: those within a face are ``closeup``'s."""
+WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "held": 4.0, "mask": 0.3}
+EMA = 0.998
+REPORT_EVERY = 100
+_REACH = 5
+"""Side, in pixels of a mask, of the squares around those pixels that outlines lie near."""
+_AT_ONCE = 8
+
+
+@dataclass
+class Posed:
+    """What the render net is given for N views, and what it made of it before.
+
+    Attributes:
+        features: f_render, (N, C, r, r).
+        mask: m, (N, K, r, r).
+        paint: (N, 3, S, S).
+        picture: smooth, with the paint, (N, 3, S, S).
+    """
+
+    features: Tensor
+    mask: Tensor
+    paint: Tensor
+    picture: Tensor
+
+    def of(self, chosen: list[int]) -> Posed:
+        """Some of the views, in float32."""
+        return Posed(*(getattr(self, field.name)[chosen].float() for field in fields(self)))
+
+
+@torch.no_grad()
+def posed_views(model: SSGAN3D, data: PortraitSet, rows: Tensor) -> Posed:
+    """What the render net is given for all views, in half precision.
+
+    Args:
+        data: renders of people whom the model mixes.
+        rows: (P,) row of each portrait of ``data`` among the model's people.
+    """
+    config, made = model.config, []
+    presence = data.presence([group[0] for group in data.identities])  # (P, K)
+    for start in range(0, len(data), _AT_ONCE):
+        chosen = list(range(start, min(start + _AT_ONCE, len(data))))
+        portraits = data.portrait_of[chosen]
+        cameras = [canonical_camera(data.views[view].camera, config) for view in chosen]
+        # evenly, as pictures are drawn, and not around the rendered surface
+        origins, directions, centre = (t[:, None] for t in camera_tensors(cameras, config.ray_size))
+        rays = sample_rays(origins, directions, centre, config)
+        assert isinstance(model.mapping, PeopleMixture)
+        codes = codes_of_rows(model.mapping, rows[portraits], presence[portraits])
+        with mixed("cpu"):
+            posed = model.posed(codes.base, codes.shape, codes.texture, codes.visible, rays)
+            smooth = model.finish(posed).smooth[:, 0]
+        paint = torch.zeros_like(smooth) if posed.paint is None else posed.paint[:, 0]
+        one = Posed(posed.features[:, 0, : config.features], posed.mask[:, 0], paint, smooth)
+        made.append([getattr(one, field.name).half() for field in fields(one)])
+    return Posed(*(torch.cat(parts) for parts in zip(*made, strict=True)))
+
+
+def outlines(mask: Tensor) -> Tensor:
+    """Where large parts meet, (B, 1, 2 h, 2 w) in {0, 1}, from soft masks (B, K, h, w)."""
+    found = torch.zeros_like(mask[:, :1])
+    for names in LARGE:
+        share = mask[:, [part_index(name) for name in names]].sum(1, keepdim=True)
+        most, least = (
+            sign * F.max_pool2d(sign * share, _REACH, 1, _REACH // 2) for sign in (1, -1)
+        )
+        found = torch.maximum(found, (most - least > 0.9).to(found))
+    return F.interpolate(found, scale_factor=2)
+
+
+def outline_terms(
+    picture: Tensor, wanted: Tensor, held: Tensor, where: Tensor
+) -> dict[str, Tensor]:
+    """What tells a picture from its render along outlines and from itself before elsewhere.
+
+    Args:
+        picture, wanted, held: (B, 3, S, S): as it is, the render, and as it was.
+        where: :func:`outlines`.
+    """
+    error, moved = picture - wanted, (picture - held).abs() * (1 - where)
+    across = (error[..., 1:] - error[..., :-1]).abs() * where[..., 1:]
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * where[..., 1:, :]
+    apart = (edge_strength(picture) - edge_strength(wanted)).abs() * where[..., 1:, 1:]
+    count = where.sum().clamp_min(1)
+    return {
+        "image": (error.abs() * where).sum() / (3 * count),
+        "gradient": (across.sum() + down.sum()) / (3 * count),
+        "edges": apart.sum() / count,
+        "held": moved.sum() / (3 * (1 - where).sum().clamp_min(1)),
+    }
+
+
+def sharpen(
+    model: SSGAN3D,
+    data: PortraitSet,
+    posed: Posed,
+    *,
+    minutes: float,
+    steps: int = 0,
+    pictures: int,
+    rate: float,
+    seed: int = 0,
+    save: Callable[[SSGAN3D, dict[str, float]], None],
+) -> None:
+    """Train a copy of the model's render net.
+
+    Args:
+        model: is left as it is.
+        minutes: how long to train.
+        steps: how many steps instead; 0 trains for ``minutes``.
+        pictures: views a step.
+        rate: learning rate at first; it falls to zero by a half cosine.
+        save: is told the average model, steps and minutes every few minutes and at the end.
+    """
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    net = copy.deepcopy(model.render_net).train().requires_grad_(True)
+    optimizer = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
+    half = model.config.image_size // 2
+    budget = Budget(
+        minutes, steps, report_every=REPORT_EVERY, save=lambda spent: save(average, spent)
+    )
+    order: list[int] = []
+    for progress in budget:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
+        if len(order) < pictures:
+            order += torch.randperm(len(data), generator=generator).tolist()
+        chosen, order = order[:pictures], order[pictures:]
+        given, mask = posed.of(chosen), data.soft_mask(chosen, half)
+        with mixed("cpu"):
+            features = given.features.contiguous(memory_format=torch.channels_last)
+            x = net.trunk(features, given.mask)
+            picture, logits = net.picture(x, features), net.mask_logits(x, given.mask)
+        picture = picture.float() + given.paint
+        wanted = picture_of(data, chosen, model.config)
+        terms = outline_terms(picture, wanted, given.picture, outlines(mask))
+        terms["mask"] = losses.mask_cross_entropy(F.log_softmax(logits.float(), 1), mask)
+        set_rate(optimizer, rate * warmed(progress, budget.step))
+        optimizer.zero_grad(set_to_none=True)
+        losses.weighted(terms, WEIGHTS).backward()
+        optimizer.step()
+        follow(average.render_net, net, EMA, budget.step)
+        budget.note({name: value.detach() for name, value in terms.items()})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training sharpen``."""
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    for name, default, text in (
+        ("minutes", 20.0, "how long to train"),
+        ("steps", 0, "how many steps instead"),
+        ("pictures", 4, "renders a step"),
+        ("rate", 5e-4, "learning rate at first; it falls to zero by a half cosine"),
+        ("threads", 2, "CPU threads"),
+        ("seed", 0, "what every random choice depends on"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, help=f"{text} (default {default})"
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training sharpen``."""
+    keep_heap()
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    torch.manual_seed(arguments.seed)
+    weights = arguments.weights or embedded_weights()
+    model, info = load_checkpoint(weights)
+    known, rows = known_views(read_views(arguments.data), people_of(info, weights))
+    data = PortraitSet(known)
+    check_size(data, model.config)
+    posed = posed_views(model, data, rows)
+    print(f"{len(data)} pictures of {len(rows.unique())} people", flush=True)
+    before = info.get("sharpened", [])
+
+    def save(made: SSGAN3D, spent: dict[str, float]) -> None:
+        facts = info | {"sharpened": [*before, spent | {"pictures": len(data)}]}
+        save_checkpoint(arguments.out, made, facts, half=True, licence=LICENCE)
+
+    sharpen(
+        model,
+        data,
+        posed,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        pictures=arguments.pictures,
+        rate=arguments.rate,
+        seed=arguments.seed,
+        save=save,
+    )
+    print(f"{arguments.out}: written")
+    return 0
