@@ -114,11 +114,12 @@ def generated_features(
     """
     rows: list[list[Tensor]] = [[] for _ in spaces]
     for start in range(0, count, CHUNK):
-        numbers = range(start, min(start + CHUNK, count))
-        chunk = [cameras[i % len(cameras)] for i in numbers]
-        image = generated_set(engine, chunk, truncation, FIRST_SEED + start).image
+        images = []
+        for i in range(start, min(start + CHUNK, count)):
+            portrait = engine.sample(FIRST_SEED + i, truncation)
+            images.append(engine.render(portrait, cameras[i % len(cameras)]).image)
         for features, kept in zip(spaces, rows, strict=True):
-            kept.append(features(image))
+            kept.append(features(torch.cat(images)))
     return [torch.cat(kept) for kept in rows]
 
 
