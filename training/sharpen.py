@@ -4,8 +4,10 @@ Where hair, face and clothes end, a fitted model is softer than anywhere: a ray 
 and a picture that errs least where nobody can place an edge to the pixel is a blurred one. The
 render net sees the masks and could draw an edge. So it learns by itself, along the outlines of the
 renders' large parts, with the strength of edges within five pixels compared beside the pixels
-(``closeup.edge_strength``). Everywhere else it keeps what it draws, and everything else of the
-model stays as it is, so that what the net is given is worked out once a view.
+(``closeup.edge_strength``). A line on either side of a blurred edge is as strong: so no colour may
+lie beyond those that the render has nearby. Everywhere else the net keeps what it draws, and
+everything else of the model stays as it is, so that what the net is given is worked out once a
+view.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ LARGE = (
     ("hat",),
 )
 """What outlines lie between: those within a face are ``closeup``'s."""
-WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "held": 4.0, "mask": 0.3}
+WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "beyond": 4.0, "held": 4.0, "mask": 0.3}
+NEARBY = 5
+"""Side of the squares of pixels within which a colour of the render may be."""
 EMA = 0.998
 REPORT_EVERY = 100
 _REACH = 5
@@ -134,8 +138,17 @@ def outline_terms(
         "image": (error.abs() * where).sum() / (3 * count),
         "gradient": (across.sum() + down.sum()) / (3 * count),
         "edges": apart.sum() / count,
+        "beyond": (_beyond(picture, wanted) * where).sum() / (3 * count),
         "held": moved.sum() / (3 * (1 - where).sum().clamp_min(1)),
     }
+
+
+def _beyond(picture: Tensor, wanted: Tensor) -> Tensor:
+    """How far colours lie outside of those that another picture has around them."""
+    highest, lowest = (
+        sign * F.max_pool2d(sign * wanted, NEARBY, 1, NEARBY // 2) for sign in (1, -1)
+    )
+    return (picture - highest).relu() + (lowest - picture).relu()
 
 
 def sharpen(

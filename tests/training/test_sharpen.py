@@ -53,6 +53,9 @@ def test_what_counts_is_the_render_along_outlines_and_the_old_picture_elsewhere(
     assert float(outline_terms(elsewhere, render, old, where)["held"]) == pytest.approx(0.25)
     along = best + 0.25 * where
     assert float(outline_terms(along, render, old, where)["image"]) == pytest.approx(0.25)
+    assert float(outline_terms(along, render, old, where)["beyond"]) < 0.25
+    beyond = outline_terms(torch.full_like(render, 1.5), render * 0 + 0.5, old, where)["beyond"]
+    assert float(beyond) == pytest.approx(1)
     # an edge that lies a pixel further counts as an edge, where pixels differ
     edge = torch.zeros(1, 3, 32, 32)
     edge[..., 16:] = 1
@@ -60,6 +63,7 @@ def test_what_counts_is_the_render_along_outlines_and_the_old_picture_elsewhere(
     moved[..., 0] = 0
     terms, flat = (outline_terms(one, edge, edge, where) for one in (moved, none))
     assert float(terms["edges"]) < float(flat["edges"]) / 2
+    assert terms["beyond"] == 0  # the edge itself has no other colours
 
 
 def test_only_the_render_net_learns_and_outlines_come_nearer(
