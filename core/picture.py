@@ -26,7 +26,7 @@ from .render_net import enlarge_to
 _SAME = 1.0e-6
 _FILL_STEPS = 4
 _SOLID = 0.05
-_BLUR = 0.5
+_BLUR = 0.55
 """By how much the background's texels grow with the distance from the frame, in shares of it; they
 end as the whole frame, for halves of it meet in lines. Slower shows streaks, faster the frame."""
 _OUTSIDE_SIDE = 192
