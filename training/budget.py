@@ -1,12 +1,14 @@
-"""How long a run goes on, what it tells on the way, and when it saves."""
+"""How long a run goes on, in which order it takes data, what it tells, and when it saves."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -76,3 +78,33 @@ class Budget:
         means = {name: round(value / count, 5) for name, value in self._sums.items()}
         print(json.dumps(self.spent() | means), flush=True)
         self._sums.clear()
+
+
+def add_run_arguments(
+    parser: argparse.ArgumentParser, *, minutes: float, pictures: int, rate: float
+) -> None:
+    """Arguments of a command that trains on renders, with its defaults."""
+    for name, default, text in (
+        ("minutes", minutes, "how long to train"),
+        ("steps", 0, "how many steps instead"),
+        ("pictures", pictures, "renders a step"),
+        ("rate", rate, "learning rate at first; it falls to zero by a half cosine"),
+        ("threads", 2, "CPU threads"),
+        ("seed", 0, "what every random choice depends on"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, help=f"{text} (default {default})"
+        )
+
+
+def dealt(order: list[int], count: int, total: int, generator: torch.Generator) -> list[int]:
+    """The next ``count`` of ``total`` numbers in random order; all come before one comes again.
+
+    Args:
+        order: those that are left, at first none; changed in place.
+    """
+    if len(order) < count:
+        order += torch.randperm(total, generator=generator).tolist()
+    chosen = order[:count]
+    del order[:count]
+    return chosen

@@ -425,14 +425,12 @@ class Closeup:
         shares = [_attention(frame.inner(labels)[:, part, None]) for part in self.parts]
         weight = torch.stack(shares).mean(0)
         error = shown.smooth - wanted
-        across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
-        down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
         coarse = F.avg_pool2d(labels, labels.shape[-1] // frame.width)
         log_mask = F.log_softmax(shown.mask_logits, 1)
         log_coarse = frame.grid(shown.mask).clamp_min(1e-5).log()
         terms = {
             "image": (error.abs() * weight).sum() / 3,
-            "gradient": (across.sum() + down.sum()) / 3,
+            "gradient": losses.gradient_sum(error, weight) / 3,
         }
         if self.formed:
             of_parts = coarse[:, self.formed].sum(1).flatten(1) > 0.5

@@ -28,7 +28,7 @@ from core.generators import PartGroup
 from core.model import SSGAN3D, PosedFeatures
 from core.parts import part_index
 from core.people_mixture import PeopleMixture
-from training.budget import Budget
+from training.budget import Budget, add_run_arguments, dealt
 from training.data import PortraitSet, read_views
 from training.export import LICENCE
 from training.heap import keep_heap
@@ -255,9 +255,7 @@ class DetailTraining:
         order: list[int] = []
         for progress in budget:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + budget.step)
-            if len(order) < pictures:
-                order += torch.randperm(len(self.views.data), generator=generator).tolist()
-            chosen, order = order[:pictures], order[pictures:]
+            chosen = dealt(order, pictures, len(self.views.data), generator)
             set_rate(optimizer, rate * half_cosine(progress))
             loss, share = self.loss(chosen, generator)
             optimizer.zero_grad(set_to_none=True)
@@ -305,17 +303,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DIRECTIONS,
         help=f"directions of strands, where the model has none (default {DIRECTIONS})",
     )
-    for name, default, text in (
-        ("minutes", 15.0, "how long to train"),
-        ("steps", 0, "how many steps instead"),
-        ("pictures", 6, "renders a step"),
-        ("rate", 3e-3, "learning rate at first; it falls to zero by a half cosine"),
-        ("threads", 2, "CPU threads"),
-        ("seed", 0, "what every random choice depends on"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{text} (default {default})"
-        )
+    add_run_arguments(parser, minutes=15.0, pictures=6, rate=3e-3)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -41,6 +41,18 @@ def gradient_l1(prediction: Tensor, target: Tensor) -> Tensor:
     ).abs().mean()
 
 
+def gradient_sum(error: Tensor, weight: Tensor) -> Tensor:
+    """Sum over places and channels of the absolute differences of neighbouring errors.
+
+    Args:
+        error: (N, C, H, W).
+        weight: of the right and the lower one of two neighbours, (N, 1, H, W).
+    """
+    across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
+    return across.sum() + down.sum()
+
+
 def small_part_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute difference of pictures where a small part is shown.
 

@@ -31,7 +31,7 @@ from core.people_mixture import PeopleMixture
 from core.volume import camera_tensors, sample_rays
 from training import losses
 from training.averaging import follow
-from training.budget import Budget
+from training.budget import Budget, add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
 from training.export import LICENCE
@@ -113,9 +113,7 @@ def outlines(mask: Tensor) -> Tensor:
     found = torch.zeros_like(mask[:, :1])
     for names in LARGE:
         share = mask[:, [part_index(name) for name in names]].sum(1, keepdim=True)
-        most, least = (
-            sign * F.max_pool2d(sign * share, _REACH, 1, _REACH // 2) for sign in (1, -1)
-        )
+        most, least = _extremes(share, _REACH)
         found = torch.maximum(found, (most - least > 0.9).to(found))
     return F.interpolate(found, scale_factor=2)
 
@@ -130,13 +128,11 @@ def outline_terms(
         where: :func:`outlines`.
     """
     error, moved = picture - wanted, (picture - held).abs() * (1 - where)
-    across = (error[..., 1:] - error[..., :-1]).abs() * where[..., 1:]
-    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * where[..., 1:, :]
     apart = (edge_strength(picture) - edge_strength(wanted)).abs() * where[..., 1:, 1:]
     count = where.sum().clamp_min(1)
     return {
         "image": (error.abs() * where).sum() / (3 * count),
-        "gradient": (across.sum() + down.sum()) / (3 * count),
+        "gradient": losses.gradient_sum(error, where) / (3 * count),
         "edges": apart.sum() / count,
         "beyond": (_beyond(picture, wanted) * where).sum() / (3 * count),
         "held": moved.sum() / (3 * (1 - where).sum().clamp_min(1)),
@@ -145,10 +141,13 @@ def outline_terms(
 
 def _beyond(picture: Tensor, wanted: Tensor) -> Tensor:
     """How far colours lie outside of those that another picture has around them."""
-    highest, lowest = (
-        sign * F.max_pool2d(sign * wanted, NEARBY, 1, NEARBY // 2) for sign in (1, -1)
-    )
+    highest, lowest = _extremes(wanted, NEARBY)
     return (picture - highest).relu() + (lowest - picture).relu()
+
+
+def _extremes(x: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Most and least of the squares of such a side around every place."""
+    return F.max_pool2d(x, side, 1, side // 2), -F.max_pool2d(-x, side, 1, side // 2)
 
 
 def sharpen(
@@ -183,9 +182,7 @@ def sharpen(
     order: list[int] = []
     for progress in budget:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
-        if len(order) < pictures:
-            order += torch.randperm(len(data), generator=generator).tolist()
-        chosen, order = order[:pictures], order[pictures:]
+        chosen = dealt(order, pictures, len(data), generator)
         given, mask = posed.of(chosen), data.soft_mask(chosen, half)
         with mixed("cpu"):
             features = given.features.contiguous(memory_format=torch.channels_last)
@@ -210,17 +207,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
     )
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
-    for name, default, text in (
-        ("minutes", 20.0, "how long to train"),
-        ("steps", 0, "how many steps instead"),
-        ("pictures", 4, "renders a step"),
-        ("rate", 5e-4, "learning rate at first; it falls to zero by a half cosine"),
-        ("threads", 2, "CPU threads"),
-        ("seed", 0, "what every random choice depends on"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{text} (default {default})"
-        )
+    add_run_arguments(parser, minutes=20.0, pictures=4, rate=5e-4)
 
 
 def run(arguments: argparse.Namespace) -> int:
