@@ -70,7 +70,9 @@ class SurfaceDetail(nn.Module):
         texels = config.detail_density * config.image_size / config.frame_side  # a unit
         self.periods = texels / config.detail_side
 
-    def forward(self, amount: Tensor, surface: Tensor, size: int) -> Tensor:
+    def forward(
+        self, amount: Tensor, surface: Tensor, size: int, share: Tensor | None = None
+    ) -> Tensor:
         """By how much the picture is brightened, as a share of its light, (B, 1, S, S).
 
         The tiles add up to the logarithm of 1 + that: strands shine more than gaps are dark. (The
@@ -80,11 +82,14 @@ class SurfaceDetail(nn.Module):
             amount: of each tile, Σ_k m_k a_k, (B, T, r, r).
             surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, 3, r, r).
             size: S.
+            share: how much of the amounts counts, (B, 1, h, w); all of them where it is None.
         """
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
         amount = F.interpolate(amount.float().contiguous(), size=(size, size), mode="bilinear")
         position = self._position(surface, size)
         gain = (amount * self._lookup(position)).sum(1, keepdim=True)
+        if share is not None:
+            gain = gain * F.interpolate(share, size=(size, size), mode="bilinear")
         return (gain * self._resolved(position)).expm1()
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:

@@ -10,10 +10,12 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .detail import SurfaceDetail
-from .parts import PART_COUNT
+from .parts import BACKGROUND, PART_COUNT
 
 MASK_FLOOR = 1.0e-4
 """Smallest coarse mask value that the residual starts from: log 0 would drown any residual."""
+_MOST_SHARE = 2.0
+"""Within an outline, what a ray half saw is whole; beyond that it says little of the portrait."""
 
 
 class ResidualBlock(nn.Module):
@@ -112,7 +114,10 @@ class RenderNet(nn.Module):
         picture, logits = self.picture(x, features), self.mask_logits(x, mask)
         if paint is not None:
             picture = picture + paint
-        gain = None if self.detail is None else self.detail(amount, surface, picture.shape[-1])
+        gain = None
+        if self.detail is not None:
+            share = outline_share(logits, mask)
+            gain = self.detail(amount, surface, picture.shape[-1], share)
         return picture, logits, gain
 
 
@@ -124,6 +129,22 @@ def detailed(smooth: Tensor, gain: Tensor | None) -> Tensor:
 def log_mask(mask: Tensor) -> Tensor:
     """Logits of a coarse mask."""
     return mask.clamp_min(MASK_FLOOR).log()
+
+
+def outline_share(logits: Tensor, mask: Tensor) -> Tensor:
+    """How much more of the portrait there is at a place than the ray there met, (B, 1, h, w).
+
+    A ray is four pixels wide, so that the amounts of fine structure reach beyond outlines, which
+    final masks have drawn sharply by then: strands were dots on the background.
+
+    Args:
+        logits: of the final mask, (B, K, h, w).
+        mask: m of the rays, (B, K, r, r).
+    """
+    # whatever the structure, it moves no outline
+    covered = 1 - F.softmax(logits.detach().float(), 1)[:, BACKGROUND, None]
+    met = enlarge_to(1 - mask.detach()[:, BACKGROUND, None].float(), covered.shape[-2:])
+    return (covered / met.clamp_min(1e-3)).clamp_max(_MOST_SHARE)
 
 
 def alike_for_shuffle(convolution: nn.Conv2d) -> nn.Conv2d:

@@ -17,6 +17,7 @@ _COMMANDS = {
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "closeup": ("training.closeup", "fit single parts of portraits to renders, and nothing else"),
     "sharpen": ("training.sharpen", "teach the render net outlines as sharp as those of renders"),
+    "backdrop": ("training.backdrop", "smooth backgrounds, also where no render shows them"),
     "blend": ("training.blend", "the weighted mean of two models of one run"),
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "detail": ("training.detail", "teach a model where how much fine structure lies"),

@@ -31,8 +31,8 @@ from core.model import SSGAN3D, GeneratorOutput
 from core.parts import PART_NAMES
 from core.volume import RayBatch, sample_rays
 from training.adversarial import R1_EVERY
-from training.heap import keep_heap
 from training.precision import float32_only
+from training.process import set_up
 from training.trainer import PRESETS, Trainer, TrainOptions
 from training.warm_start import Batch, Views
 
@@ -171,9 +171,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training bench``."""
     if arguments.repeats < 1:
         raise PortraitError("A benchmark needs at least one step.")
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)  # as the trainer does
+    set_up(arguments.threads)
     options = TrainOptions(
         data=[],
         out="",

@@ -81,13 +81,22 @@ class Budget:
 
 
 def add_run_arguments(
-    parser: argparse.ArgumentParser, *, minutes: float, pictures: int, rate: float
+    parser: argparse.ArgumentParser,
+    *,
+    minutes: float,
+    pictures: int,
+    rate: float,
+    of: str = "renders",
 ) -> None:
-    """Arguments of a command that trains on renders, with its defaults."""
+    """Arguments of a command that trains on pictures, with its defaults.
+
+    Args:
+        of: what its pictures are called.
+    """
     for name, default, text in (
         ("minutes", minutes, "how long to train"),
         ("steps", 0, "how many steps instead"),
-        ("pictures", pictures, "renders a step"),
+        ("pictures", pictures, f"{of} a step"),
         ("rate", rate, "learning rate at first; it falls to zero by a half cosine"),
         ("threads", 2, "CPU threads"),
         ("seed", 0, "what every random choice depends on"),

@@ -52,8 +52,8 @@ from training.data import PortraitSet, View, read_views
 from training.detail import distance, given_energies, misfit
 from training.discriminator import Discriminator, read_discriminator
 from training.export import LICENCE
-from training.heap import keep_heap
 from training.precision import mixed
+from training.process import set_up
 from training.rates import set_rates, warmed
 from training.refine import LAYERED, known_views, people_of, train_only
 from training.synthetic.numbering import HIDDEN_PARTS
@@ -593,9 +593,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training closeup``."""
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    set_up(arguments.threads)
     options = CloseupOptions(
         tuple(arguments.parts),
         arguments.structure_only,

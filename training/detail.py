@@ -31,7 +31,7 @@ from core.people_mixture import PeopleMixture
 from training.budget import Budget, add_run_arguments, dealt
 from training.data import PortraitSet, read_views
 from training.export import LICENCE
-from training.heap import keep_heap
+from training.process import set_up
 from training.rates import half_cosine, set_rate
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Views
@@ -308,9 +308,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training detail``."""
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)
+    set_up(arguments.threads)
     torch.manual_seed(arguments.seed)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)

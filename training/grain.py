@@ -27,7 +27,7 @@ from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
 from training.detail import energies, inside_of
 from training.export import LICENCE
-from training.heap import keep_heap
+from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Batch, Views, render_codes
 
@@ -112,9 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training grain``."""
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)
+    set_up(arguments.threads)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))

@@ -33,7 +33,7 @@ from training import losses
 from training.averaging import follow
 from training.budget import Budget
 from training.export import LICENCE
-from training.heap import keep_heap
+from training.process import set_up
 from training.rates import half_cosine, set_rate
 from training.swaps import SWAPPED, edited_pixels, swapped_pairs
 from training.warm_start import WEIGHTS
@@ -223,9 +223,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training localize``."""
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    set_up(arguments.threads)
     weights = arguments.weights or embedded_weights()
     teacher, info = load_checkpoint(weights)
     model, spent = localize(

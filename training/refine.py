@@ -51,8 +51,8 @@ from training.data import DatasetError, PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator, write_discriminator
 from training.export import LICENCE
 from training.graft import LAYERED
-from training.heap import keep_heap
 from training.localize import Target, held_terms, target_of, twice
+from training.process import set_up
 from training.rates import set_rate, set_rates, warmed
 from training.swaps import swapped_pairs
 from training.warm_start import (
@@ -349,9 +349,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training refine``."""
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    set_up(arguments.threads)
     chosen = {name: getattr(arguments, name) for name in HELP}
     options = RefineOptions(**chosen | {"parts": tuple(arguments.parts)})
     torch.manual_seed(options.seed)

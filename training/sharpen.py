@@ -35,8 +35,8 @@ from training.budget import Budget, add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
 from training.export import LICENCE
-from training.heap import keep_heap
 from training.precision import mixed
+from training.process import set_up
 from training.rates import set_rate, warmed
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import check_size, picture_of
@@ -212,9 +212,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training sharpen``."""
-    keep_heap()
-    torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    set_up(arguments.threads)
     torch.manual_seed(arguments.seed)
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)

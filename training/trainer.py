@@ -45,8 +45,8 @@ from training.detail import given_by, misfit, missing_energies
 from training.discriminator import Discriminator, read_discriminator
 from training.encode import encode, encode_and_refit
 from training.fit_mapping import fit_mapping
-from training.heap import keep_heap
 from training.precision import mixed
+from training.process import set_up
 from training.state import (
     optimizer_tensors,
     prefixed,
@@ -664,10 +664,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training train``."""
-    keep_heap()
     known = TrainOptions.__dataclass_fields__
     options = TrainOptions(**{k: v for k, v in vars(arguments).items() if k in known})
-    torch.set_num_threads(options.threads)
-    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
+    set_up(options.threads)
     Trainer(options).run()
     return 0

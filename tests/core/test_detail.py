@@ -22,7 +22,8 @@ from core.detail import (
 )
 from core.engine import PortraitEngine
 from core.model import SSGAN3D
-from core.parts import part_index
+from core.parts import PART_COUNT, part_index
+from core.render_net import outline_share
 from core.volume import camera_tensors, sample_rays
 
 CONFIG = dataclasses.replace(ModelConfig.tiny(), detail_directions=4, detail_side=64)
@@ -88,6 +89,25 @@ def test_the_light_changes_by_the_amount_that_is_asked_for() -> None:
     assert (none == 0).all()
     torch.testing.assert_close(more.log1p(), 3 * some.log1p())
     assert float(more.max()) > -1.3 * float(more.min())  # brighter than gaps are dark
+
+
+def test_fine_structure_ends_with_the_final_mask_and_not_with_the_ray() -> None:
+    rays = torch.zeros(1, PART_COUNT, 4, 4)
+    rays[:, 0], rays[:, part_index("hair")] = 0.5, 0.5  # half covered everywhere
+    final = torch.full((1, PART_COUNT, 8, 8), -20.0)
+    final[:, part_index("hair"), :, :4] = 0
+    final[:, 0, :, 4:] = 0  # drawn sharply: hair on the left
+    share = outline_share(final, rays)
+    assert torch.allclose(share[..., :4], torch.tensor(2.0)) and share[..., 4:].max() < 1e-6
+    rays[:, 0], rays[:, part_index("hair")] = 0.0, 1.0
+    assert torch.allclose(outline_share(final, rays)[..., :4], torch.tensor(1.0))
+    detail = SurfaceDetail(CONFIG)
+    whole, half, none = (
+        detail(amounts(5), flat_surface(), CONFIG.image_size, torch.full((1, 1, 8, 8), share))
+        for share in (1.0, 0.5, 0.0)
+    )
+    assert torch.equal(whole, detail(amounts(5), flat_surface(), CONFIG.image_size))
+    assert torch.allclose(half.log1p(), whole.log1p() / 2, atol=1e-6) and not none.any()
 
 
 def test_detail_that_a_pixel_cannot_show_fades() -> None:

@@ -76,6 +76,25 @@ def test_hidden_hair_leaves_a_whole_head(shipped, degrees):
     assert mean_head(heads).gaps < 0.02
 
 
+def test_a_hidden_portrait_leaves_an_unbroken_background(shipped):
+    """Nothing shows where the head was: the middle is as smooth as the sides, which renders show.
+
+    What no render had shown was four times as rough, with bright specks.
+    """
+
+    def roughness(picture):
+        across, down = picture.diff(dim=2).abs().mean(), picture.diff(dim=1).abs().mean()
+        return float(across + down)
+
+    middle, sides = 0.0, 0.0
+    for seed in range(8):
+        alone = shipped.sample(seed).with_visible({"background"})
+        picture = shipped.render(alone, Camera.orbit(0), size=(128, 128)).image[0]
+        middle += roughness(picture[:, 24:96, 40:88])
+        sides += (roughness(picture[..., :20]) + roughness(picture[..., 108:])) / 2
+    assert middle < sides
+
+
 @pytest.mark.parametrize("degrees", [0, 30])
 def test_hidden_clothes_leave_bare_shoulders(shipped, degrees):
     """As in 271 renders without clothes: at least 0.42 of the lower edge, smears 0.005 on average.

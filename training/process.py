@@ -1,11 +1,20 @@
-"""Large temporaries without page faults."""
+"""How a process that trains uses threads, memory and small numbers."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
 
+import torch
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def set_up(threads: int) -> None:
+    """Make this process one that trains, with so many CPU threads."""
+    keep_heap()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # the tails of the shells are denormal, and ten times slower
 
 
 def keep_heap() -> bool:

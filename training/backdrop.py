@@ -1,0 +1,220 @@
+"""``python -m training backdrop``: backgrounds without what heads have left on them.
+
+A background stays fixed to the picture, and its renders show it around one head only. What its map
+holds behind that head nobody has ever compared with anything: behind a smaller one, or where hair
+is taken off, bright specks come out. And two views of a person show two parts of a panorama, out of
+focus, which one map answers with blotches. So the background's generator learns from itself: its
+maps where they are seen, blurred, and continued from there to where they are not (a normalised
+convolution: Knutsson and Westin 1993). It needs no data. All else of the model stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.camera import Camera, canonical_camera
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.model import SSGAN3D
+from core.parts import BACKGROUND, PART_NAMES
+from core.people_mixture import PeopleMixture
+from core.volume import camera_tensors, ray_weights, sample_rays
+from training.averaging import follow
+from training.budget import Budget, add_run_arguments
+from training.export import LICENCE
+from training.process import set_up
+from training.rates import set_rate, warmed
+from training.refine import codes_of_rows, train_only
+
+BLUR = 1.0
+"""Standard deviation of the blur, in texels of 8 pixels, where nobody sets it."""
+YAWS = (-0.5, -0.25, 0.0, 0.25, 0.5)
+"""Cameras, in radians, that say where a background is seen: as wide as the renders'."""
+CODE_NOISE = 0.1
+"""Noise on the codes, in their standard deviations: what lies between people is smooth as well."""
+EMA = 0.998
+REPORT_EVERY = 200
+_WIDER = 2.0
+"""Each blur that continues a background is so much wider than the one before."""
+_ENOUGH = 0.3
+"""Share of a blur that must have been seen: with less the wider one counts as well."""
+_SAMPLES = 16
+
+
+def filled(maps: Tensor, seen: Tensor, blur: float) -> Tensor:
+    """Maps blurred where they are seen and continued where they are not, (N, C, H, W).
+
+    Args:
+        maps: (N, C, H, W).
+        seen: how surely a texel is known, (N, 1, H, W) in [0, 1].
+        blur: standard deviation in texels.
+    """
+    spreads = [blur]
+    while spreads[-1] < maps.shape[-1]:
+        spreads.append(spreads[-1] * _WIDER)
+    whole = _blurred(torch.cat([maps * seen, seen], 1), spreads.pop())
+    made = whole[:, :-1] / whole[:, -1:].clamp_min(1e-4)
+    for spread in reversed(spreads):
+        found = _blurred(torch.cat([maps * seen, seen], 1), spread)
+        known = found[:, -1:]
+        made = made.lerp(found[:, :-1] / known.clamp_min(1e-4), (known / _ENOUGH).clamp_max(1))
+    return made
+
+
+def _blurred(x: Tensor, spread: float) -> Tensor:
+    """(N, C, H, W) beneath a Gaussian, nothing beyond the border."""
+    height, width = x.shape[-2:]
+    return _gaussian(height, spread) @ x @ _gaussian(width, spread)
+
+
+def _gaussian(count: int, spread: float) -> Tensor:
+    """A symmetric (count, count) matrix; its rows sum to 1, or less at the border."""
+    line = torch.arange(count, dtype=torch.float32)
+    bell = torch.exp(-(line[:, None] - line).square() / (2 * spread**2))
+    return bell / (math.sqrt(2 * math.pi) * spread)
+
+
+@torch.no_grad()
+def seen_of(model: SSGAN3D, rows: Tensor) -> Tensor:
+    """How surely renders of people have shown texels of their backgrounds, (N, 1, H, W).
+
+    Two views are what most people have: of a texel that a share p of cameras shows, p² is the
+    chance that both do.
+
+    Args:
+        model: mixes the people.
+        rows: (N,) their rows in the mixture.
+    """
+    people, config = model.mapping, model.config
+    assert isinstance(people, PeopleMixture)
+    spec = config.maps[BACKGROUND]
+    cameras = [canonical_camera(Camera.orbit(yaw), config) for yaw in YAWS]
+    tensors = [t[None] for t in camera_tensors(cameras, config.ray_size)]
+    rays = sample_rays(*tensors, config, samples=_SAMPLES)
+    shares = []
+    for row in rows.split(1):
+        visible = people.presence[row] > 0
+        codes = codes_of_rows(people, row, visible)
+        maps = model.part_maps(codes.base, codes.shape, codes.texture)
+        weights = ray_weights(model.geometry(maps, visible), rays, config)
+        share = weights.mask[:, :, BACKGROUND].mean(1).unflatten(-1, (config.ray_size, -1))
+        shares.append(F.interpolate(share[:, None], size=(spec.height, spec.width), mode="area"))
+    return torch.cat(shares).square()
+
+
+def backdrop(
+    teacher: SSGAN3D,
+    *,
+    minutes: float,
+    steps: int = 0,
+    pictures: int,
+    rate: float,
+    blur: float = BLUR,
+    seed: int = 0,
+) -> tuple[SSGAN3D, dict[str, float]]:
+    """A copy of a model whose backgrounds are smooth, also where its people's heads were.
+
+    Args:
+        teacher: mixes people; is left as it is.
+        minutes: how long to train.
+        steps: how many steps instead; 0 trains for ``minutes``.
+        pictures: backgrounds a step, each beside the face of somebody else.
+        rate: learning rate at first; it falls to zero by a half cosine.
+        blur: standard deviation in texels.
+
+    Returns:
+        The average of the weights, and how many steps and minutes that took.
+
+    Raises:
+        PortraitError: the model mixes nobody.
+    """
+    people = teacher.mapping
+    if not isinstance(people, PeopleMixture):
+        raise PortraitError("The model mixes no people, whose backgrounds could be continued.")
+    lends = people.presence[:, BACKGROUND].nonzero()[:, 0]
+    seen = seen_of(teacher, lends)
+    average = copy.deepcopy(teacher).eval().requires_grad_(False)
+    student = copy.deepcopy(teacher)
+    train_only(student, (PART_NAMES[BACKGROUND],))
+    learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
+    own = (people.shape[lends, BACKGROUND], people.texture[lends, BACKGROUND])
+    spreads = [codes.std(0, correction=0) for codes in own]
+    with torch.no_grad():
+        all_of_them = _features(teacher, lends, lends, people.shape, people.texture)
+        scale = all_of_them.std((0, 2, 3)) + 1e-3
+    budget = Budget(minutes, steps, report_every=REPORT_EVERY)
+    for progress in budget:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
+        faces, chosen = torch.randint(len(lends), (2, pictures), generator=generator)
+        faces, rows = lends[faces], lends[chosen]
+        shape, texture = people.shape.clone(), people.texture.clone()
+        for codes, spread in zip((shape, texture), spreads, strict=True):
+            noise = torch.randn(pictures, len(spread), generator=generator)
+            codes[rows, BACKGROUND] += CODE_NOISE * spread * noise
+        with torch.no_grad():
+            wanted = filled(_features(teacher, faces, rows, shape, texture), seen[chosen], blur)
+        made = _features(student, faces, rows, shape, texture)
+        loss = ((made - wanted).abs() / scale[:, None, None]).mean()
+        set_rate(optimizer, rate * warmed(progress, budget.step))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        follow(average, student, EMA, budget.step)
+        budget.note({"features": loss.detach()})
+    return average, budget.spent()
+
+
+def _features(
+    model: SSGAN3D, faces: Tensor, rows: Tensor, shape: Tensor, texture: Tensor
+) -> Tensor:
+    """Backgrounds of people ``rows`` (N,) behind the faces of others, (N, C, H, W).
+
+    Args:
+        shape, texture: of all people, (S, K, code_dim).
+    """
+    assert isinstance(model.mapping, PeopleMixture)
+    base = model.mapping.base[faces]
+    made = model.part_maps(base, shape[rows], texture[rows], [BACKGROUND])[BACKGROUND]
+    return made.features[..., : model.config.features].permute(0, 3, 1, 2)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training backdrop``."""
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument(
+        "--blur",
+        type=float,
+        default=BLUR,
+        help=f"standard deviation of the blur, in texels of the background's map ({BLUR:g})",
+    )
+    add_run_arguments(parser, minutes=5.0, pictures=32, rate=3e-3, of="backgrounds")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training backdrop``."""
+    set_up(arguments.threads)
+    teacher, info = load_checkpoint(arguments.weights or embedded_weights())
+    model, spent = backdrop(
+        teacher,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        pictures=arguments.pictures,
+        rate=arguments.rate,
+        blur=arguments.blur,
+        seed=arguments.seed,
+    )
+    once = spent | {"blur": arguments.blur}
+    info["backgrounds continued"] = [*info.get("backgrounds continued", []), once]
+    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    print(f"{arguments.out}: {spent['steps']} steps")
+    return 0
