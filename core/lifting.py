@@ -29,14 +29,6 @@ from .parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
 LIFTED: tuple[int, ...] = tuple(k for k in range(PART_COUNT) if k != BACKGROUND)
 """Indices of the parts that are lifted, in the order of every (K - 1) dimension."""
 HAIR, HAT = LIFTED.index(part_index("hair")), LIFTED.index(part_index("hat"))
-BROWS = part_index("brows")
-BROWS_RISE = ((0.15, 0.09), (0.27, 0.02))
-"""How far brows may lie before the face, in units: |u| from which the bound falls, and its value
-there; |u| to which, and its value from there on (3 mm).
-
-Few renders show a brow's outer end before the background: unbounded, some stood out of the face by
-six pixels seen from 50 degrees.
-"""
 _MIN_REACH = 0.05
 _HAT_DENSITY = 2.0
 """Of a hat, in 1/unit, from which it presses hair down in full."""
@@ -111,26 +103,10 @@ def to_grid(maps: Tensor, window: Window, config: ModelConfig, *, zeros: bool) -
     return resampled(maps, window, config.geometry_window, config.geometry_size, zeros=zeros)
 
 
-@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
-@torch.inference_mode(False)  # it may be kept from a render and used in training
-def _brows_bound(left: float, right: float, size: int, device: torch.device) -> Tensor:
-    """``BROWS_RISE`` at the columns of the common grid, (G,)."""
-    centres = left + (torch.arange(size, dtype=torch.float64) + 0.5) / size * (right - left)
-    (first, most), (last, least) = BROWS_RISE
-    share = ((centres.abs() - first) / (last - first)).clamp(0, 1)
-    return (most + share * (least - most)).float().to(device)
-
-
 def part_geometry(part: int, part_map: PartMap, config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """Relative depth and density (1/unit) of one part on the common grid, both (B, G, G).
-
-    Brows lie on the face (``BROWS_RISE``).
-    """
+    """Relative depth and density (1/unit) of one part on the common grid, both (B, G, G)."""
     window = config.maps[part].window
     depth = to_grid(part_map.depth, window, config, zeros=False)
-    if part == BROWS:
-        size, (left, right, *_) = config.geometry_size, config.geometry_window
-        depth = torch.minimum(depth, _brows_bound(left, right, size, depth.device))
     density = to_grid(part_map.density * config.density_scale, window, config, zeros=True)
     return depth, density
 

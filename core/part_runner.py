@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .detail import DETAILED, bounded_amounts
-from .generators import SLOPE, PartGroup, PartMap
+from .generators import SLOPE, PartGroup, PartMap, bounded_depth
 from .parts import PAINTED
 
 
@@ -66,7 +66,7 @@ class PartRunner:
 
     def __init__(self, group: PartGroup, part: int, precision: torch.dtype) -> None:
         config, row = group.config, group.parts.index(part)
-        self.part, self.precision = part, precision
+        self.part, self.precision, self.config = part, precision, config
         self.size = (group.height, group.width)
         self.geometry_layer = config.base_layers + config.shape_layers - 1
         self.position = group.position[row].detach().to(precision)  # (H W, C)
@@ -128,6 +128,7 @@ class PartRunner:
             color = self._linear(self.color_basis, base, texture)
             features[..., :3] += color.permute(1, 2, 0).to(self.precision)
         depth, density = geometry.contiguous().unbind(0)
+        depth = bounded_depth(self.part, depth, self.config)
         return PartMap(features[None], depth[None], F.softplus(density)[None], paint)
 
     def _modulated(self, weight: Tensor, style: Tensor) -> Tensor:

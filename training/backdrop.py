@@ -97,8 +97,8 @@ def seen_of(model: SSGAN3D, rows: Tensor) -> Tensor:
     assert isinstance(people, PeopleMixture)
     spec = config.maps[BACKGROUND]
     cameras = [canonical_camera(Camera.orbit(yaw), config) for yaw in YAWS]
-    tensors = [t[None] for t in camera_tensors(cameras, config.ray_size)]
-    rays = sample_rays(*tensors, config, samples=_SAMPLES)
+    origins, directions, centre = (t[None] for t in camera_tensors(cameras, config.ray_size))
+    rays = sample_rays(origins, directions, centre, config, samples=_SAMPLES)
     shares = []
     for row in rows.split(1):
         visible = people.presence[row] > 0

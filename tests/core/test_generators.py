@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -80,6 +81,25 @@ def test_the_runner_computes_what_the_generator_does(any_model, codes):
                     full[part].density[b : b + 1],
                 )
                 assert_close(made, expected)
+
+
+@pytest.mark.parametrize("drawn", [0.2, 0.05, -0.1])
+def test_outer_ends_of_brows_lie_on_the_face_however_far_out_they_are_drawn(drawn):
+    model = SSGAN3D(ModelConfig.tiny()).requires_grad_(False)
+    for group in model.generators.groups:
+        group.geometry_weight.zero_()
+        group.geometry_bias[:, 0] = drawn
+    code = torch.zeros(1, PART_COUNT, model.config.code_dim)
+    maps = model.part_maps(torch.zeros(1, model.config.base_dim), code, code)
+    brows = part_index("brows")
+    left, right, *_ = model.config.maps[brows].window
+    columns = left + (np.arange(model.config.maps[brows].width) + 0.5) * (
+        (right - left) / model.config.maps[brows].width
+    )
+    bound = np.interp(np.abs(columns), (0.15, 0.27), (0.09, 0.02))
+    wanted = torch.from_numpy(np.minimum(drawn, bound)).float().expand_as(maps[brows].depth)
+    assert torch.allclose(maps[brows].depth, wanted, atol=1e-6)
+    assert torch.allclose(maps[part_index("eyes")].depth, torch.tensor(drawn))
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])

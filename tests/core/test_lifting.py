@@ -1,7 +1,6 @@
 import dataclasses
 import math
 
-import numpy as np
 import torch
 
 from core.config import ModelConfig
@@ -98,22 +97,6 @@ def test_depths_are_relative_to_the_face_and_densities_scaled():
     assert torch.allclose(geometry.depth[:, face], torch.tensor(0.2))
     assert torch.allclose(geometry.depth[:, nose], torch.tensor(0.4))
     assert math.isclose(geometry.density.max().item(), 1.5 * CONFIG.density_scale, rel_tol=1e-5)
-
-
-def test_outer_ends_of_brows_lie_on_the_face_however_far_out_they_are_drawn():
-    brows, eyes = LIFTED.index(part_index("brows")), LIFTED.index(part_index("eyes"))
-    left, right, *_ = CONFIG.geometry_window
-    centres = left + (torch.arange(CONFIG.geometry_size) + 0.5) / CONFIG.geometry_size * (
-        right - left
-    )
-    for drawn in (0.2, 0.05, -0.1):
-        maps = flat_maps(drawn, 1.5)
-        parts = {k: part_geometry(k, m, CONFIG) for k, m in maps.items() if k != BACKGROUND}
-        depth = gather_geometry(parts).depth[0] - drawn
-        assert torch.allclose(depth[eyes], torch.tensor(drawn))
-        bound = np.interp(np.abs(centres), (0.15, 0.27), (0.09, 0.02))
-        lies = torch.from_numpy(np.minimum(drawn, bound)).float()
-        assert torch.allclose(depth[brows], lies, atol=1e-6)
 
 
 def test_hidden_parts_have_no_density_and_the_face_s_depth_stays():
