@@ -60,19 +60,25 @@ def filled(maps: Tensor, seen: Tensor, blur: float) -> Tensor:
     spreads = [blur]
     while spreads[-1] < maps.shape[-1]:
         spreads.append(spreads[-1] * _WIDER)
-    whole = _blurred(torch.cat([maps * seen, seen], 1), spreads.pop())
-    made = whole[:, :-1] / whole[:, -1:].clamp_min(1e-4)
-    for spread in reversed(spreads):
-        found = _blurred(torch.cat([maps * seen, seen], 1), spread)
-        known = found[:, -1:]
-        made = made.lerp(found[:, :-1] / known.clamp_min(1e-4), (known / _ENOUGH).clamp_max(1))
+    given = torch.cat([maps * seen, seen], 1)
+    widest, *narrower = reversed(spreads)
+    made, _ = _mean_of_seen(given, widest)
+    for spread in narrower:
+        mean, known = _mean_of_seen(given, spread)
+        made = made.lerp(mean, (known / _ENOUGH).clamp_max(1))
     return made
 
 
-def _blurred(x: Tensor, spread: float) -> Tensor:
-    """(N, C, H, W) beneath a Gaussian, nothing beyond the border."""
-    height, width = x.shape[-2:]
-    return _gaussian(height, spread) @ x @ _gaussian(width, spread)
+def _mean_of_seen(given: Tensor, spread: float) -> tuple[Tensor, Tensor]:
+    """Means beneath a Gaussian of what is seen there, (N, C, H, W), and how much that is.
+
+    Args:
+        given: values times how surely they are known, and that last, (N, C + 1, H, W).
+    """
+    height, width = given.shape[-2:]
+    found = _gaussian(height, spread) @ given @ _gaussian(width, spread)
+    known = found[:, -1:]
+    return found[:, :-1] / known.clamp_min(1e-4), known
 
 
 def _gaussian(count: int, spread: float) -> Tensor:
