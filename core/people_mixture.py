@@ -80,6 +80,17 @@ class PeopleMixture(nn.Module):
             w_base (B, base_dim), w^s and w^t (B, K, code_dim), and a presence score (B, K) that is
             positive where the portrait has the part.
         """
+        blend, weights, score = self.choose(z)
+        shape, texture = mixed_codes(weights, self.shape, self.texture)
+        return blend @ self.base, shape, texture, score
+
+    def choose(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Who is mixed for z (B, z_dim).
+
+        Returns:
+            How much of w_base each person is, (B, S), and of each part, (B, K, S), which sum to 1;
+            and the presence score.
+        """
         everyone = self._everyone().expand(PART_COUNT, -1)  # (K, S)
         owners = everyone.masked_fill(~self.presence.bool().T, _HIDDEN)
         face = self._face_choice(z)  # (B, S)
@@ -95,11 +106,8 @@ class PeopleMixture(nn.Module):
         unlike = hatted[:, None] != self.presence[:, HAT].bool()  # (B, S)
         choice[:, HAIR] = hair + _UNLIKE * unlike
         weights = (choice + owners).softmax(-1)
-        base = blend @ self.base
-        shape = torch.einsum("bks,skc->bkc", weights, self.shape)
-        texture = torch.einsum("bks,skc->bkc", weights, self.texture)
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
-        return base, shape, texture, share - 0.5 + ALWAYS * self._always
+        return blend, weights, share - 0.5 + ALWAYS * self._always
 
     def face_blend(self, z: Tensor) -> Tensor:
         """How much of the face each person is, (B, S), which sums to 1, for z (B, z_dim)."""
@@ -129,3 +137,9 @@ class PeopleMixture(nn.Module):
             tuple(blend @ codes for codes in people), tuple(codes[known] for codes in people)
         )
         return alike.clamp_max(ENOUGH)
+
+
+def mixed_codes(weights: Tensor, shape: Tensor, texture: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes of parts, (S, K, code_dim), mixed by ``weights`` (B, K, S): (B, K, code_dim)."""
+    mix = "bks,skc->bkc"
+    return torch.einsum(mix, weights, shape), torch.einsum(mix, weights, texture)

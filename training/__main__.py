@@ -16,6 +16,7 @@ _COMMANDS = {
     "widen": ("training.widen", "give some parts' generators more channels, all else as before"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "closeup": ("training.closeup", "fit single parts of portraits to renders, and nothing else"),
+    "refit": ("training.refit", "fit all parts and all people to renders together, on a GPU"),
     "sharpen": ("training.sharpen", "teach the render net outlines as sharp as those of renders"),
     "backdrop": ("training.backdrop", "smooth backgrounds, also where no render shows them"),
     "blend": ("training.blend", "the weighted mean of two models of one run"),

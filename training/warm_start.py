@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from core.camera import canonical_camera
 from core.config import ModelConfig
 from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
-from core.volume import RayBatch, camera_tensors, rays_at
+from core.volume import RayBatch, camera_tensors, rays_at, sample_rays
 from training import losses
 from training.codes import CodeBook, FactorIndex
 from training.data import DatasetError, PortraitSet
@@ -24,6 +24,7 @@ class Batch:
 
     Attributes:
         portraits: (B,) rows of the factor index.
+        chosen: numbers of the views, B V.
         image: (B V, 3, S, S) in [-1, 1].
         mask: (B V, K, S / 2, S / 2) soft labels.
         coarse_mask: (B V, K, r, r).
@@ -34,6 +35,7 @@ class Batch:
     """
 
     portraits: Tensor
+    chosen: list[int]
     image: Tensor
     mask: Tensor
     coarse_mask: Tensor
@@ -82,9 +84,7 @@ class Views:
         size, side = self.config.image_size, self.config.ray_size
         mask = self.data.soft_mask(chosen, size // 2)
         grid = (len(rows), len(chosen) // len(rows))
-        origins = self.origins[chosen].unflatten(0, grid)
-        directions = self.directions[chosen].unflatten(0, grid)
-        centre = self.centre[chosen].unflatten(0, grid)
+        origins, directions, centre = self._cameras(chosen, grid)
         depth, shown = _average_depth(self.data.depth[chosen], self.data.foreground[chosen], side)
         offsets, spacing = guided_samples(
             depth.flatten(1), shown.flatten(1), self.samples, self.config, generator
@@ -94,6 +94,7 @@ class Views:
         rays = rays_at(origins, directions, planar, spacing, self.config)
         return Batch(
             rows,
+            chosen,
             picture_of(self.data, chosen, self.config),
             mask,
             F.avg_pool2d(mask, size // 2 // side),
@@ -103,6 +104,18 @@ class Views:
             rays,
             centre,
         )
+
+    def even_rays(self, chosen: list[int], portraits: int) -> RayBatch:
+        """Rays of views (B V) of B portraits as pictures are drawn, sampled evenly."""
+        return sample_rays(
+            *self._cameras(chosen, (portraits, len(chosen) // portraits)), self.config
+        )
+
+    def _cameras(self, chosen: list[int], grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Origins and directions of the rays of views, and depths of the centre, (B, V, …)."""
+        cameras = (self.origins, self.directions, self.centre)
+        origins, directions, centre = (rays[chosen].unflatten(0, grid) for rays in cameras)
+        return origins, directions, centre
 
 
 def check_size(data: PortraitSet, config: ModelConfig) -> None:
