@@ -29,7 +29,7 @@ from core.errors import PortraitError
 from core.files import write_bytes
 from core.model import SSGAN3D, GeneratorOutput
 from core.parts import PART_NAMES
-from core.volume import RayBatch, sample_rays
+from core.volume import RayBatch
 from training.adversarial import R1_EVERY
 from training.precision import float32_only
 from training.process import set_up
@@ -68,15 +68,11 @@ class PlainModel(SSGAN3D):
 class EvenViews(Views):
     """Batches whose rays have evenly spaced samples, as many as a picture's."""
 
-    def of(self, rows: Tensor, chosen: list[int], generator: torch.Generator) -> Batch:
+    def of(
+        self, rows: Tensor, chosen: list[int], generator: torch.Generator, *, even: bool = True
+    ) -> Batch:
         """As :meth:`Views.of`."""
-        batch = super().of(rows, chosen, generator)
-        grid = (len(rows), len(chosen) // len(rows))
-        origins, directions = (
-            rays[chosen].unflatten(0, grid) for rays in (self.origins, self.directions)
-        )
-        batch.rays = sample_rays(origins, directions, batch.centre, self.config)
-        return batch
+        return super().of(rows, chosen, generator, even=even)
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,12 @@ CLOSED = tuple(
     part for part, name in enumerate(PART_NAMES) if name not in ("background", "skin", "neck")
 )
 """Parts whose opacity should have a closed, smooth outline."""
-CLOSED_AT_ONCE = 8
-"""Portraits a step whose outlines are looked at."""
+CLOSED_AT_ONCE = 16
+"""Portraits whose outlines are looked at together."""
+HELD_EVERY = 2
+"""Steps of which one looks at random pairs: a GPU waits for Python, not for pictures."""
+SELDOM = 4
+"""Steps of which one compares amounts of fine structure and looks at outlines."""
 MAX_GRADIENT = 2.0
 REPORT_EVERY = 50
 
@@ -92,12 +96,12 @@ class RefitOptions:
 
     minutes: float = 8.0
     steps: int = 0
-    portraits: int = 64
+    portraits: int = 192
     views: int = 1
-    pairs: int = 12
-    rate: float = 2e-3
-    code_rate: float = 4e-3
-    ema: float = 0.998
+    pairs: int = 24
+    rate: float = 3e-3
+    code_rate: float = 5e-3
+    ema: float = 0.99
     save_minutes: float = 2.0
     threads: int = 2
     device: str = "auto"
@@ -185,11 +189,18 @@ class Refit:
         """One step; what happens depends on the seed and the step's number."""
         options = self.options
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
-        batch = self.views.batch(options.portraits, options.views, generator)
-        if self.step % 2:  # as pictures are drawn, and not around the rendered surface
-            batch.rays = self.views.even_rays(batch.chosen, len(batch.portraits))
-        terms = self.reconstruction(batch, generator) | self.held(generator)
-        loss = losses.weighted(terms, ALL_WEIGHTS)
+        even = self.step % 2 == 1  # as pictures are drawn, and not around the rendered surface
+        batch = self.views.batch(options.portraits, options.views, generator, even=even)
+        seldom = self.step % SELDOM == 0
+        terms = self.reconstruction(batch, generator, seldom=seldom)
+        weights = ALL_WEIGHTS | {
+            name: ALL_WEIGHTS[name] * SELDOM for name in ("amounts", "outline")
+        }
+        if self.step % HELD_EVERY == 0:
+            held = self.held(generator)
+            terms |= held
+            weights |= {name: ALL_WEIGHTS[name] * HELD_EVERY for name in held}
+        loss = losses.weighted(terms, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learned, MAX_GRADIENT)
@@ -200,10 +211,17 @@ class Refit:
         ):
             follow(mean, model, options.ema, self.step)
         self.step += 1
-        return {name: value.detach() for name, value in terms.items()}
+        # averaged over all steps by the log
+        return {n: v.detach() * (weights[n] / ALL_WEIGHTS[n]) for n, v in terms.items()}
 
-    def reconstruction(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """What tells the people of a batch from their renders, unweighted."""
+    def reconstruction(
+        self, batch: Batch, generator: torch.Generator, *, seldom: bool
+    ) -> dict[str, Tensor]:
+        """What tells the people of a batch from their renders, unweighted.
+
+        Args:
+            seldom: with "amounts" and "outline".
+        """
         student, config = self.student, self.student.config
         rows = self.rows[batch.portraits].to(self.before.base.device)
         state = generator.get_state()
@@ -225,10 +243,13 @@ class Refit:
                 config.ray_size,
                 structured,
             )
+        terms["energies"] = misfit(given_by(student, posed), wanted, known)
+        if not seldom:
+            return terms
+        with torch.no_grad():
             generator.set_state(state)  # the same noise
             before = self._codes(self.before, rows, batch, generator)
             kept = pose_codes(self.teacher, before, batch.rays).features
-        terms["energies"] = misfit(given_by(student, posed), wanted, known)
         apart = (posed.features - kept)[:, :, config.features :].abs().mean(2)
         elsewhere = batch.coarse_mask[:, structured].sum(1) < 0.05
         terms["amounts"] = (apart.flatten(0, 1) * elsewhere).mean()

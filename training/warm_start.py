@@ -24,7 +24,6 @@ class Batch:
 
     Attributes:
         portraits: (B,) rows of the factor index.
-        chosen: numbers of the views, B V.
         image: (B V, 3, S, S) in [-1, 1].
         mask: (B V, K, S / 2, S / 2) soft labels.
         coarse_mask: (B V, K, r, r).
@@ -35,7 +34,6 @@ class Batch:
     """
 
     portraits: Tensor
-    chosen: list[int]
     image: Tensor
     mask: Tensor
     coarse_mask: Tensor
@@ -68,8 +66,14 @@ class Views:
             rays.to(device) for rays in camera_tensors(cameras, config.ray_size)
         )
 
-    def batch(self, portraits: int, views: int, generator: torch.Generator) -> Batch:
-        """Random portraits and views, with replacement where a portrait has fewer views."""
+    def batch(
+        self, portraits: int, views: int, generator: torch.Generator, *, even: bool = False
+    ) -> Batch:
+        """Random portraits and views, with replacement where a portrait has fewer views.
+
+        Args:
+            even: as for :meth:`of`.
+        """
         rows = torch.randint(len(self.data.identities), (portraits,), generator=generator)
         chosen = []
         for row in rows.tolist():
@@ -77,24 +81,34 @@ class Views:
             order = torch.randperm(len(group), generator=generator)[:views]
             extra = torch.randint(len(group), (views - len(order),), generator=generator)
             chosen += [group[int(i)] for i in torch.cat([order, extra])]
-        return self.of(rows, chosen, generator)
+        return self.of(rows, chosen, generator, even=even)
 
-    def of(self, rows: Tensor, chosen: list[int], generator: torch.Generator) -> Batch:
-        """The batch of given portraits (B,) and views (B V)."""
+    def of(
+        self, rows: Tensor, chosen: list[int], generator: torch.Generator, *, even: bool = False
+    ) -> Batch:
+        """The batch of given portraits (B,) and views (B V).
+
+        Args:
+            even: rays are sampled as pictures are drawn, and not around the rendered surface.
+        """
         size, side = self.config.image_size, self.config.ray_size
         mask = self.data.soft_mask(chosen, size // 2)
         grid = (len(rows), len(chosen) // len(rows))
-        origins, directions, centre = self._cameras(chosen, grid)
+        origins = self.origins[chosen].unflatten(0, grid)
+        directions = self.directions[chosen].unflatten(0, grid)
+        centre = self.centre[chosen].unflatten(0, grid)
         depth, shown = _average_depth(self.data.depth[chosen], self.data.foreground[chosen], side)
-        offsets, spacing = guided_samples(
-            depth.flatten(1), shown.flatten(1), self.samples, self.config, generator
-        )
-        planar = offsets.unflatten(0, grid) + centre[..., None, None]
-        spacing = spacing.unflatten(0, grid)
-        rays = rays_at(origins, directions, planar, spacing, self.config)
+        if even:
+            rays = sample_rays(origins, directions, centre, self.config)
+        else:
+            offsets, spacing = guided_samples(
+                depth.flatten(1), shown.flatten(1), self.samples, self.config, generator
+            )
+            planar = offsets.unflatten(0, grid) + centre[..., None, None]
+            spacing = spacing.unflatten(0, grid)
+            rays = rays_at(origins, directions, planar, spacing, self.config)
         return Batch(
             rows,
-            chosen,
             picture_of(self.data, chosen, self.config),
             mask,
             F.avg_pool2d(mask, size // 2 // side),
@@ -104,18 +118,6 @@ class Views:
             rays,
             centre,
         )
-
-    def even_rays(self, chosen: list[int], portraits: int) -> RayBatch:
-        """Rays of views (B V) of B portraits as pictures are drawn, sampled evenly."""
-        return sample_rays(
-            *self._cameras(chosen, (portraits, len(chosen) // portraits)), self.config
-        )
-
-    def _cameras(self, chosen: list[int], grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Origins and directions of the rays of views, and depths of the centre, (B, V, …)."""
-        cameras = (self.origins, self.directions, self.centre)
-        origins, directions, centre = (rays[chosen].unflatten(0, grid) for rays in cameras)
-        return origins, directions, centre
 
 
 def check_size(data: PortraitSet, config: ModelConfig) -> None:
