@@ -151,6 +151,7 @@ class GraphedViews:
         self.portrait: FixedViews | None = None
         self._recordings: dict[int, tuple[Tensor, Recording[Tensor]]] = {}
         self._pool: Any = None
+        self._copying: torch.cuda.Stream | None = None
 
     @torch.inference_mode()
     def __call__(
@@ -185,14 +186,21 @@ class GraphedViews:
         portrait = self._there()
         frames = torch.from_numpy(ray_frames(cameras)).pin_memory()
         blocks: list[tuple[Tensor, Sequence[Camera]]] = []
+        drawing = torch.cuda.current_stream(portrait.device)
+        self._copying = self._copying or torch.cuda.Stream(portrait.device)
         for start, count in _portions(len(cameras), self.batches):
             end = start + count
             made = self.replay(frames[start:end])
+            if count < len(cameras):  # the next replay overwrites it, and need not wait
+                made = made.clone()
             # pinned memory is taken from a store of torch's own, and filled without the CPU
             block = torch.empty(made.shape, pin_memory=True)
-            block.copy_(made, non_blocking=True)
+            self._copying.wait_stream(drawing)
+            with torch.cuda.stream(self._copying):
+                block.copy_(made, non_blocking=True)
+            made.record_stream(self._copying)
             blocks.append((block, cameras[start:end]))
-        torch.cuda.current_stream(portrait.device).synchronize()
+        self._copying.synchronize()
         return [view for block, seen in blocks for view in portrait.views(block, seen)]
 
     def replay(self, frames: Tensor) -> Tensor:
@@ -200,7 +208,7 @@ class GraphedViews:
         portrait, count = self._there(), len(frames)
         if count not in self._recordings:
             wanted = frames.to(portrait.device)
-            # every block is copied away before the next replay, so all may use the same memory
+            # a replay begins when the block of the one before is elsewhere: all may use one memory
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             recording = Recording(lambda: portrait.draw(wanted), portrait.device, self._pool)
             self._recordings[count] = wanted, recording

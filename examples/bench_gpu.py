@@ -40,6 +40,10 @@ def orbit(i: int) -> Camera:
     return Camera.orbit(1.2 * (i * 0.618034 % 1) - 0.6, 0.3 * (i * 0.754878 % 1) - 0.15)
 
 
+WARM_UP = 40
+"""Pictures before the first that counts: more than the engine keeps, whose memory is used again."""
+
+
 def median_ms(run: Callable[[int], Any], repeats: int, warm_up: int = 5) -> float:
     """Median time of ``run(i)``, with all that it left the GPU to do."""
     times = []
@@ -107,31 +111,42 @@ def agreement(engine: PortraitEngine, portraits: int) -> dict[str, Any]:
     }
 
 
-def latencies(engine: PortraitEngine, repeats: int) -> dict[str, float]:
+def latencies(engine: PortraitEngine, repeats: int, warm_up: int = WARM_UP) -> dict[str, float]:
     """Milliseconds from call to picture in the CPU's memory."""
-    latents = engine.sample(1)
-    cameras = [orbit(5000 + i) for i in range(repeats + 5)]
+    latents, count = engine.sample(1), repeats + warm_up
+    cameras = [orbit(5000 + i) for i in range(count)]
     shown = [part for part in latents.visible_names if part != "background"]
     edits = [
         latents.replace(shown[i % len(shown)], engine.sample(3000 + i)).with_visible(
             latents.visible_names
         )
-        for i in range(repeats + 5)
+        for i in range(count)
     ]
-    drawn = [engine.sample(4000 + i) for i in range(repeats + 5)]
-    return {
-        "new_camera_ms": median_ms(lambda i: engine.render(latents, cameras[i]), repeats),
-        "part_edit_ms": median_ms(lambda i: engine.render(edits[i], cameras[0]), repeats),
-        "new_portrait_from_codes_ms": median_ms(
-            lambda i: engine.render(drawn[i], cameras[i]), repeats
-        ),
-        "new_portrait_from_seed_ms": median_ms(
-            lambda i: engine.render(engine.sample(6000 + i), cameras[i]), repeats
-        ),
-        "mapping_ms": median_ms(lambda i: engine.sample(7000 + i), repeats),
-        "draft_ms": median_ms(lambda i: engine.render(latents, cameras[i], draft=True), repeats),
-        "same_view_again_ms": median_ms(lambda i: engine.render(latents, cameras[-1]), repeats),
+    drawn = [engine.sample(4000 + i) for i in range(count)]
+    rows: dict[str, Callable[[int], Any]] = {
+        "new_camera_ms": lambda i: engine.render(latents, cameras[i]),
+        "part_edit_ms": lambda i: engine.render(edits[i], cameras[0]),
+        "new_portrait_from_codes_ms": lambda i: engine.render(drawn[i], cameras[i]),
+        "new_portrait_from_seed_ms": lambda i: engine.render(engine.sample(6000 + i), cameras[i]),
+        "mapping_ms": lambda i: engine.sample(7000 + i),
+        "draft_ms": lambda i: engine.render(latents, cameras[i], draft=True),
+        "same_view_again_ms": lambda i: engine.render(latents, cameras[-1]),
     }
+    return {name: median_ms(row, repeats, warm_up) for name, row in rows.items()}
+
+
+def first_picture(recorded: bool) -> dict[str, float]:
+    """What the first picture of an engine takes, and the second; and its memory on the GPU."""
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
+    engine = PortraitEngine.load(device="cuda", recorded=recorded)
+    latents = engine.sample(1)
+    first, second = (
+        median_ms(lambda i, n=n: engine.render(latents, orbit(30000 + n)), 1, 0)  # type: ignore[misc]
+        for n in range(2)
+    )
+    reserved = (torch.cuda.memory_reserved() - before) / 1e6
+    return {"first_ms": first, "second_ms": second, "reserved_mb": reserved}
 
 
 def throughput(engine: PortraitEngine) -> dict[str, float]:
@@ -219,7 +234,7 @@ def unrecorded(engine: PortraitEngine, repeats: int) -> dict[str, float]:
     plain = plain_engine(engine.precision)
     return {
         name: value
-        for name, value in latencies(plain, max(5, repeats // 10)).items()
+        for name, value in latencies(plain, max(5, repeats // 10), 5).items()
         if name in ("new_camera_ms", "part_edit_ms", "new_portrait_from_codes_ms")
     }
 
@@ -241,6 +256,8 @@ def main() -> None:
         "parts": list(PART_NAMES),
     }
     sections: dict[str, Callable[[], Any]] = {
+        "first, recorded": lambda: first_picture(True),
+        "first, plain": lambda: first_picture(False),
         "agreement": lambda: agreement(engine, options.portraits),
         "latencies": lambda: latencies(engine, options.repeats),
         "replays": lambda: replays(engine),

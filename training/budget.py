@@ -41,7 +41,7 @@ class Budget:
         self.minutes, self.steps, self.report_every = minutes, steps, report_every
         self.save, self.save_minutes = save, save_minutes
         self.step, self.seconds = 0, 0.0
-        self._sums: dict[str, float] = defaultdict(float)
+        self._sums: dict[str, float | Tensor] = defaultdict(float)
         self._reported = 0
 
     def __iter__(self) -> Iterator[float]:
@@ -71,11 +71,12 @@ class Budget:
     def note(self, values: Mapping[str, float | Tensor]) -> None:
         """Have a step's losses in the log's next line."""
         for name, value in values.items():
-            self._sums[name] += value.item() if isinstance(value, Tensor) else value
+            # a tensor stays one: its value, asked for, would have the step wait for a GPU
+            self._sums[name] += value.detach() if isinstance(value, Tensor) else value
 
     def _report(self) -> None:
         count, self._reported = self.step - self._reported, self.step
-        means = {name: round(value / count, 5) for name, value in self._sums.items()}
+        means = {name: round(float(value) / count, 5) for name, value in self._sums.items()}
         print(json.dumps(self.spent() | means), flush=True)
         self._sums.clear()
 
