@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,7 +24,7 @@ from core.device import choose_device
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.lifting import opacity
-from core.model import SSGAN3D
+from core.model import SSGAN3D, GeneratorOutput
 from core.parts import PART_COUNT, PART_NAMES, part_index
 from core.people_mixture import PeopleMixture, mixed_codes
 from training import losses
@@ -63,13 +63,14 @@ ALL_WEIGHTS = WEIGHTS | {
     "energies": 0.05,
     "amounts": 4.0,
     "outline": 0.1,
-    "keep image": 0.5,
+    "keep image": 0.4,  # where a render says otherwise, it wins: L1 takes the larger weight's side
+    "keep small parts": 0.15,
     "keep mask": 0.3,
     "keep coarse mask": 0.3,
     "keep depth": 2.0,
     "keep outside": 8.0,
 }
-KEEP = 8
+KEEP = 2
 """Random portraits stay as they are where averaged over so many pixels squared."""
 CODE_NOISE = 0.1
 """Noise on the codes, in their standard deviations: neighbours must be portraits too."""
@@ -283,11 +284,15 @@ class Refit:
             shown = ~hidden_parts(parts, generator).repeat(2, 1).to(before.visible.device)
             before.visible = before.visible & shown
             rays = twice(data_rays(self.views, count, generator))
-            target = target_of(render_codes(self.teacher, before, rays), parts)
+            target = target_of(without_detail(render_codes(self.teacher, before, rays)), parts)
             generator.set_state(state)  # the same people
             now, _ = swapped_pairs(self.student, count, generator)
             now.visible = before.visible
-        return keep_terms(render_codes(self.student, now, rays), target, KEEP)
+        seen = without_detail(render_codes(self.student, now, rays))
+        terms = keep_terms(seen, target, KEEP)
+        image = seen.image[:, 0].float()
+        terms["keep small parts"] = losses.small_part_l1(image, target.image, target.mask)
+        return terms
 
     @torch.no_grad()
     def result(self) -> SSGAN3D:
@@ -297,6 +302,11 @@ class Refit:
         model.mapping.shape.copy_(self.people.shape)
         model.mapping.texture.copy_(self.people.texture)
         return model
+
+
+def without_detail(output: GeneratorOutput) -> GeneratorOutput:
+    """The same with smooth pictures."""
+    return replace(output, image=output.smooth)
 
 
 def hidden_parts(swapped: Tensor, generator: torch.Generator) -> Tensor:
