@@ -71,7 +71,7 @@ class PortraitEngine:
         *,
         device: str = "auto",
         precision: str = "auto",
-        recorded: bool = False,
+        recorded: bool = True,
     ) -> None:
         self.config = model.config
         self.checkpoint_info = dict(info or {})
@@ -98,7 +98,7 @@ class PortraitEngine:
         *,
         device: str = "auto",
         precision: str = "auto",
-        recorded: bool = False,
+        recorded: bool = True,
     ) -> PortraitEngine:
         """Load a model file; None loads the one that is embedded.
 
@@ -106,8 +106,7 @@ class PortraitEngine:
             device: "auto", or a device as torch names it ("cpu", "cuda", "mps").
             precision: "auto" takes bfloat16 where the CPU multiplies it in hardware, float16 on
                 GPUs, else float32.
-            recorded: on a CUDA device, replay CUDA graphs (``graphed_views``). Not the default
-                until ``examples/bench_gpu.py`` has confirmed them on a GPU.
+            recorded: on a CUDA device, replay CUDA graphs (``graphed_views``).
 
         Raises:
             CheckpointError: the file is missing or broken.

@@ -58,7 +58,7 @@ def median_ms(run: Callable[[int], Any], repeats: int, warm_up: int = 5) -> floa
 
 def plain_engine(precision: str) -> PortraitEngine:
     """An engine that records nothing."""
-    return PortraitEngine.load(device="cuda", precision=precision)
+    return PortraitEngine.load(device="cuda", precision=precision, recorded=False)
 
 
 def difference(a: Any, b: Any) -> dict[str, float]:
