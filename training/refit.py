@@ -31,7 +31,7 @@ from training import losses
 from training.adversarial import data_rays
 from training.averaging import follow
 from training.budget import Budget
-from training.closeup import STRUCTURED, WITHOUT_EDGES, edge_strength, total_variation
+from training.closeup import STRUCTURED, edge_strength, total_variation
 from training.data import PortraitSet, read_views
 from training.detail import given_by, misfit, missing_energies
 from training.export import LICENCE
@@ -40,7 +40,7 @@ from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rates, warmed
 from training.refine import SAMPLES, keep_terms, known_views, people_of
-from training.sharpen import outlines
+from training.sharpen import Places
 from training.swaps import swapped_pairs
 from training.synthetic.numbering import HIDDEN_PARTS
 from training.warm_start import (
@@ -330,13 +330,11 @@ def edges_apart(picture: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
         mask: soft labels of the render, (B, K, S / 2, S / 2).
     """
     apart = (edge_strength(picture) - edge_strength(wanted)).abs()
-    hairy = [part_index(name) for name in WITHOUT_EDGES if name != "skin"]
-    hair = F.max_pool2d(mask[:, hairy].sum(1, keepdim=True), 9, 1, 4)
     small = [part_index(name) for name in losses.SMALL_PARTS]
     places = [
         mask[:, small].sum(1, keepdim=True),
         mask[:, part_index("clothes"), None],
-        outlines(mask)[..., ::2, ::2] * (hair < 0.5),
+        Places.of(mask).edged[..., ::2, ::2],
     ]
     found = []
     for place in places:

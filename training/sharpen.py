@@ -1,20 +1,20 @@
-"""``python -m training sharpen``: outlines as sharp as those of the renders.
+"""``python -m training sharpen``: outlines and faces as sharp as those of the renders.
 
 Where hair, face and clothes end, a fitted model is softer than anywhere: a ray is four pixels wide,
 and a picture that errs least where nobody can place an edge to the pixel is a blurred one. The
 render net sees the masks and could draw an edge. So it learns by itself, along the outlines of the
-renders' large parts, with the strength of edges within five pixels compared beside the pixels
-(``closeup.edge_strength``). A line on either side of a blurred edge is as strong: so no colour may
-lie beyond those that the render has nearby. Everywhere else the net keeps what it draws, and
-everything else of the model stays as it is, so that what the net is given is worked out once a
-view.
+renders' large parts and within faces, with the strength of edges within five pixels compared beside
+the pixels (``closeup.edge_strength``) where no hair is near: no net can place hairs, and afros got
+teeth like a comb's. A line on either side of a blurred edge is as strong: so no colour may lie
+beyond those that the render has nearby. Everywhere else the net keeps what it draws, and everything
+else of the model stays as it is, so that what the net is given is worked out once a view.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -48,7 +48,10 @@ LARGE = (
     ("clothes",),
     ("hat",),
 )
-"""What outlines lie between: those within a face are ``closeup``'s."""
+"""What outlines lie between."""
+SKIN = ("skin", "ears", "neck")
+HAIRY = ("hair", "hat")
+"""Parts in whose neighbourhood edges are not compared."""
 WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "beyond": 4.0, "held": 4.0, "mask": 0.3}
 NEARBY = 5
 """Side of the squares of pixels within which a colour of the render may be."""
@@ -56,6 +59,8 @@ EMA = 0.998
 REPORT_EVERY = 100
 _REACH = 5
 """Side, in pixels of a mask, of the squares around those pixels that outlines lie near."""
+_NEAR_HAIR = 9
+"""The same of the squares in whose middle hair is near."""
 _AT_ONCE = 8
 
 
@@ -108,32 +113,52 @@ def posed_views(model: SSGAN3D, data: PortraitSet, rows: Tensor) -> Posed:
     return Posed(*(torch.cat(parts) for parts in zip(*made, strict=True)))
 
 
-def outlines(mask: Tensor) -> Tensor:
-    """Where large parts meet, (B, 1, 2 h, 2 w) in {0, 1}, from soft masks (B, K, h, w)."""
-    found = torch.zeros_like(mask[:, :1])
-    for names in LARGE:
-        share = mask[:, [part_index(name) for name in names]].sum(1, keepdim=True)
-        most, least = _extremes(share, _REACH)
-        found = torch.maximum(found, (most - least > 0.9).to(found))
-    return F.interpolate(found, scale_factor=2)
+@dataclass(frozen=True)
+class Places:
+    """Where the net learns, in {0, 1}.
+
+    Attributes:
+        taught: where large parts meet and within faces, (B, 1, S, S).
+        edged: of these, where edges are compared: not within skin, nor where hair is near.
+    """
+
+    taught: Tensor
+    edged: Tensor
+
+    @classmethod
+    def of(cls, mask: Tensor) -> Places:
+        """From soft masks (B, K, S / 2, S / 2)."""
+        found = torch.zeros_like(mask[:, :1])
+        for names in LARGE:
+            most, least = _extremes(_share(mask, names), _REACH)
+            found = torch.maximum(found, (most - least > 0.9).to(found))
+        small = (_share(mask, losses.SMALL_PARTS) > 0.1).to(found)
+        face = torch.maximum(small, (_share(mask, SKIN) > 0.9).to(found))
+        bare = (F.max_pool2d(_share(mask, HAIRY), _NEAR_HAIR, 1, _NEAR_HAIR // 2) < 0.5).to(found)
+        edged = torch.maximum(found, small) * bare
+        places = (torch.maximum(found, face), edged)
+        return cls(*(F.interpolate(place, scale_factor=2) for place in places))
 
 
-def outline_terms(
-    picture: Tensor, wanted: Tensor, held: Tensor, where: Tensor
-) -> dict[str, Tensor]:
-    """What tells a picture from its render along outlines and from itself before elsewhere.
+def _share(mask: Tensor, names: Sequence[str]) -> Tensor:
+    """Share of some parts, (B, 1, h, w)."""
+    return mask[:, [part_index(name) for name in names]].sum(1, keepdim=True)
+
+
+def terms_of(picture: Tensor, wanted: Tensor, held: Tensor, places: Places) -> dict[str, Tensor]:
+    """What tells a picture from its render in some places and from itself before elsewhere.
 
     Args:
         picture, wanted, held: (B, 3, S, S): as it is, the render, and as it was.
-        where: :func:`outlines`.
     """
+    where, edged = places.taught, places.edged[..., 1:, 1:]
     error, moved = picture - wanted, (picture - held).abs() * (1 - where)
-    apart = (edge_strength(picture) - edge_strength(wanted)).abs() * where[..., 1:, 1:]
+    apart = (edge_strength(picture) - edge_strength(wanted)).abs() * edged
     count = where.sum().clamp_min(1)
     return {
         "image": (error.abs() * where).sum() / (3 * count),
         "gradient": losses.gradient_sum(error, where) / (3 * count),
-        "edges": apart.sum() / count,
+        "edges": apart.sum() / edged.sum().clamp_min(1),
         "beyond": (_beyond(picture, wanted) * where).sum() / (3 * count),
         "held": moved.sum() / (3 * (1 - where).sum().clamp_min(1)),
     }
@@ -190,7 +215,7 @@ def sharpen(
             picture, logits = net.picture(x, features), net.mask_logits(x, given.mask)
         picture = picture.float() + given.paint
         wanted = picture_of(data, chosen, model.config)
-        terms = outline_terms(picture, wanted, given.picture, outlines(mask))
+        terms = terms_of(picture, wanted, given.picture, Places.of(mask))
         terms["mask"] = losses.mask_cross_entropy(F.log_softmax(logits.float(), 1), mask)
         set_rate(optimizer, rate * warmed(progress, budget.step))
         optimizer.zero_grad(set_to_none=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.refine import known_views
-from training.sharpen import Posed, outline_terms, outlines, posed_views
+from training.sharpen import Places, Posed, posed_views, terms_of
 from training.warm_start import picture_of
 
 
@@ -24,46 +25,57 @@ def halves(left: str, right: str) -> torch.Tensor:
     return mask
 
 
+BORDER = range(12, 20)  # two pixels of the mask to either side, doubled
+
+
 @pytest.mark.parametrize(
-    ("left", "right", "columns"),
+    ("left", "right", "taught", "edged"),
     [
-        ("hair", "background", range(12, 20)),  # two pixels of the mask to either side, doubled
-        ("skin", "clothes", range(12, 20)),
-        ("skin", "eyes", ()),  # within the face
-        ("hair", "hair", ()),
+        ("hair", "background", BORDER, ()),  # nobody can place a hair
+        ("hat", "clothes", BORDER, ()),
+        ("clothes", "background", BORDER, BORDER),
+        ("skin", "clothes", range(20), BORDER),
+        ("skin", "eyes", range(32), range(16, 32)),  # freckles have no place
+        ("hair", "hair", (), ()),
+        ("clothes", "clothes", (), ()),
     ],
 )
-def test_outlines_are_where_large_parts_meet(left: str, right: str, columns: range) -> None:
-    found = outlines(halves(left, right))
-    assert found.shape == (1, 1, 32, 32)
-    wanted = torch.zeros(32)
-    wanted[list(columns)] = 1
-    assert torch.equal(found[0, 0], wanted.expand(32, 32))
+def test_it_is_taught_where_large_parts_meet_and_in_faces(
+    left: str, right: str, taught: Sequence[int], edged: Sequence[int]
+) -> None:
+    places = Places.of(halves(left, right))
+    for found, columns in ((places.taught, taught), (places.edged, edged)):
+        assert found.shape == (1, 1, 32, 32)
+        wanted = torch.zeros(32)
+        wanted[list(columns)] = 1
+        assert torch.equal(found[0, 0], wanted.expand(32, 32))
 
 
 def test_what_counts_is_the_render_along_outlines_and_the_old_picture_elsewhere() -> None:
-    where = outlines(halves("hair", "background"))
+    places = Places.of(halves("clothes", "background"))
+    where = places.taught
     render, old = torch.rand(2, 1, 3, 32, 32)
     best = torch.where(where > 0, render, old)
-    terms = outline_terms(best, render, old, where)
+    terms = terms_of(best, render, old, places)
     assert terms["image"] == 0 and terms["held"] == 0
     # differences to the neighbour on the other side of the border are not the picture's alone
-    assert terms["gradient"] < outline_terms(old, render, old, where)["gradient"] / 3
+    assert terms["gradient"] < terms_of(old, render, old, places)["gradient"] / 3
     elsewhere = best + 0.25 * (1 - where)
-    assert float(outline_terms(elsewhere, render, old, where)["held"]) == pytest.approx(0.25)
+    assert float(terms_of(elsewhere, render, old, places)["held"]) == pytest.approx(0.25)
     along = best + 0.25 * where
-    assert float(outline_terms(along, render, old, where)["image"]) == pytest.approx(0.25)
-    assert float(outline_terms(along, render, old, where)["beyond"]) < 0.25
-    beyond = outline_terms(torch.full_like(render, 1.5), render * 0 + 0.5, old, where)["beyond"]
+    assert float(terms_of(along, render, old, places)["image"]) == pytest.approx(0.25)
+    assert float(terms_of(along, render, old, places)["beyond"]) < 0.25
+    beyond = terms_of(torch.full_like(render, 1.5), render * 0 + 0.5, old, places)["beyond"]
     assert float(beyond) == pytest.approx(1)
     # an edge that lies a pixel further counts as an edge, where pixels differ
     edge = torch.zeros(1, 3, 32, 32)
     edge[..., 16:] = 1
     moved, none = edge.roll(1, -1), torch.full_like(edge, 0.5)
     moved[..., 0] = 0
-    terms, flat = (outline_terms(one, edge, edge, where) for one in (moved, none))
+    terms, flat = (terms_of(one, edge, edge, places) for one in (moved, none))
     assert float(terms["edges"]) < float(flat["edges"]) / 2
     assert terms["beyond"] == 0  # the edge itself has no other colours
+    assert terms_of(none, edge, edge, Places.of(halves("hair", "background")))["edges"] == 0
 
 
 def test_only_the_render_net_learns_and_outlines_come_nearer(
@@ -82,15 +94,16 @@ def test_only_the_render_net_learns_and_outlines_come_nearer(
     data = PortraitSet(known)
     every = list(range(len(data)))
     wanted = picture_of(data, every, before.config)
-    where = outlines(data.soft_mask(every, before.config.image_size // 2))
+    places = Places.of(data.soft_mask(every, before.config.image_size // 2))
+    where = places.taught
     assert 0 < float(where.mean()) < 0.9
 
-    def terms_of(posed: Posed, old: Posed) -> dict[str, float]:
-        made = outline_terms(posed.picture.float(), wanted, old.picture.float(), where)
+    def values_of(posed: Posed, old: Posed) -> dict[str, float]:
+        made = terms_of(posed.picture.float(), wanted, old.picture.float(), places)
         return {name: float(value) for name, value in made.items()}
 
     old, new = (posed_views(model, data, rows) for model in (before, after))
-    first, last = terms_of(old, old), terms_of(new, old)
+    first, last = values_of(old, old), values_of(new, old)
     assert last["edges"] < 0.8 * first["edges"] and last["image"] < first["image"]
     assert torch.equal(old.features, new.features) and torch.equal(old.mask, new.mask)
     moved = (new.picture.float() - old.picture.float()).abs()
