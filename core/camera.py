@@ -144,16 +144,13 @@ class Camera:
 def _look_at(position: Array) -> Array:
     """Pose (4, 4) at ``position`` that looks at the origin with y up."""
     back = position / np.linalg.norm(position)
-    right = np.cross([0.0, 1.0, 0.0], back)
-    norm = np.linalg.norm(right)
-    right = np.array([1.0, 0.0, 0.0]) if norm < 1e-9 else right / norm
+    x, y, z = back.tolist()
+    level = math.hypot(x, z)
+    right_x, right_z = (1.0, 0.0) if level < 1e-9 else (z / level, -x / level)
     pose = np.eye(4)
-    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = (
-        right,
-        np.cross(back, right),
-        back,
-        position,
-    )
+    pose[:3, 0] = right_x, 0.0, right_z
+    pose[:3, 1] = y * right_z, z * right_x - x * right_z, -y * right_x  # back × right
+    pose[:3, 2], pose[:3, 3] = back, position
     return pose
 
 
