@@ -224,7 +224,7 @@ def test_outside_the_frame_is_background(engine):
     assert torch.allclose(wide.image[..., 32:96, 32:96], inner, atol=1e-4)
 
 
-@pytest.mark.parametrize("seed", [46, 5, 3, 12, 14])
+@pytest.mark.parametrize("seed", [46, 5, 14, 1, 4])
 def test_background_goes_on_outside_the_frame_without_streaks(seed):
     engine = PortraitEngine.load()  # the embedded model: its backgrounds have something to continue
     latents = engine.sample(seed)
