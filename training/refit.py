@@ -31,7 +31,7 @@ from training import losses
 from training.adversarial import data_rays
 from training.averaging import follow
 from training.budget import Budget
-from training.closeup import STRUCTURED, edge_strength, total_variation
+from training.closeup import STRUCTURED, total_variation
 from training.data import PortraitSet, read_views
 from training.detail import given_by, misfit, missing_energies
 from training.export import LICENCE
@@ -40,7 +40,7 @@ from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rates, warmed
 from training.refine import SAMPLES, keep_terms, known_views, people_of
-from training.sharpen import Places
+from training.sharpen import Places, edges_apart
 from training.swaps import swapped_pairs
 from training.synthetic.numbering import HIDDEN_PARTS
 from training.warm_start import (
@@ -233,7 +233,7 @@ class Refit:
         seen = output.smooth.flatten(0, 1).float()
         terms = reconstruction_losses(output, batch)
         terms["small parts"] = losses.small_part_l1(seen, batch.image, batch.mask)
-        terms["edges"] = edges_apart(seen, batch.image, batch.mask)
+        terms["edges"] = edges_apart(seen, batch.image, Places.of(batch.mask))
         structured = [part_index(name) for name in STRUCTURED]
         with torch.no_grad():
             wanted, known = missing_energies(
@@ -317,31 +317,6 @@ def hidden_parts(swapped: Tensor, generator: torch.Generator) -> Tensor:
     which = torch.tensor(HIDING)[torch.randint(len(HIDING), swapped.shape, generator=generator)]
     hides = (torch.rand(swapped.shape, generator=generator) < HIDDEN) & (which != swapped)
     return F.one_hot(which, PART_COUNT).bool() & hides[:, None]
-
-
-def edges_apart(picture: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
-    """How far the strength of edges is from a render's where edges can be placed; a scalar.
-
-    Small parts, clothes, and outlines of large parts beside which there is no hair count a third
-    each.
-
-    Args:
-        picture, wanted: (B, 3, S, S).
-        mask: soft labels of the render, (B, K, S / 2, S / 2).
-    """
-    apart = (edge_strength(picture) - edge_strength(wanted)).abs()
-    small = [part_index(name) for name in losses.SMALL_PARTS]
-    places = [
-        mask[:, small].sum(1, keepdim=True),
-        mask[:, part_index("clothes"), None],
-        Places.of(mask).edged[..., ::2, ::2],
-    ]
-    found = []
-    for place in places:
-        near = torch.maximum(place, F.max_pool2d(place, 5, 1, 2) * 0.5)
-        weight = F.interpolate(near, size=picture.shape[-2:])[..., 1:, 1:]
-        found.append((apart * weight).sum() / weight.sum().clamp_min(1))
-    return torch.stack(found).mean()
 
 
 HELP = {

@@ -151,17 +151,23 @@ def terms_of(picture: Tensor, wanted: Tensor, held: Tensor, places: Places) -> d
     Args:
         picture, wanted, held: (B, 3, S, S): as it is, the render, and as it was.
     """
-    where, edged = places.taught, places.edged[..., 1:, 1:]
+    where = places.taught
     error, moved = picture - wanted, (picture - held).abs() * (1 - where)
-    apart = (edge_strength(picture) - edge_strength(wanted)).abs() * edged
     count = where.sum().clamp_min(1)
     return {
         "image": (error.abs() * where).sum() / (3 * count),
         "gradient": losses.gradient_sum(error, where) / (3 * count),
-        "edges": apart.sum() / edged.sum().clamp_min(1),
+        "edges": edges_apart(picture, wanted, places),
         "beyond": (_beyond(picture, wanted) * where).sum() / (3 * count),
         "held": moved.sum() / (3 * (1 - where).sum().clamp_min(1)),
     }
+
+
+def edges_apart(picture: Tensor, wanted: Tensor, places: Places) -> Tensor:
+    """How far the strength of edges is from a render's where edges are compared; a scalar."""
+    edged = places.edged[..., 1:, 1:]
+    apart = (edge_strength(picture) - edge_strength(wanted)).abs() * edged
+    return apart.sum() / edged.sum().clamp_min(1)
 
 
 def _beyond(picture: Tensor, wanted: Tensor) -> Tensor:

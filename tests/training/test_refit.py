@@ -14,7 +14,7 @@ from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.detail import with_detail
 from training.refine import known_views
-from training.refit import HIDING, LearnedPeople, Refit, RefitOptions, edges_apart, hidden_parts
+from training.refit import HIDING, LearnedPeople, Refit, RefitOptions, hidden_parts
 from training.warm_start import Views
 
 
@@ -83,35 +83,6 @@ def test_a_hidden_part_is_one_that_hides_others_and_not_the_swapped_one() -> Non
     assert int(hidden.sum(1).max()) == 1
     of_eyes = hidden[1::2].any(1).float().mean()
     assert 0.2 < float(of_eyes) < 0.4
-
-
-def masks(left: str, right: str) -> torch.Tensor:
-    """Masks of 32 × 32 whose left half is one part and whose right half another."""
-    mask = torch.zeros(1, PART_COUNT, 32, 32)
-    mask[:, part_index(left), :, :16] = 1
-    mask[:, part_index(right), :, 16:] = 1
-    return mask
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "counts"),
-    [
-        ("hair", "hair", False),  # no code can place a strand
-        ("hair", "background", False),
-        ("skin", "hat", False),
-        ("skin", "skin", False),
-        ("skin", "background", True),  # the outline of a head
-        ("skin", "mouth", True),
-        ("clothes", "clothes", True),
-    ],
-)
-def test_edges_count_where_they_can_be_placed(left: str, right: str, counts: bool) -> None:
-    plain = torch.zeros(1, 3, 64, 64)
-    edge = plain.clone()
-    edge[..., 32:] = 0.5
-    mask = masks(left, right)
-    assert float(edges_apart(plain, plain, mask)) == 0
-    assert (float(edges_apart(plain, edge, mask)) > 0) == counts
 
 
 def test_a_model_without_fine_structure_is_refused(
