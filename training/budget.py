@@ -7,9 +7,29 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Allowance(Protocol):
+    """Options that say how long a run may go on; see :class:`Budget`."""
+
+    @property
+    def minutes(self) -> float:
+        """How long to go on; 0 takes no step."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many steps instead; 0 goes on for ``minutes``."""
+        ...
+
+    @property
+    def save_minutes(self) -> float:
+        """Time between two writings of what it makes."""
+        ...
 
 
 class Budget:
@@ -43,6 +63,19 @@ class Budget:
         self.step, self.seconds = 0, 0.0
         self._sums: dict[str, float | Tensor] = defaultdict(float)
         self._reported = 0
+
+    @classmethod
+    def of(
+        cls, options: Allowance, *, report_every: int, save: Callable[[dict[str, float]], None]
+    ) -> Budget:
+        """What a run's options allow."""
+        return cls(
+            options.minutes,
+            options.steps,
+            report_every=report_every,
+            save=save,
+            save_minutes=options.save_minutes,
+        )
 
     def __iter__(self) -> Iterator[float]:
         started = saved = time.monotonic()
@@ -79,6 +112,25 @@ class Budget:
         means = {name: round(float(value) / count, 5) for name, value in self._sums.items()}
         print(json.dumps(self.spent() | means), flush=True)
         self._sums.clear()
+
+
+def add_options(
+    parser: argparse.ArgumentParser, defaults: object, texts: Mapping[str, str]
+) -> None:
+    """Arguments for fields of a command's options, of the types of their defaults.
+
+    Args:
+        defaults: has an attribute for each.
+        texts: what they mean, by name.
+    """
+    for name, text in texts.items():
+        default = getattr(defaults, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(default),
+            default=default,
+            help=f"{text} (default {default})",
+        )
 
 
 def add_run_arguments(

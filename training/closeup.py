@@ -46,7 +46,7 @@ from core.volume import (
 from training import losses
 from training.adversarial import Pairs, feature_matching
 from training.averaging import follow
-from training.budget import Budget
+from training.budget import Budget, add_options
 from training.crops import SAMPLES, Crops, Frame, cut, looked_up, paint_on_crops
 from training.data import PortraitSet, View, read_views
 from training.detail import distance, given_energies, misfit
@@ -254,14 +254,7 @@ class Closeup:
         Args:
             save: is told steps and minutes every few minutes and at the end.
         """
-        options = self.options
-        budget = Budget(
-            options.minutes,
-            options.steps,
-            report_every=REPORT_EVERY,
-            save=save,
-            save_minutes=options.save_minutes,
-        )
+        budget = Budget.of(self.options, report_every=REPORT_EVERY, save=save)
         for progress in budget:
             set_rates(self.optimizer, self.rates, warmed(progress, self.step))
             budget.note(self.train_step())
@@ -581,14 +574,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="random portraits get these parts of people whom the data shows, and of no others",
     )
-    for name, text in HELP.items():
-        default = getattr(CloseupOptions, name)
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=type(default),
-            default=default,
-            help=f"{text} (default {default})",
-        )
+    add_options(parser, CloseupOptions, HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ from training.adversarial import (
 )
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
-from training.budget import Budget
+from training.budget import Budget, add_options
 from training.data import DatasetError, PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator, write_discriminator
 from training.export import LICENCE
@@ -243,13 +243,7 @@ class Refinement:
             save: is told steps and minutes every few minutes and at the end.
         """
         options = self.options
-        budget = Budget(
-            options.minutes,
-            options.steps,
-            report_every=REPORT_EVERY,
-            save=save,
-            save_minutes=options.save_minutes,
-        )
+        budget = Budget.of(options, report_every=REPORT_EVERY, save=save)
         for progress in budget:
             share = warmed(progress, self.step)
             set_rates(self.optimizer, self.rates, share)
@@ -333,18 +327,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--discriminator", type=Path, help="where to write the discriminator, as it is at the end"
     )
-    defaults = asdict(RefineOptions())
-    for name, text in HELP.items():
-        option = f"--{name.replace('_', '-')}"
-        if name == "parts":
-            parser.add_argument(option, nargs="+", choices=PART_NAMES, default=(), help=text)
-            continue
-        parser.add_argument(
-            option,
-            type=type(defaults[name]),
-            default=defaults[name],
-            help=f"{text} (default {defaults[name]})",
-        )
+    parser.add_argument("--parts", nargs="+", choices=PART_NAMES, default=(), help=HELP["parts"])
+    texts = {name: text for name, text in HELP.items() if name != "parts"}
+    add_options(parser, RefineOptions, texts)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ from core.people_mixture import PeopleMixture, mixed_codes
 from training import losses
 from training.adversarial import data_rays
 from training.averaging import follow
-from training.budget import Budget
+from training.budget import Budget, add_options
 from training.closeup import STRUCTURED, total_variation
 from training.data import PortraitSet, read_views
 from training.detail import given_by, misfit, missing_energies
@@ -174,14 +174,7 @@ class Refit:
         Args:
             save: is told steps and minutes every few minutes and at the end.
         """
-        options = self.options
-        budget = Budget(
-            options.minutes,
-            options.steps,
-            report_every=REPORT_EVERY,
-            save=save,
-            save_minutes=options.save_minutes,
-        )
+        budget = Budget.of(self.options, report_every=REPORT_EVERY, save=save)
         for progress in budget:
             set_rates(self.optimizer, self.rates, warmed(progress, self.step))
             budget.note(self.train_step())
@@ -342,14 +335,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
     )
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
-    for name, text in HELP.items():
-        default = getattr(RefitOptions, name)
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=type(default),
-            default=default,
-            help=f"{text} (default {default})",
-        )
+    add_options(parser, RefitOptions, HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -39,6 +39,7 @@ from training.adversarial import (
 )
 from training.augment import AdaptiveAugmentation
 from training.averaging import follow
+from training.budget import add_options
 from training.codes import CodeBasis, Codes, FactorIndex, describe
 from training.data import PortraitSet, View, read_views
 from training.detail import given_by, misfit, missing_energies
@@ -623,7 +624,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave the render net as it is: what it learnt from a discriminator fades where only "
         "reconstruction teaches it",
     )
-    for name, help_text in {
+    texts = {
         "people": "so many training portraits, at most, that random ones are mixed from; 0: as "
         "the run has it so far, or the model that it starts from; else the paper's mapping network",
         "minutes": "how long to train in this call",
@@ -652,14 +653,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint_minutes": "time between checkpoints",
         "sheet_minutes": "time between sheets of samples",
         "seed": "what every random choice depends on",
-    }.items():
-        value = getattr(defaults, name)
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=type(value),
-            default=value,
-            help=f"{help_text} (default {value})",
-        )
+    }
+    add_options(parser, defaults, texts)
 
 
 def run(arguments: argparse.Namespace) -> int:
