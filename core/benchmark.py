@@ -212,6 +212,8 @@ def benchmark(
         "new_portrait_ms": (_new_portrait, engine),
         "preview_ms": (_preview, engine),
         "all_outputs_ms": (_all_outputs, engine),
+        "new_camera_512_ms": (partial(_new_camera, side=512), engine),
+        "new_camera_1024_ms": (partial(_new_camera, side=1024), engine),
         "new_camera_fp32_ms": (_new_camera, exact),
     }
     for key, (row, measured) in rows.items():
@@ -261,9 +263,9 @@ def _orbit(i: int) -> Camera:
     return Camera.orbit(1.2 * (i * 0.618034 % 1) - 0.6)
 
 
-def _new_camera(engine: PortraitEngine, repeats: int) -> Timing:
-    latents = engine.sample(1)
-    return _timing(lambda i: engine.render(latents, _orbit(i)), repeats)
+def _new_camera(engine: PortraitEngine, repeats: int, side: int | None = None) -> Timing:
+    latents, size = engine.sample(1), None if side is None else (side, side)
+    return _timing(lambda i: engine.render(latents, _orbit(i), size=size), repeats)
 
 
 def _part_edit(engine: PortraitEngine, repeats: int) -> Timing:

@@ -65,6 +65,8 @@ _LATER_FIELDS = {
     "detail_on_skin": 0.012,
     "detail_grain": 0.0,
     "paint_size": 0,
+    "upscaler_channels": 0,
+    "upscaler_blocks": 3,
 }
 """Fields that model files of before do not know, and what those do."""
 
@@ -119,6 +121,8 @@ class ModelConfig:
             share of its light.
         paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
             160 they are a pixel of the trained framing.
+        upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
+        upscaler_blocks: its residual blocks.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -160,6 +164,8 @@ class ModelConfig:
     detail_on_skin: float = 0.12
     detail_grain: float = 0.0
     paint_size: int = 0
+    upscaler_channels: int = 0
+    upscaler_blocks: int = 3
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55
@@ -186,6 +192,8 @@ class ModelConfig:
             raise ValueError("the channels of a part's generator cannot be negative")
         if self.paint_size < 0:
             raise ValueError(f"an atlas cannot have {self.paint_size} texels")
+        if min(self.upscaler_channels, self.upscaler_blocks) < 0:
+            raise ValueError("the channels and blocks of an upscaler cannot be negative")
         if self.features < 3:
             raise ValueError("features must be at least 3: the first three carry coarse colour")
 

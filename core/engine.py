@@ -6,6 +6,7 @@ anew (``picture``).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,18 @@ class PortraitEngine:
         net = RenderNet(self.config)
         net.load_state_dict(model.render_net.state_dict())
         net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        upscaler = copy.deepcopy(model.upscaler)
+        if upscaler is not None:
+            upscaler.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         recorded = recorded and self.device.type == "cuda"
         self.results = MemoLimit(KEPT_MIB * 2**20)
         self.part_stage = PartStage(model, dtype, self.results, recorded=recorded)
         self.view_stage = ViewStage(
-            net.eval().requires_grad_(False), self.config, self.results, recorded=recorded
+            net.eval().requires_grad_(False),
+            upscaler,
+            self.config,
+            self.results,
+            recorded=recorded,
         )
         self._means: PortraitLatents | None = None
 
@@ -211,7 +219,17 @@ class PortraitEngine:
             parts = self.part_stage(latents, keys)
             canonical = [canonical_camera(c, self.config) for c in cameras]
             views = self.view_stage(parts, keys, latents.visible, canonical, draft=draft)
-        return Rendering(views, cameras, size, background_visible=bool(latents.visible[BACKGROUND]))
+
+        def doubled(index: int, times: int) -> Tensor:
+            return self.view_stage.doubled(views[index], keys, latents.visible, times)
+
+        return Rendering(
+            views,
+            cameras,
+            size,
+            background_visible=bool(latents.visible[BACKGROUND]),
+            doubled=doubled if self.view_stage.upscaler and not draft else None,
+        )
 
     def _picture_size(self, camera: Camera, size: tuple[int, int] | None) -> tuple[int, int]:
         if size is None:

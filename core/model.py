@@ -15,6 +15,7 @@ from .mapping import MappingNetwork
 from .paint import FACE, paint_of
 from .people_mixture import PeopleMixture
 from .render_net import RenderNet, detailed
+from .upscaler import Upscaler
 from .volume import FeatureTable, RayBatch, ray_weights
 
 
@@ -68,6 +69,10 @@ class SSGAN3D(nn.Module):
         self.mapping = PeopleMixture(config) if config.people else MappingNetwork(config)
         self.generators = PartGenerators(config)
         self.render_net = RenderNet(config)
+        # no stage of the method: training of the others leaves it as it is
+        self.upscaler: Upscaler | None = None
+        if config.upscaler_channels:
+            self.upscaler = Upscaler(config.upscaler_channels, config.upscaler_blocks)
 
     def part_maps(
         self, base: Tensor, shape: Tensor, texture: Tensor, chosen: Sequence[int] | None = None

@@ -10,7 +10,7 @@ further away it is: a border that is merely repeated is all streaks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +31,11 @@ _BLUR = 0.55
 end as the whole frame, for halves of it meet in lines. Slower shows streaks, faster the frame."""
 _OUTSIDE_SIDE = 192
 """Pixels of the longer side at which what lies outside the frame is made, about."""
+MOST_DOUBLINGS = 2
+"""Of a view for a larger picture: what the upscaler adds to a picture of its own is little."""
+_LEAST_ENLARGED = 1.5
+"""By how much a picture must be larger than a view, so that the view is doubled for it: an eighth
+less than half way, so that a doubled one need not be halved for it."""
 HALO = 5
 """Texels of the masks around a portrait whose background it darkens or brightens."""
 
@@ -159,6 +164,13 @@ def _halvings(frame_side: float, view_size: int) -> int:
     return max(0, min(round(math.log2(ratio)), most))
 
 
+def _doublings(frame_side: float, view_size: int) -> int:
+    """How often to double a view so that its pixels are about as small as the picture's."""
+    if not frame_side >= _LEAST_ENLARGED * view_size:  # NaN is not either
+        return 0
+    return min(1 + int(math.log2(frame_side / (_LEAST_ENLARGED * view_size))), MOST_DOUBLINGS)
+
+
 def _halve(x: Tensor, times: int) -> Tensor:
     """Average over squares of 2^times pixels."""
     return F.avg_pool2d(x, 2**times) if times else x
@@ -206,7 +218,13 @@ class Rendering:
         size: tuple[int, int],
         *,
         background_visible: bool = True,
+        doubled: Callable[[int, int], Tensor] | None = None,
     ) -> None:
+        """
+        Args:
+            doubled: gives the picture of a view, by its index, after so many doublings: what
+                larger pictures than the network's are looked up in. None for its picture itself.
+        """
         self.cameras, self.size = tuple(cameras), size
         self._views = tuple(views)
         self._background_visible = background_visible
@@ -215,15 +233,18 @@ class Rendering:
             _warp(view.camera, camera, size, view_size)
             for view, camera in zip(views, cameras, strict=True)
         ]
-        self.image = self._image()
+        self.image = self._image(doubled)
 
     @torch.no_grad()
-    def _image(self) -> Tensor:
+    def _image(self, doubled: Callable[[int, int], Tensor] | None) -> Tensor:
         """(B, 3, H, W) sRGB in [-1, 1]."""
         pictures = []
-        for view, warp in zip(self._views, self._warps, strict=True):
+        for index, (view, warp) in enumerate(zip(self._views, self._warps, strict=True)):
             picture = view.image.float()[None]
             if warp is not None:
+                times = _doublings(warp.frame_side, picture.shape[-1])
+                if doubled is not None and times:
+                    picture = doubled(index, times)[None]
                 picture = _sample(_halve(picture, warp.halvings), warp.grid)
                 if warp.inside is not None:
                     picture = torch.where(warp.inside, picture, _outside(view, warp))

@@ -30,6 +30,7 @@ from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .raymarch import RaySamples, ShellTable, join_views, march
 from .render_net import RenderNet, enlarge_to, log_mask
+from .upscaler import Upscaler
 from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
 
 _VIEWS_AT_ONCE = {"cpu": 4}
@@ -210,14 +211,21 @@ class ViewStage:
     """Part maps, ray weights and canonical cameras → views, one cached result a view."""
 
     def __init__(
-        self, net: RenderNet, config: ModelConfig, limit: MemoLimit, *, recorded: bool = False
+        self,
+        net: RenderNet,
+        upscaler: Upscaler | None,
+        config: ModelConfig,
+        limit: MemoLimit,
+        *,
+        recorded: bool = False,
     ) -> None:
-        self.net, self.config = net, config
+        self.net, self.upscaler, self.config = net, upscaler, config
         self.device = next(net.parameters()).device
         self.weights = WeightStage(config, self.device, limit)
         self.tables: Memo[FeatureTable] = Memo(limit, tensor_bytes)
         self.atlases: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.memo: Memo[View] = Memo(limit, _view_bytes)
+        self.doubled_memo: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.graphed: GraphedViews | None = None
         if recorded:
             self.graphed = GraphedViews(net, config)
@@ -236,8 +244,7 @@ class ViewStage:
         Args:
             draft: leave the render net out.
         """
-        geometry = _geometry_key(keys, visible)
-        wanted = [(keys.features, geometry, _camera_key(camera), draft) for camera in cameras]
+        wanted = [_view_key(keys, visible, camera, draft=draft) for camera in cameras]
         views = self.memo.known(wanted)
         missing = {
             key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in views
@@ -319,6 +326,24 @@ class ViewStage:
             for i, camera in enumerate(cameras)
         ]
 
+    def doubled(self, view: View, keys: PartKeys, visible: Tensor, times: int) -> Tensor:
+        """The picture of a portrait's view, doubled n times, (3, 2^n S, 2^n S) float32, cached.
+
+        Args:
+            times: n, at least 1; of a model that has an upscaler.
+        """
+        upscaler = self.upscaler
+        assert upscaler is not None
+        whole = _view_key(keys, visible, view.camera, draft=False)
+
+        def double() -> Tensor:
+            picture = view.image[None]
+            if times > 1:
+                picture = self.doubled(view, keys, visible, times - 1)[None]
+            return upscaler(picture.to(self.device))[0].clamp(-1, 1).cpu()
+
+        return self.doubled_memo.get((whole, times), double)
+
     def atlas(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Tensor | None:
         """The paint of a portrait, (1, 3, A, A), cached; None of a model without."""
         if not self.config.paint_size:
@@ -339,6 +364,7 @@ class ViewStage:
         self.tables.clear()
         self.atlases.clear()
         self.memo.clear()
+        self.doubled_memo.clear()
         if self.graphed is not None:
             self.graphed.clear()
 
@@ -367,6 +393,10 @@ def _view(weights: RayWeights, row: int) -> RayWeights:
 
 def _geometry_key(keys: PartKeys, visible: Tensor) -> Hashable:
     return (*(keys.geometry[k] for k in LIFTED), visible.numpy().tobytes())
+
+
+def _view_key(keys: PartKeys, visible: Tensor, camera: Camera, *, draft: bool) -> Hashable:
+    return keys.features, _geometry_key(keys, visible), _camera_key(camera), draft
 
 
 def _camera_key(camera: Camera) -> Hashable:

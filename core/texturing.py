@@ -16,6 +16,7 @@ from .camera import Camera
 from .compositing import display_picture
 from .mesh_colors import color_cameras, seen_color
 from .parts import part_index
+from .upscaler import FACTOR
 
 if TYPE_CHECKING:
     import trimesh
@@ -58,8 +59,11 @@ def project_texture(
         meshes: with their vertex colours.
         progress: is told the share that is done, from 0 to 1; what it raises ends the work.
     """
-    rendering = engine.render(latents, color_cameras(engine.config))
-    cameras, side = rendering.cameras, engine.config.image_size
+    side = engine.config.image_size
+    if engine.config.upscaler_channels:
+        side *= FACTOR
+    rendering = engine.render(latents, color_cameras(engine.config), size=(side, side))
+    cameras = rendering.cameras
     tiles = [_bytes(rendering, view) for view in range(len(cameras))]
     rows = [np.concatenate(tiles[i : i + COLUMNS], 1) for i in range(0, len(tiles), COLUMNS)]
     atlas = np.concatenate(rows)  # (H, W, 4)

@@ -51,7 +51,13 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
     """
     rows = [PART_NAMES.index(name) for name in parts]
     mine, given = model.config, donor.config
-    if replace(mine, maps=given.maps) != given:
+    alike = replace(
+        mine,
+        maps=given.maps,
+        upscaler_channels=given.upscaler_channels,  # which no part depends on
+        upscaler_blocks=given.upscaler_blocks,
+    )
+    if alike != given:
         raise PortraitError("The two models have other sizes: graft from one of the same training.")
     for name, row in zip(parts, rows, strict=True):
         if mine.maps[row] != given.maps[row]:

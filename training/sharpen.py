@@ -1,13 +1,14 @@
-"""``python -m training sharpen``: outlines and faces as sharp as those of the renders.
+"""``python -m training sharpen``: pictures as sharp as the renders, but within hair.
 
 Where hair, face and clothes end, a fitted model is softer than anywhere: a ray is four pixels wide,
 and a picture that errs least where nobody can place an edge to the pixel is a blurred one. The
 render net sees the masks and could draw an edge. So it learns by itself, along the outlines of the
-renders' large parts and within faces, with the strength of edges within five pixels compared beside
-the pixels (``closeup.edge_strength``) where no hair is near: no net can place hairs, and afros got
-teeth like a comb's. A line on either side of a blurred edge is as strong: so no colour may lie
-beyond those that the render has nearby. Everywhere else the net keeps what it draws, and everything
-else of the model stays as it is, so that what the net is given is worked out once a view.
+renders' large parts and in all that is no hair, with the strength of edges within five pixels
+compared beside the pixels (``closeup.edge_strength``) along outlines and in small parts where no
+hair is near: no net can place hairs, and afros got teeth like a comb's. A line on either side of a
+blurred edge is as strong: so no colour may lie beyond those that the render has nearby. Within hair
+the net keeps what it draws, and everything else of the model stays as it is, so that what the net
+is given is worked out once a view.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ LARGE = (
     ("hat",),
 )
 """What outlines lie between."""
-SKIN = ("skin", "ears", "neck")
 HAIRY = ("hair", "hat")
 """Parts in whose neighbourhood edges are not compared."""
 WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "beyond": 4.0, "held": 4.0, "mask": 0.3}
@@ -118,7 +118,7 @@ class Places:
     """Where the net learns, in {0, 1}.
 
     Attributes:
-        taught: where large parts meet and within faces, (B, 1, S, S).
+        taught: where large parts meet and all that is no hair, (B, 1, S, S).
         edged: of these, where edges are compared: not within skin, nor where hair is near.
     """
 
@@ -133,10 +133,10 @@ class Places:
             most, least = _extremes(_share(mask, names), _REACH)
             found = torch.maximum(found, (most - least > 0.9).to(found))
         small = (_share(mask, losses.SMALL_PARTS) > 0.1).to(found)
-        face = torch.maximum(small, (_share(mask, SKIN) > 0.9).to(found))
-        bare = (F.max_pool2d(_share(mask, HAIRY), _NEAR_HAIR, 1, _NEAR_HAIR // 2) < 0.5).to(found)
+        hairy = _share(mask, HAIRY)
+        bare = (F.max_pool2d(hairy, _NEAR_HAIR, 1, _NEAR_HAIR // 2) < 0.5).to(found)
         edged = torch.maximum(found, small) * bare
-        places = (torch.maximum(found, face), edged)
+        places = (torch.maximum(found, (hairy < 0.1).to(found)), edged)
         return cls(*(F.interpolate(place, scale_factor=2) for place in places))
 
 
@@ -158,7 +158,7 @@ def terms_of(picture: Tensor, wanted: Tensor, held: Tensor, places: Places) -> d
         "image": (error.abs() * where).sum() / (3 * count),
         "gradient": losses.gradient_sum(error, where) / (3 * count),
         "edges": edges_apart(picture, wanted, places),
-        "beyond": (_beyond(picture, wanted) * where).sum() / (3 * count),
+        "beyond": (beyond(picture, wanted) * where).sum() / (3 * count),
         "held": moved.sum() / (3 * (1 - where).sum().clamp_min(1)),
     }
 
@@ -170,7 +170,7 @@ def edges_apart(picture: Tensor, wanted: Tensor, places: Places) -> Tensor:
     return apart.sum() / edged.sum().clamp_min(1)
 
 
-def _beyond(picture: Tensor, wanted: Tensor) -> Tensor:
+def beyond(picture: Tensor, wanted: Tensor) -> Tensor:
     """How far colours lie outside of those that another picture has around them."""
     highest, lowest = _extremes(wanted, NEARBY)
     return (picture - highest).relu() + (lowest - picture).relu()

@@ -9,7 +9,14 @@ from core.benchmark import GRIDS, VIEWS
 
 MEDIANS = (
     *("new_camera_ms", "part_edit_ms", "new_portrait_ms", "preview_ms", "new_camera_fp32_ms"),
-    *("meshes_s", "cold_first_picture_s", "peak_memory_mb", "model_mb"),
+    *(
+        "new_camera_512_ms",
+        "new_camera_1024_ms",
+        "meshes_s",
+        "cold_first_picture_s",
+        "peak_memory_mb",
+        "model_mb",
+    ),
 )
 
 

@@ -72,17 +72,19 @@ def ball_view(person: Person, camera: Camera, size: int = SIZE) -> tuple[np.ndar
     return image * np.where(root > 0, shade, 1)[..., None], labels.astype(np.uint8), depth
 
 
-def write_set(root: Path, people: Sequence[Person], yaws: Sequence[float] = YAWS) -> Path:
+def write_set(
+    root: Path, people: Sequence[Person], yaws: Sequence[float] = YAWS, size: int = SIZE
+) -> Path:
     """Write a data set of our format, or add people to one."""
     for name in ("images", "labels", "depth"):
         (root / name).mkdir(parents=True, exist_ok=True)
-    header = {"format": 1, "generator": "ball", "size": SIZE, "labels": list(PART_NAMES)}
+    header = {"format": 1, "generator": "ball", "size": size, "labels": list(PART_NAMES)}
     (root / "dataset.json").write_text(json.dumps(header | {"licence": "CC0-1.0"}))
     with (root / "views.jsonl").open("a") as rows:
         for person in people:
             for number, yaw in enumerate(yaws):
                 camera, name = Camera.orbit(yaw), f"{person.number:06d}_{number}"
-                image, labels, depth = ball_view(person, camera)
+                image, labels, depth = ball_view(person, camera, size)
                 pixels = (image * 255).round().astype(np.uint8)
                 picture = root / "images" / f"{name}.jpg"
                 Image.fromarray(pixels).save(picture, quality=95, subsampling=0)
@@ -117,6 +119,12 @@ PEOPLE = (
 def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people, three views each; the last is a sibling of the first with other hair."""
     return write_set(tmp_path_factory.mktemp("balls"), PEOPLE)
+
+
+@pytest.fixture(scope="session")
+def large_balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five people, three views each, of 160 pixels a side."""
+    return write_set(tmp_path_factory.mktemp("large"), PEOPLE[:5], size=160)
 
 
 @pytest.fixture(scope="session")

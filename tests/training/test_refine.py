@@ -19,6 +19,7 @@ from training.discriminator import Discriminator
 from training.graft import graft
 from training.localize import target_of
 from training.refine import Refinement, RefineOptions, codes_of_rows, keep_terms, known_views
+from training.upscale import with_upscaler
 from training.warm_start import Views
 
 EYES, SKIN = part_index("eyes"), part_index("skin")
@@ -168,6 +169,15 @@ def test_a_graft_brings_one_part_and_no_other(mixing: Path, tmp_path: Path, chan
     others = [part for part in range(PART_COUNT) if part not in given]
     assert torch.allclose(texture[:, given], old[:, given] + 0.5, atol=2e-3)
     assert torch.equal(texture[:, others], old[:, others])
+
+
+def test_a_graft_needs_no_upscaler_of_the_donor_and_keeps_ones_own(mixing: Path) -> None:
+    donor = load_checkpoint(mixing)[0]
+    mine = with_upscaler(load_checkpoint(mixing)[0])
+    for model, other in ((mine, donor), (donor, mine)):
+        before = model.upscaler
+        graft(model, other, ["skin"])
+        assert model.upscaler is before
 
 
 def test_a_graft_from_other_people_leaves_the_codes(mixing: Path) -> None:

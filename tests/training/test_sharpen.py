@@ -31,16 +31,16 @@ BORDER = range(12, 20)  # two pixels of the mask to either side, doubled
 @pytest.mark.parametrize(
     ("left", "right", "taught", "edged"),
     [
-        ("hair", "background", BORDER, ()),  # nobody can place a hair
-        ("hat", "clothes", BORDER, ()),
-        ("clothes", "background", BORDER, BORDER),
-        ("skin", "clothes", range(20), BORDER),
+        ("hair", "background", range(12, 32), ()),  # nobody can place a hair
+        ("hat", "clothes", range(12, 32), ()),
+        ("clothes", "background", range(32), BORDER),
+        ("skin", "clothes", range(32), BORDER),
         ("skin", "eyes", range(32), range(16, 32)),  # freckles have no place
         ("hair", "hair", (), ()),
-        ("clothes", "clothes", (), ()),
+        ("clothes", "clothes", range(32), ()),  # knitted, where they had as many edges
     ],
 )
-def test_it_is_taught_where_large_parts_meet_and_in_faces(
+def test_it_is_taught_where_large_parts_meet_and_all_but_hair(
     left: str, right: str, taught: Sequence[int], edged: Sequence[int]
 ) -> None:
     places = Places.of(halves(left, right))
@@ -51,8 +51,8 @@ def test_it_is_taught_where_large_parts_meet_and_in_faces(
         assert torch.equal(found[0, 0], wanted.expand(32, 32))
 
 
-def test_what_counts_is_the_render_along_outlines_and_the_old_picture_elsewhere() -> None:
-    places = Places.of(halves("clothes", "background"))
+def test_what_counts_is_the_render_where_it_is_taught_and_the_old_picture_elsewhere() -> None:
+    places = Places.of(halves("background", "hair"))
     where = places.taught
     render, old = torch.rand(2, 1, 3, 32, 32)
     best = torch.where(where > 0, render, old)
@@ -67,6 +67,7 @@ def test_what_counts_is_the_render_along_outlines_and_the_old_picture_elsewhere(
     assert float(terms_of(along, render, old, places)["beyond"]) < 0.25
     beyond = terms_of(torch.full_like(render, 1.5), render * 0 + 0.5, old, places)["beyond"]
     assert float(beyond) == pytest.approx(1)
+    places = Places.of(halves("clothes", "background"))
     # an edge that lies a pixel further counts as an edge, where pixels differ
     edge = torch.zeros(1, 3, 32, 32)
     edge[..., 16:] = 1
@@ -96,7 +97,7 @@ def test_only_the_render_net_learns_and_outlines_come_nearer(
     wanted = picture_of(data, every, before.config)
     places = Places.of(data.soft_mask(every, before.config.image_size // 2))
     where = places.taught
-    assert 0 < float(where.mean()) < 0.9
+    assert 0 < float(where.mean()) < 1
 
     def values_of(posed: Posed, old: Posed) -> dict[str, float]:
         made = terms_of(posed.picture.float(), wanted, old.picture.float(), places)

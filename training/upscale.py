@@ -1,0 +1,208 @@
+"""``python -m training upscale``: a net that doubles finished pictures, taught by larger renders.
+
+It learns from renders alone: halved, they are what a model draws, and themselves what is wanted.
+A model is softer than renders along outlines, so they are blurred before they are halved, each by
+another amount: what comes out should be sharp either way. (With blurs up to twice as wide, and the
+strength of edges counting four times as much, it drew halos around heads and hatched noses, and
+worse when it was applied twice.) No colour may lie beyond those nearby. All else of the model stays
+as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.model import SSGAN3D
+from core.upscaler import FACTOR, Upscaler
+from training import losses
+from training.averaging import follow
+from training.budget import Budget, add_run_arguments, dealt
+from training.closeup import edge_strength
+from training.data import PortraitSet, read_views
+from training.export import LICENCE
+from training.precision import mixed
+from training.process import set_up
+from training.rates import set_rate, warmed
+from training.sharpen import beyond
+
+CHANNELS, BLOCKS = 48, 3
+WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 0.25, "beyond": 4.0}
+CROP = 128
+"""Side, in pixels of the render, of the squares that are looked at."""
+BLURS = (0.0, 0.8)
+"""Least and most standard deviation of the blur before a render is halved, in its pixels."""
+NOISE = 0.012
+"""Most standard deviation of what is added to halved renders: patterns of a model's own pixels are
+not to be drawn as lines."""
+EMA = 0.998
+REPORT_EVERY = 200
+_REACH = 5
+"""Pixels on either side that a blur's kernel reaches: three of its largest deviations."""
+
+
+def with_upscaler(model: SSGAN3D) -> SSGAN3D:
+    """The same model with an upscaler, its own or one that is bilinear enlargement still."""
+    if model.upscaler is not None:
+        return copy.deepcopy(model)
+    config = dataclasses.replace(model.config, upscaler_channels=CHANNELS, upscaler_blocks=BLOCKS)
+    made = SSGAN3D(config)
+    made.load_state_dict(made.state_dict() | model.state_dict())
+    return made.eval().requires_grad_(False)
+
+
+def blurred(images: Tensor, deviations: Tensor) -> Tensor:
+    """Images (B, 3, H, W) beneath Gaussians of such standard deviations (B,), in pixels.
+
+    Returns:
+        (B, 3, H - 2 R, W - 2 R): what a kernel of ``_REACH`` pixels R has seen whole.
+    """
+    line = torch.arange(-_REACH, _REACH + 1, device=images.device)
+    bell = torch.exp(-line.square() / (2 * deviations.clamp_min(1e-3)[:, None].square()))
+    bell = (bell / bell.sum(1, keepdim=True)).repeat_interleave(3, 0)  # (3 B, 2 R + 1)
+    stacked = images.flatten(0, 1)[None]  # (1, 3 B, H, W)
+    stacked = F.conv2d(stacked, bell[:, None, :, None], groups=len(bell))
+    stacked = F.conv2d(stacked, bell[:, None, None, :], groups=len(bell))
+    return stacked[0].unflatten(0, images.shape[:2])
+
+
+def crops_of(
+    data: PortraitSet, chosen: list[int], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Squares of renders, halved after some blur, and as they are.
+
+    Returns:
+        (B, 3, CROP / 2, CROP / 2) and (B, 3, CROP, CROP), in [-1, 1]; some are mirrored.
+    """
+    side = CROP + 2 * _REACH
+    corners = torch.randint(data.size - side + 1, (len(chosen), 2), generator=generator).tolist()
+    images = torch.stack(
+        [
+            data.picture(view)[:, top : top + side, left : left + side]
+            for view, (top, left) in zip(chosen, corners, strict=True)
+        ]
+    )
+    mirrored = torch.rand(len(chosen), generator=generator) < 0.5
+    images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    low, high = BLURS
+    soft = blurred(images, low + (high - low) * torch.rand(len(chosen), generator=generator))
+    small = F.avg_pool2d(soft, FACTOR)
+    noise = torch.randn(small.shape, generator=generator)
+    small += NOISE * torch.rand(len(chosen), 1, 1, 1, generator=generator) * noise
+    inner = slice(_REACH, _REACH + CROP)
+    return small, images[..., inner, inner]
+
+
+def terms_of(picture: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """What tells pictures from renders (B, 3, H, W)."""
+    return {
+        "image": (picture - wanted).abs().mean(),
+        "gradient": losses.gradient_l1(picture, wanted),
+        "edges": (edge_strength(picture) - edge_strength(wanted)).abs().mean(),
+        "beyond": beyond(picture, wanted).mean(),
+    }
+
+
+def upscale(
+    upscaler: Upscaler,
+    data: PortraitSet,
+    *,
+    minutes: float,
+    steps: int = 0,
+    pictures: int,
+    rate: float,
+    seed: int = 0,
+    save: Callable[[Upscaler, dict[str, float]], None],
+) -> None:
+    """Train a copy of an upscaler.
+
+    Args:
+        upscaler: is left as it is.
+        data: renders of the size that is wanted, or a larger one.
+        minutes: how long to train.
+        steps: how many steps instead; 0 trains for ``minutes``.
+        pictures: crops a step.
+        rate: learning rate at first; it falls to zero by a half cosine.
+        save: is told the average net, steps and minutes every few minutes and at the end.
+
+    Raises:
+        PortraitError: the renders are smaller than a crop.
+    """
+    if data.size < CROP + 2 * _REACH:
+        raise PortraitError(
+            f"Renders of {data.size} pixels are too small: make them with `--size 512`."
+        )
+    average = copy.deepcopy(upscaler).eval().requires_grad_(False)
+    net = copy.deepcopy(upscaler).train().requires_grad_(True)
+    optimizer = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
+    budget = Budget(
+        minutes, steps, report_every=REPORT_EVERY, save=lambda spent: save(average, spent)
+    )
+    order: list[int] = []
+    for progress in budget:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
+        chosen = dealt(order, pictures, len(data), generator)
+        small, wanted = crops_of(data, chosen, generator)
+        with mixed("cpu"):
+            picture = net(small.contiguous(memory_format=torch.channels_last))
+        terms = terms_of(picture, wanted)
+        set_rate(optimizer, rate * warmed(progress, budget.step))
+        optimizer.zero_grad(set_to_none=True)
+        losses.weighted(terms, WEIGHTS).backward()
+        optimizer.step()
+        follow(average, net, EMA, budget.step)
+        budget.note({name: value.detach() for name, value in terms.items()})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training upscale``."""
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="data sets of the size that is wanted (`synthesize --size 512`)",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    add_run_arguments(parser, minutes=30.0, pictures=16, rate=1e-3, of="crops")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training upscale``."""
+    set_up(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    model, info = load_checkpoint(arguments.weights or embedded_weights())
+    model = with_upscaler(model)
+    assert model.upscaler is not None
+    data = PortraitSet(read_views(arguments.data))
+    print(f"{len(data)} renders of {data.size} pixels a side", flush=True)
+    before = info.get("upscaled", [])
+
+    def save(made: Upscaler, spent: dict[str, float]) -> None:
+        model.upscaler = made
+        facts = info | {"upscaled": [*before, spent | {"pictures": len(data)}]}
+        save_checkpoint(arguments.out, model, facts, half=True, licence=LICENCE)
+
+    upscale(
+        model.upscaler,
+        data,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        pictures=arguments.pictures,
+        rate=arguments.rate,
+        seed=arguments.seed,
+        save=save,
+    )
+    print(f"{arguments.out}: written")
+    return 0
