@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 MODULE = "bl_ext.user_default.ssgan3d_blender"
-SIZE = 256
+SIZE = 512
 FRAMES = 48
 SEED = 65
 HAIR_SEED = 29
@@ -36,7 +36,7 @@ HAIR_SEED = 29
 MESH_YAWS = (-60, 0, 60)
 MESH_SAMPLES = 24
 
-SHEET_WIDTH = 1600
+SHEET_WIDTH, MOST_TILE = 1600, 320
 GAP = 12
 PAPER = (247, 246, 243)
 INK = (40, 40, 40)
@@ -127,7 +127,7 @@ def read_passes(path: Path) -> dict[str, np.ndarray]:
 
 
 def add_portrait() -> bpy.types.Object:
-    """A scene with one portrait, rendered by the portrait engine at the model's own size."""
+    """A scene with one portrait, rendered by the portrait engine at twice the model's own size."""
     scene = bpy.context.scene
     scene.render.resolution_x = scene.render.resolution_y = SIZE
     scene.render.fps = 24
@@ -268,7 +268,7 @@ def contact_sheet(rows: list[tuple[str, dict[str, np.ndarray]]]) -> Image.Image:
 
 
 def _tile_side(pictures: dict[str, np.ndarray]) -> int:
-    return min(SIZE, (SHEET_WIDTH - GAP) // len(pictures) - GAP)
+    return min(MOST_TILE, (SHEET_WIDTH - GAP) // len(pictures) - GAP)
 
 
 def show(archive: Path, out: Path) -> None:

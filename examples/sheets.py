@@ -6,7 +6,8 @@
 portrait after another taken from another portrait; interpolation of shape and of texture apart;
 a portrait put together part by part. ``random_people.jpg``: seeds 0 to 63, none left out.
 ``swaps.jpg``: people (rows) with one part each (columns) from somebody else. ``differences.jpg``:
-before, after and four times the difference of a swap, from three sides.
+before, after and four times the difference of a swap, from three sides. ``upscaled.jpg``: details
+of pictures of 1,024 pixels a side, by bilinear enlargement and by the upscaler.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from core.camera import Camera
 from core.engine import PortraitEngine
 from core.latents import PortraitLatents
 from core.parts import PART_NAMES, PARTS
+from core.render_net import enlarge_to
 
 YAWS = (-40, -20, 0, 20, 40)
 SEEDS = (29, 106, 65, 112, 74, 163, 69, 77)
@@ -32,6 +34,9 @@ EDITED = ("hair", "brows", "eyes", "nose", "mouth", "skin", "clothes", "glasses"
 PEOPLE = (74, 112, 29, 163, 65, 106)
 LOCAL = ("eyes", "brows", "nose", "mouth", "glasses", "hair")
 GAIN = 4
+UPSCALED = (104, 101, 29)
+DETAIL = slice(224, 800)
+"""Rows and columns of 1,024."""
 ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")
 
 
@@ -114,6 +119,20 @@ def differences(engine: PortraitEngine) -> list[list[Tensor]]:
     return rows
 
 
+def upscaled(engine: PortraitEngine) -> list[list[Tensor]]:
+    """Faces of three portraits as the model draws them, enlarged; below, doubled twice."""
+    camera, side = Camera.orbit(math.radians(15), 0.05), 4 * engine.config.image_size
+    enlarged: list[Tensor] = []
+    doubled: list[Tensor] = []
+    for seed in UPSCALED:
+        latents = engine.sample(seed)
+        own = engine.render(latents, camera).image
+        large = engine.render(latents, camera, size=(side, side)).image
+        for tiles, picture in ((enlarged, enlarge_to(own, side)), (doubled, large)):
+            tiles.append(picture[0, :, DETAIL, DETAIL])
+    return [enlarged, doubled]
+
+
 def save(path: Path, rows: list[list[Tensor]]) -> None:
     """Write rows of tiles as one JPEG."""
     sheet = torch.cat([torch.cat(row, 2) for row in rows], 1)
@@ -129,7 +148,7 @@ def main() -> None:
     options = parser.parse_args()
     engine = PortraitEngine.load(options.model)
     options.out.mkdir(parents=True, exist_ok=True)
-    for make in (seeds, edits, random_people, swaps, differences):
+    for make in (seeds, edits, random_people, swaps, differences, upscaled):
         save(options.out / f"{make.__name__}.jpg", make(engine))
 
 

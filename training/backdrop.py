@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.camera import Camera, canonical_camera
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
@@ -29,7 +29,7 @@ from core.people_mixture import PeopleMixture
 from core.volume import camera_tensors, ray_weights, sample_rays
 from training.averaging import follow
 from training.budget import Budget, add_run_arguments
-from training.export import LICENCE
+from training.model_files import write_model
 from training.process import set_up
 from training.rates import set_rate, warmed
 from training.refine import codes_of_rows, train_only
@@ -220,7 +220,6 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     once = spent | {"blur": arguments.blur}
-    info["backgrounds continued"] = [*info.get("backgrounds continued", []), once]
-    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    write_model(arguments.out, model, info, backgrounds_continued=once)
     print(f"{arguments.out}: {spent['steps']} steps")
     return 0

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.errors import PortraitError
 from core.model import SSGAN3D
-from training.export import LICENCE
+from training.model_files import write_model
 
 KEPT = ("mapping.keys", "mapping.presence")
 """What names people and their parts, and is the same in both."""
@@ -79,6 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
         "steps of the first": before.get("steps"),
     }
     model = blend(first, second, arguments.share, net_share)
-    save_checkpoint(arguments.out, model, info | {"blended": blended}, half=True, licence=LICENCE)
+    write_model(arguments.out, model, info | {"blended": blended})
     print(f"{arguments.out}: {arguments.share:g}, {net_share:g} of {arguments.other}")
     return 0

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.detail import DETAILED
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -51,7 +51,7 @@ from training.crops import SAMPLES, Crops, Frame, cut, looked_up, paint_on_crops
 from training.data import PortraitSet, View, read_views
 from training.detail import distance, given_energies, misfit
 from training.discriminator import Discriminator, read_discriminator
-from training.export import LICENCE
+from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rates, warmed
@@ -611,15 +611,13 @@ def run(arguments: argparse.Namespace) -> int:
         discriminator = Discriminator()
         read_discriminator(arguments.discriminator, discriminator)
     closeup = Closeup(model, crops, options, discriminator)
-    before = info.get("close-ups", [])
 
     def save(spent: dict[str, float]) -> None:
         once = {"parts": list(options.parts)} | spent | {"crops": len(crops.rows)}
-        facts = info | {"close-ups": [*before, once]}
         made = closeup.result()
         if arguments.only_seen:
             lend_only(made, rows, numbers)
-        save_checkpoint(arguments.out, made, facts, half=True, licence=LICENCE)
+        write_model(arguments.out, made, info, **{"close-ups": once})
 
     closeup.run(save)
     print(f"{arguments.out}: {closeup.step} steps")

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.detail import COARSE, DETAILED, FALLOFF, MOST, oriented_filters
 from core.engine import embedded_weights
@@ -30,7 +30,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.budget import Budget, add_run_arguments, dealt
 from training.data import PortraitSet, read_views
-from training.export import LICENCE
+from training.model_files import write_model
 from training.process import set_up
 from training.rates import half_cosine, set_rate
 from training.refine import codes_of_rows, known_views, people_of
@@ -321,7 +321,6 @@ def run(arguments: argparse.Namespace) -> int:
     training = DetailTraining(model, views, rows, arguments.seed)
     spent = training.run(arguments.minutes, arguments.pictures, arguments.rate, arguments.steps)
     once = spent | {"pictures": len(data)}
-    facts = info | {"detail": [*info.get("detail", []), once]}
-    save_checkpoint(arguments.out, model, facts, half=True, licence=LICENCE)
+    write_model(arguments.out, model, info, detail=once)
     print(f"{arguments.out}: {spent['steps']} steps")
     return 0

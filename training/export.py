@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.checkpoint import save_checkpoint
 from core.config import ModelConfig
 from core.errors import PortraitError
 from core.model import SSGAN3D
@@ -21,9 +20,8 @@ from training.codes import CodeBook, Codes, FactorIndex
 from training.data import presence_of, read_views
 from training.discriminator import write_discriminator
 from training.fit_mapping import fit_mapping, mixed_people
+from training.model_files import write_model
 from training.state import read_state, unprefixed
-
-LICENCE = "CC0-1.0"
 
 
 @dataclass
@@ -229,7 +227,7 @@ def run(arguments: argparse.Namespace) -> int:
     model, info = averaged_model(
         arguments.folder, arguments.data, arguments.name or arguments.out.stem
     )
-    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    write_model(arguments.out, model, info)
     if arguments.discriminator:
         tensors, facts = read_state(arguments.folder / "state.safetensors")
         judge = unprefixed("discriminator", tensors)

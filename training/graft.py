@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.generators import PartGroup
 from core.model import SSGAN3D
 from core.parts import PART_NAMES
 from core.people_mixture import PeopleMixture
-from training.export import LICENCE
+from training.model_files import write_model
 
 LAYERED = {"weight", "bias", "style_bias", "base_style", "code_style"}
 """Parameters of part generators whose first axis are layers and the second parts, not the first."""
@@ -96,9 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
     once = {"parts": arguments.parts, "refined": learnt.get("refined", [])}
     if "close-ups" in learnt:
         once["close-ups"] = learnt["close-ups"]
-    info |= {"grafted": [*info.get("grafted", []), once]}
     if "people" in learnt and same_people(model, donor):
         info["people"] = learnt["people"]
-    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    write_model(arguments.out, model, info, grafted=once)
     print(f"{arguments.out}: {', '.join(arguments.parts)} of {arguments.donor}")
     return 0

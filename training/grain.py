@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -26,7 +26,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
 from training.detail import energies, inside_of
-from training.export import LICENCE
+from training.model_files import write_model
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Batch, Views, render_codes
@@ -118,6 +118,6 @@ def run(arguments: argparse.Namespace) -> int:
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
     grain = round(measured_grain(model, views, rows, arguments.pictures), 4)
-    save_checkpoint(arguments.out, with_grain(model, grain), info, half=True, licence=LICENCE)
+    write_model(arguments.out, with_grain(model, grain), info)
     print(f"{arguments.out}: a grain of {grain:g}")
     return 0

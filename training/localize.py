@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.camera import Camera, canonical_camera
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.device import choose_device
 from core.engine import embedded_weights
@@ -32,7 +32,7 @@ from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses
 from training.averaging import follow
 from training.budget import Budget
-from training.export import LICENCE
+from training.model_files import write_model
 from training.process import set_up
 from training.rates import half_cosine, set_rate
 from training.swaps import SWAPPED, edited_pixels, swapped_pairs
@@ -239,7 +239,6 @@ def run(arguments: argparse.Namespace) -> int:
     once: dict[str, object] = spent | {"weight": arguments.outside}
     if arguments.parts:
         once["parts"] = arguments.parts
-    info["edits made local"] = [*info.get("edits made local", []), once]
-    save_checkpoint(arguments.out, model.cpu(), info, half=True, licence=LICENCE)
+    write_model(arguments.out, model.cpu(), info, edits_made_local=once)
     print(f"{arguments.out}: {spent['steps']} steps")
     return 0

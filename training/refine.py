@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.device import choose_device
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -49,9 +49,9 @@ from training.averaging import follow
 from training.budget import Budget, add_options
 from training.data import DatasetError, PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator, write_discriminator
-from training.export import LICENCE
 from training.graft import LAYERED
 from training.localize import Target, held_terms, target_of, twice
+from training.model_files import write_model
 from training.process import set_up
 from training.rates import set_rate, set_rates, warmed
 from training.swaps import swapped_pairs
@@ -357,15 +357,13 @@ def run(arguments: argparse.Namespace) -> int:
         augmentation,
         options,
     )
-    before = info.get("refined", [])
 
     def save(spent: dict[str, float]) -> None:
         once = spent | {
             "pictures": len(data),
             "options": {k: v for k, v in asdict(options).items() if v != getattr(RefineOptions, k)},
         }
-        facts = info | {"refined": [*before, once]}
-        save_checkpoint(arguments.out, refinement.average, facts, half=True, licence=LICENCE)
+        write_model(arguments.out, refinement.average, info, refined=once)
         if arguments.discriminator:
             judge = refinement.discriminator.state_dict()
             write_discriminator(arguments.discriminator, judge, refinement.augmentation.strength)

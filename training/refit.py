@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.device import choose_device
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -34,8 +34,8 @@ from training.budget import Budget, add_options
 from training.closeup import STRUCTURED, total_variation
 from training.data import PortraitSet, read_views
 from training.detail import given_by, misfit, missing_energies
-from training.export import LICENCE
 from training.localize import target_of, twice
+from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rates, warmed
@@ -355,12 +355,10 @@ def run(arguments: argparse.Namespace) -> int:
     data = PortraitSet(known)
     print(f"{len(data)} pictures of {len(rows.unique())} of {len(people)} people", flush=True)
     refit = Refit(teacher.to(device), Views(data, teacher.config, device, SAMPLES), rows, options)
-    before = info.get("refitted", [])
 
     def save(spent: dict[str, float]) -> None:
         once = spent | {"pictures": len(data), "portraits a step": options.portraits}
-        facts = info | {"refitted": [*before, once]}
-        save_checkpoint(arguments.out, refit.result().cpu(), facts, half=True, licence=LICENCE)
+        write_model(arguments.out, refit.result().cpu(), info, refitted=once)
 
     refit.run(save)
     print(f"{arguments.out}: {refit.step} steps")

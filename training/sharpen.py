@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.camera import canonical_camera
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.engine import embedded_weights
 from core.model import SSGAN3D
 from core.parts import part_index
@@ -35,7 +35,7 @@ from training.averaging import follow
 from training.budget import Budget, add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
-from training.export import LICENCE
+from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rate, warmed
@@ -252,11 +252,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_size(data, model.config)
     posed = posed_views(model, data, rows)
     print(f"{len(data)} pictures of {len(rows.unique())} people", flush=True)
-    before = info.get("sharpened", [])
 
     def save(made: SSGAN3D, spent: dict[str, float]) -> None:
-        facts = info | {"sharpened": [*before, spent | {"pictures": len(data)}]}
-        save_checkpoint(arguments.out, made, facts, half=True, licence=LICENCE)
+        write_model(arguments.out, made, info, sharpened=spent | {"pictures": len(data)})
 
     sharpen(
         model,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
@@ -30,7 +30,7 @@ from training.averaging import follow
 from training.budget import Budget, add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
-from training.export import LICENCE
+from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rate, warmed
@@ -187,12 +187,10 @@ def run(arguments: argparse.Namespace) -> int:
     assert model.upscaler is not None
     data = PortraitSet(read_views(arguments.data))
     print(f"{len(data)} renders of {data.size} pixels a side", flush=True)
-    before = info.get("upscaled", [])
 
     def save(made: Upscaler, spent: dict[str, float]) -> None:
         model.upscaler = made
-        facts = info | {"upscaled": [*before, spent | {"pictures": len(data)}]}
-        save_checkpoint(arguments.out, model, facts, half=True, licence=LICENCE)
+        write_model(arguments.out, model, info, upscaled=spent | {"pictures": len(data)})
 
     upscale(
         model.upscaler,

@@ -21,14 +21,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint, save_checkpoint
+from core.checkpoint import load_checkpoint
 from core.config import ModelConfig, PartMapSpec
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.parts import PART_NAMES
-from training.export import LICENCE
 from training.graft import parameters_of
+from training.model_files import write_model
 
 PRODUCTS = {"weight", "detail_weight"}
 """Parameters of part generators from channels to channels, (…, C in, C out)."""
@@ -149,5 +149,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.paint:
         model = with_paint(model, arguments.paint)
         print(f"an atlas of {arguments.paint} x {arguments.paint} texels")
-    save_checkpoint(arguments.out, model, info, half=True, licence=LICENCE)
+    write_model(arguments.out, model, info)
     return 0
