@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +165,28 @@ def upscale(
         budget.note({name: value.detach() for name, value in terms.items()})
 
 
+@torch.no_grad()
+def fidelity(upscaler: Upscaler, data: PortraitSet) -> dict[str, float]:
+    """Mean PSNR in dB of halved renders that are doubled again, by way of doubling them."""
+    ways: dict[str, Callable[[Tensor], Tensor]] = {
+        "bilinear": lambda small: _interpolated(small, "bilinear"),
+        "bicubic": lambda small: _interpolated(small, "bicubic"),
+        "upscaler": upscaler,
+    }
+    totals = dict.fromkeys(ways, 0.0)
+    for view in range(len(data)):
+        wanted = data.picture([view])
+        small = F.avg_pool2d(wanted, FACTOR)
+        for name, double in ways.items():
+            error = (double(small).clamp(-1, 1) - wanted).square().mean()
+            totals[name] += 10 * math.log10(4 / max(float(error), 1e-12))  # the range is 2
+    return {name: total / len(data) for name, total in totals.items()}
+
+
+def _interpolated(small: Tensor, mode: str) -> Tensor:
+    return F.interpolate(small, scale_factor=FACTOR, mode=mode)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training upscale``."""
     parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
@@ -173,6 +196,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         help="data sets of the size that is wanted (`synthesize --size 512`)",
+    )
+    parser.add_argument(
+        "--held-out", type=Path, nargs="+", help="renders of nobody that it learns from, to measure"
     )
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
     add_run_arguments(parser, minutes=30.0, pictures=16, rate=1e-3, of="crops")
@@ -203,4 +229,9 @@ def run(arguments: argparse.Namespace) -> int:
         save=save,
     )
     print(f"{arguments.out}: written")
+    if arguments.held_out:
+        unseen = PortraitSet(read_views(arguments.held_out, held_out=True))
+        found = fidelity(model.upscaler, unseen)
+        told = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+        print(f"{len(unseen)} held-out renders, PSNR in dB: {told}")
     return 0

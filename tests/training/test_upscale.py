@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint
 from core.render_net import enlarge_to
+from core.upscaler import Upscaler
 from training.__main__ import main
 from training.data import PortraitSet, read_views
-from training.upscale import CROP, blurred, crops_of, terms_of, with_upscaler
+from training.upscale import CROP, blurred, crops_of, fidelity, terms_of, with_upscaler
 
 
 def test_a_blur_is_a_gaussian_and_none_is_the_picture() -> None:
@@ -49,7 +50,12 @@ def test_sharp_edges_cost_nothing_and_soft_or_overshooting_ones_do() -> None:
 
 
 def test_only_the_upscaler_learns_and_it_beats_enlargement(
-    mixing: Path, large_balls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mixing: Path,
+    large_balls: Path,
+    held_out_balls: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("training.upscale.CHANNELS", 16)
     monkeypatch.setattr("training.upscale.BLURS", (1.4, 1.6))  # much to learn in few steps
@@ -69,10 +75,12 @@ def test_only_the_upscaler_learns_and_it_beats_enlargement(
         for made in (after.upscaler(small), enlarge_to(small, wanted.shape[-1]))
     )
     assert error < 0.9 * plain
-    # it goes on from where it was
-    again = [*command, "--steps", "1", "--rate", "0", "--weights", str(out)]
-    assert main([*again, "--pictures", "1"]) == 0
+    # it goes on from where it was, and says how good it is
+    again = [*command, "--minutes", "0", "--held-out", str(held_out_balls), "--weights", str(out)]
+    assert main(again) == 0
     assert len(load_checkpoint(out)[1]["upscaled"]) == 2
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("9 held-out renders, PSNR in dB: bilinear ")
 
 
 def test_an_upscaler_starts_as_bilinear_enlargement(mixing: Path) -> None:
@@ -82,6 +90,16 @@ def test_an_upscaler_starts_as_bilinear_enlargement(mixing: Path) -> None:
     made = model.upscaler(picture)
     assert made.shape == (2, 3, 32, 48)
     assert torch.equal(made, F.interpolate(picture, scale_factor=2, mode="bilinear"))
+
+
+def test_fidelity_is_that_of_each_way(large_balls: Path) -> None:
+    data = PortraitSet(read_views([large_balls])[:2])
+    found = fidelity(Upscaler(8, 1), data)
+    assert found["upscaler"] == found["bilinear"] < found["bicubic"]
+    wanted = data.picture([0, 1])
+    plain = F.interpolate(F.avg_pool2d(wanted, 2), scale_factor=2, mode="bilinear")
+    errors = (plain - wanted).square().mean((1, 2, 3))
+    assert found["bilinear"] == pytest.approx(float((-10 * (errors / 4).log10()).mean()), abs=1e-3)
 
 
 def test_renders_that_are_too_small_are_refused(
