@@ -4,11 +4,11 @@ Where hair, face and clothes end, a fitted model is softer than anywhere: a ray 
 and a picture that errs least where nobody can place an edge to the pixel is a blurred one. The
 render net sees the masks and could draw an edge. So it learns by itself, along the outlines of the
 renders' large parts and in all that is no hair, with the strength of edges within five pixels
-compared beside the pixels (``closeup.edge_strength``) along outlines and in small parts where no
-hair is near: no net can place hairs, and afros got teeth like a comb's. A line on either side of a
-blurred edge is as strong: so no colour may lie beyond those that the render has nearby. Within hair
-the net keeps what it draws, and everything else of the model stays as it is, so that what the net
-is given is worked out once a view.
+compared beside the pixels (``closeup.edge_strength``) along outlines and in eyes, mouths and the
+like where no hair is near: no net can place hairs, and afros got teeth like a comb's. A line on
+either side of a blurred edge is as strong: so no colour may lie beyond those that the render has
+nearby. Within hair the net keeps what it draws, and everything else of the model stays as it is, so
+that what the net is given is worked out once a view.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ LARGE = (
     ("hat",),
 )
 """What outlines lie between."""
+DRAWN = tuple(name for name in losses.SMALL_PARTS if name != "nose")
+"""Parts within which edges are compared. A nose is skin, whose pores no net can place: with it
+they were hatched on every face, which large pictures showed."""
 HAIRY = ("hair", "hat")
 """Parts in whose neighbourhood edges are not compared."""
 WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "beyond": 4.0, "held": 4.0, "mask": 0.3}
@@ -119,7 +122,7 @@ class Places:
 
     Attributes:
         taught: where large parts meet and all that is no hair, (B, 1, S, S).
-        edged: of these, where edges are compared: not within skin, nor where hair is near.
+        edged: of these, where edges are compared: not within skin or noses, nor where hair is near.
     """
 
     taught: Tensor
@@ -132,10 +135,10 @@ class Places:
         for names in LARGE:
             most, least = _extremes(_share(mask, names), _REACH)
             found = torch.maximum(found, (most - least > 0.9).to(found))
-        small = (_share(mask, losses.SMALL_PARTS) > 0.1).to(found)
+        drawn = (_share(mask, DRAWN) > 0.1).to(found)
         hairy = _share(mask, HAIRY)
         bare = (F.max_pool2d(hairy, _NEAR_HAIR, 1, _NEAR_HAIR // 2) < 0.5).to(found)
-        edged = torch.maximum(found, small) * bare
+        edged = torch.maximum(found, drawn) * bare
         places = (torch.maximum(found, (hairy < 0.1).to(found)), edged)
         return cls(*(F.interpolate(place, scale_factor=2) for place in places))
 

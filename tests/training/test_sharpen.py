@@ -36,6 +36,7 @@ BORDER = range(12, 20)  # two pixels of the mask to either side, doubled
         ("clothes", "background", range(32), BORDER),
         ("skin", "clothes", range(32), BORDER),
         ("skin", "eyes", range(32), range(16, 32)),  # freckles have no place
+        ("nose", "skin", range(32), ()),  # nor have pores
         ("hair", "hair", (), ()),
         ("clothes", "clothes", range(32), ()),  # knitted, where they had as many edges
     ],
