@@ -60,10 +60,10 @@ def test_contact_sheet_shows_every_picture_at_its_place(demo: ModuleType):
     )
     assert sheet.width == demo.SHEET_WIDTH
     counted = {color: count for count, color in sheet.getcolors(1 << 24)}
-    assert all(counted[color] == demo.SIZE**2 for color in colors)
-    middle = demo.GAP + 28 + demo.SIZE // 2
-    assert sheet.getpixel((demo.GAP + demo.SIZE // 2, middle)) == colors[0]
-    assert sheet.getpixel((2 * demo.GAP + demo.SIZE * 3 // 2, middle)) == colors[1]
+    assert all(counted[color] == demo.MOST_TILE**2 for color in colors)
+    middle = demo.GAP + 28 + demo.MOST_TILE // 2
+    assert sheet.getpixel((demo.GAP + demo.MOST_TILE // 2, middle)) == colors[0]
+    assert sheet.getpixel((2 * demo.GAP + demo.MOST_TILE * 3 // 2, middle)) == colors[1]
 
 
 @pytest.mark.slow
