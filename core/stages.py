@@ -244,7 +244,8 @@ class ViewStage:
         Args:
             draft: leave the render net out.
         """
-        wanted = [_view_key(keys, visible, camera, draft=draft) for camera in cameras]
+        geometry = _geometry_key(keys, visible)
+        wanted = [_view_key(keys, geometry, camera, draft=draft) for camera in cameras]
         views = self.memo.known(wanted)
         missing = {
             key: camera for key, camera in zip(wanted, cameras, strict=True) if key not in views
@@ -334,7 +335,7 @@ class ViewStage:
         """
         upscaler = self.upscaler
         assert upscaler is not None
-        whole = _view_key(keys, visible, view.camera, draft=False)
+        whole = _view_key(keys, _geometry_key(keys, visible), view.camera, draft=False)
 
         def double() -> Tensor:
             picture = view.image[None]
@@ -395,8 +396,8 @@ def _geometry_key(keys: PartKeys, visible: Tensor) -> Hashable:
     return (*(keys.geometry[k] for k in LIFTED), visible.numpy().tobytes())
 
 
-def _view_key(keys: PartKeys, visible: Tensor, camera: Camera, *, draft: bool) -> Hashable:
-    return keys.features, _geometry_key(keys, visible), _camera_key(camera), draft
+def _view_key(keys: PartKeys, geometry: Hashable, camera: Camera, *, draft: bool) -> Hashable:
+    return keys.features, geometry, _camera_key(camera), draft
 
 
 def _camera_key(camera: Camera) -> Hashable:

@@ -29,17 +29,17 @@ from core.engine import embedded_weights
 from core.model import SSGAN3D
 from core.parts import part_index
 from core.people_mixture import PeopleMixture
+from core.render_net import RenderNet
 from core.volume import camera_tensors, sample_rays
 from training import losses
-from training.averaging import follow
-from training.budget import Budget, add_run_arguments, dealt
+from training.budget import add_run_arguments
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
 from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
-from training.rates import set_rate, warmed
 from training.refine import codes_of_rows, known_views, people_of
+from training.single_net import NetOptions, train_net
 from training.warm_start import check_size, picture_of
 
 LARGE = (
@@ -58,7 +58,6 @@ HAIRY = ("hair", "hat")
 WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 2.0, "beyond": 4.0, "held": 4.0, "mask": 0.3}
 NEARBY = 5
 """Side of the squares of pixels within which a colour of the render may be."""
-EMA = 0.998
 REPORT_EVERY = 100
 _REACH = 5
 """Side, in pixels of a mask, of the squares around those pixels that outlines lie near."""
@@ -188,35 +187,21 @@ def sharpen(
     model: SSGAN3D,
     data: PortraitSet,
     posed: Posed,
-    *,
-    minutes: float,
-    steps: int = 0,
-    pictures: int,
-    rate: float,
-    seed: int = 0,
+    options: NetOptions,
     save: Callable[[SSGAN3D, dict[str, float]], None],
 ) -> None:
     """Train a copy of the model's render net.
 
     Args:
         model: is left as it is.
-        minutes: how long to train.
-        steps: how many steps instead; 0 trains for ``minutes``.
-        pictures: views a step.
-        rate: learning rate at first; it falls to zero by a half cosine.
         save: is told the average model, steps and minutes every few minutes and at the end.
     """
-    average = copy.deepcopy(model).eval().requires_grad_(False)
-    net = copy.deepcopy(model.render_net).train().requires_grad_(True)
-    optimizer = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
+    made = copy.deepcopy(model)
     half = model.config.image_size // 2
-    budget = Budget(
-        minutes, steps, report_every=REPORT_EVERY, save=lambda spent: save(average, spent)
-    )
-    order: list[int] = []
-    for progress in budget:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
-        chosen = dealt(order, pictures, len(data), generator)
+
+    def terms_for(
+        net: RenderNet, chosen: list[int], _generator: torch.Generator
+    ) -> dict[str, Tensor]:
         given, mask = posed.of(chosen), data.soft_mask(chosen, half)
         with mixed("cpu"):
             features = given.features.contiguous(memory_format=torch.channels_last)
@@ -226,12 +211,21 @@ def sharpen(
         wanted = picture_of(data, chosen, model.config)
         terms = terms_of(picture, wanted, given.picture, Places.of(mask))
         terms["mask"] = losses.mask_cross_entropy(F.log_softmax(logits.float(), 1), mask)
-        set_rate(optimizer, rate * warmed(progress, budget.step))
-        optimizer.zero_grad(set_to_none=True)
-        losses.weighted(terms, WEIGHTS).backward()
-        optimizer.step()
-        follow(average.render_net, net, EMA, budget.step)
-        budget.note({name: value.detach() for name, value in terms.items()})
+        return terms
+
+    def save_net(net: RenderNet, spent: dict[str, float]) -> None:
+        made.render_net = net
+        save(made, spent)
+
+    train_net(
+        model.render_net,
+        options,
+        terms_for,
+        WEIGHTS,
+        total=len(data),
+        report_every=REPORT_EVERY,
+        save=save_net,
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -259,16 +253,6 @@ def run(arguments: argparse.Namespace) -> int:
     def save(made: SSGAN3D, spent: dict[str, float]) -> None:
         write_model(arguments.out, made, info, sharpened=spent | {"pictures": len(data)})
 
-    sharpen(
-        model,
-        data,
-        posed,
-        minutes=arguments.minutes,
-        steps=arguments.steps,
-        pictures=arguments.pictures,
-        rate=arguments.rate,
-        seed=arguments.seed,
-        save=save,
-    )
+    sharpen(model, data, posed, NetOptions.of(arguments), save)
     print(f"{arguments.out}: written")
     return 0

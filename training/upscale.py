@@ -15,6 +15,7 @@ import copy
 import dataclasses
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,15 +28,14 @@ from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.upscaler import FACTOR, Upscaler
 from training import losses
-from training.averaging import follow
-from training.budget import Budget, add_run_arguments, dealt
+from training.budget import add_run_arguments
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
 from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
-from training.rates import set_rate, warmed
 from training.sharpen import beyond
+from training.single_net import NetOptions, train_net
 
 CHANNELS, BLOCKS = 48, 3
 WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 0.25, "beyond": 4.0}
@@ -46,7 +46,6 @@ BLURS = (0.0, 0.8)
 NOISE = 0.012
 """Most standard deviation of what is added to halved renders: patterns of a model's own pixels are
 not to be drawn as lines."""
-EMA = 0.998
 REPORT_EVERY = 200
 _REACH = 5
 """Pixels on either side that a blur's kernel reaches: three of its largest deviations."""
@@ -117,12 +116,7 @@ def terms_of(picture: Tensor, wanted: Tensor) -> dict[str, Tensor]:
 def upscale(
     upscaler: Upscaler,
     data: PortraitSet,
-    *,
-    minutes: float,
-    steps: int = 0,
-    pictures: int,
-    rate: float,
-    seed: int = 0,
+    options: NetOptions,
     save: Callable[[Upscaler, dict[str, float]], None],
 ) -> None:
     """Train a copy of an upscaler.
@@ -130,10 +124,6 @@ def upscale(
     Args:
         upscaler: is left as it is.
         data: renders of the size that is wanted, or a larger one.
-        minutes: how long to train.
-        steps: how many steps instead; 0 trains for ``minutes``.
-        pictures: crops a step.
-        rate: learning rate at first; it falls to zero by a half cosine.
         save: is told the average net, steps and minutes every few minutes and at the end.
 
     Raises:
@@ -143,34 +133,32 @@ def upscale(
         raise PortraitError(
             f"Renders of {data.size} pixels are too small: make them with `--size 512`."
         )
-    average = copy.deepcopy(upscaler).eval().requires_grad_(False)
-    net = copy.deepcopy(upscaler).train().requires_grad_(True)
-    optimizer = torch.optim.Adam(net.parameters(), rate, betas=(0.9, 0.99))
-    budget = Budget(
-        minutes, steps, report_every=REPORT_EVERY, save=lambda spent: save(average, spent)
-    )
-    order: list[int] = []
-    for progress in budget:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
-        chosen = dealt(order, pictures, len(data), generator)
+
+    def terms_for(
+        net: Upscaler, chosen: list[int], generator: torch.Generator
+    ) -> dict[str, Tensor]:
         small, wanted = crops_of(data, chosen, generator)
         with mixed("cpu"):
             picture = net(small.contiguous(memory_format=torch.channels_last))
-        terms = terms_of(picture, wanted)
-        set_rate(optimizer, rate * warmed(progress, budget.step))
-        optimizer.zero_grad(set_to_none=True)
-        losses.weighted(terms, WEIGHTS).backward()
-        optimizer.step()
-        follow(average, net, EMA, budget.step)
-        budget.note({name: value.detach() for name, value in terms.items()})
+        return terms_of(picture, wanted)
+
+    train_net(
+        upscaler,
+        options,
+        terms_for,
+        WEIGHTS,
+        total=len(data),
+        report_every=REPORT_EVERY,
+        save=save,
+    )
 
 
 @torch.no_grad()
 def fidelity(upscaler: Upscaler, data: PortraitSet) -> dict[str, float]:
     """Mean PSNR in dB of halved renders that are doubled again, by way of doubling them."""
     ways: dict[str, Callable[[Tensor], Tensor]] = {
-        "bilinear": lambda small: _interpolated(small, "bilinear"),
-        "bicubic": lambda small: _interpolated(small, "bicubic"),
+        "bilinear": partial(F.interpolate, scale_factor=FACTOR, mode="bilinear"),
+        "bicubic": partial(F.interpolate, scale_factor=FACTOR, mode="bicubic"),
         "upscaler": upscaler,
     }
     totals = dict.fromkeys(ways, 0.0)
@@ -181,10 +169,6 @@ def fidelity(upscaler: Upscaler, data: PortraitSet) -> dict[str, float]:
             error = (double(small).clamp(-1, 1) - wanted).square().mean()
             totals[name] += 10 * math.log10(4 / max(float(error), 1e-12))  # the range is 2
     return {name: total / len(data) for name, total in totals.items()}
-
-
-def _interpolated(small: Tensor, mode: str) -> Tensor:
-    return F.interpolate(small, scale_factor=FACTOR, mode=mode)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -218,16 +202,7 @@ def run(arguments: argparse.Namespace) -> int:
         model.upscaler = made
         write_model(arguments.out, model, info, upscaled=spent | {"pictures": len(data)})
 
-    upscale(
-        model.upscaler,
-        data,
-        minutes=arguments.minutes,
-        steps=arguments.steps,
-        pictures=arguments.pictures,
-        rate=arguments.rate,
-        seed=arguments.seed,
-        save=save,
-    )
+    upscale(model.upscaler, data, NetOptions.of(arguments), save)
     print(f"{arguments.out}: written")
     if arguments.held_out:
         unseen = PortraitSet(read_views(arguments.held_out, held_out=True))
