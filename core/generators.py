@@ -148,7 +148,7 @@ class PartGroup(nn.Module):
         """Maps of this group's parts.
 
         Args:
-            base: w_base, (B, base_dim).
+            base: w_base, (B, base_dim), or that of each part, (B, K, base_dim).
             shape, texture: w^s and w^t of all parts, (B, K, code_dim).
             chosen: part indices to make; None makes all of the group.
         """
@@ -159,6 +159,7 @@ class PartGroup(nn.Module):
         whole = len(rows) == len(self.parts)
         pick = (lambda t: t) if whole else (lambda t: t[rows])
         batch, count = base.shape[0], len(rows)
+        base = base[:, None].expand(-1, count, -1) if base.ndim == 2 else base[:, wanted]
         flat = (batch * count, self.height * self.width, self.hidden)
         x = pick(self.position).expand(batch, *[-1] * 3).reshape(flat)  # (B Kg, H W, C)
         geometry = x
@@ -195,7 +196,7 @@ class PartGroup(nn.Module):
     def _layer(self, x, layer, base, shape, texture, pick):  # type: ignore[no-untyped-def]
         lower = self.config.base_layers
         if layer < lower:
-            style = torch.einsum("bz,kzc->bkc", base, pick(self.base_style[layer]))
+            style = torch.einsum("bkz,kzc->bkc", base, pick(self.base_style[layer]))
         else:
             code = shape if layer < lower + self.config.shape_layers else texture
             style = torch.einsum("bkz,kzc->bkc", code, pick(self.code_style[layer - lower]))
@@ -219,8 +220,7 @@ class PartGroup(nn.Module):
         """The linear model's share: (B, Kg, H, W, channels)."""
         basis = pick(basis)  # (Kg, base_dim + code_dim + 1, channels, cells, cells)
         batch, count, channels = base.shape[0], basis.shape[0], basis.shape[2]
-        shared = base[:, None].expand(batch, count, -1)
-        codes = torch.cat([shared, code, torch.ones_like(code[..., :1])], 2)
+        codes = torch.cat([base, code, torch.ones_like(code[..., :1])], 2)
         coarse = torch.einsum("bkz,kzn->bkn", codes, basis.flatten(2)).float()
         cells = self.config.linear_cells
         coarse = coarse.reshape(batch * count, channels, cells, cells)

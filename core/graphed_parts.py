@@ -38,7 +38,7 @@ class GraphedParts:
         """Record nothing yet.
 
         Args:
-            make: one part from its index, w_base and its own w^s and w^t, which lie on ``device``.
+            make: one part from its index and its w_base, w^s and w^t, which lie on ``device``.
         """
         self.make, self.config, self.device = make, config, device
         self.works = True
@@ -54,9 +54,7 @@ class GraphedParts:
         if not self.works:
             return None
         try:
-            codes = torch.cat(
-                [latents.base, latents.shape.flatten(), latents.texture.flatten()]
-            ).pin_memory()
+            codes = torch.cat([latents.base, latents.shape, latents.texture], 1).pin_memory()
             if self._codes is None:
                 self._codes = codes.to(self.device)
             self._codes.copy_(codes, non_blocking=True)
@@ -75,9 +73,8 @@ class GraphedParts:
     def _recording(self, parts: tuple[int, ...], codes: Tensor) -> Recording[list[PartResult]]:
         if parts not in self._recordings:
             base, shape, texture = codes.split(
-                [self.config.base_dim, *[PART_COUNT * self.config.code_dim] * 2]
+                [self.config.base_dim, *[self.config.code_dim] * 2], 1
             )
-            shape, texture = (t.unflatten(0, (PART_COUNT, -1)) for t in (shape, texture))
             streams = [torch.cuda.Stream(self.device) for _ in parts[:_STREAMS]]
 
             def work() -> list[PartResult]:
@@ -87,7 +84,7 @@ class GraphedParts:
                 results = []
                 for number, k in enumerate(parts):
                     with torch.cuda.stream(streams[number % _STREAMS]):
-                        results.append(self.make(k, base, shape[k], texture[k]))
+                        results.append(self.make(k, base[k], shape[k], texture[k]))
                 for stream in streams:
                     current.wait_stream(stream)
                 return results

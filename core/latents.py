@@ -25,11 +25,12 @@ from torch import Tensor
 from .config import ModelConfig
 from .errors import LatentsError
 from .files import write_bytes
-from .parts import PART_COUNT, PART_NAMES
+from .parts import BRINGS_BASE, PART_COUNT, PART_NAMES
 from .recipe import check_seed, known_part
 
 FORMAT = "ssgan3d-portrait"
-VERSION = 1
+VERSION = 2
+"""Of what is written; version 1 had one w_base for all parts, and is read as well."""
 _MAX_BYTES = 4 << 20
 
 
@@ -53,7 +54,8 @@ class PortraitLatents:
     """The codes of one portrait. Immutable: every change gives a new portrait.
 
     Attributes:
-        base: w_base, (base_dim,) float32.
+        base: w_base of every part, (K, base_dim) float32: the head's, but of parts that bring their
+            own (``parts.BRINGS_BASE``).
         shape: w_k^s of every part, (K, code_dim) float32.
         texture: w_k^t of every part, (K, code_dim) float32.
         visible: which parts are there, (K,) bool. Without the background the picture is white
@@ -71,7 +73,7 @@ class PortraitLatents:
     def __post_init__(self) -> None:
         rows, width = (self.shape.shape[0], self.shape.shape[-1]) if self.shape.ndim else (0, 0)
         expected = {
-            "base": (self.base.numel(),),
+            "base": (PART_COUNT, self.base.shape[-1] if self.base.ndim else 0),
             "shape": (PART_COUNT, width),
             "texture": (PART_COUNT, width),
             "visible": (PART_COUNT,),
@@ -95,7 +97,7 @@ class PortraitLatents:
 
     def check(self, config: ModelConfig) -> None:
         """Raise LatentsError when the codes are not as long as a model's."""
-        own = (self.base.shape[0], self.shape.shape[1])
+        own = (self.base.shape[1], self.shape.shape[1])
         if own != (config.base_dim, config.code_dim):
             raise LatentsError(
                 "The portrait was made with another model: its codes have {0} and {1} "
@@ -112,7 +114,7 @@ class PortraitLatents:
     ) -> Self:
         """This portrait with ``part`` of another: its shape code, its texture code, or both.
 
-        With the shape comes whether the part is there at all.
+        With the shape comes whether the part is there at all, and w_base of parts that bring it.
         """
         return self.lerp(other, 1.0, parts=[part], shape=shape, texture=texture)
 
@@ -128,7 +130,7 @@ class PortraitLatents:
         """Interpolate towards ``other``; t = 0 is this portrait, t = 1 the other.
 
         Args:
-            parts: which parts to interpolate. None takes all, and w_base with the shapes.
+            parts: which parts to interpolate. None takes all, and the head's w_base with shapes.
             shape, texture: which of the codes. A part is there as it is in the portrait that is
                 nearer, if shapes are interpolated.
         """
@@ -137,8 +139,10 @@ class PortraitLatents:
         rows = list(range(PART_COUNT)) if parts is None else [known_part(name) for name in parts]
         base, codes = self.base, {"shape": self.shape, "texture": self.texture}
         visible = self.visible.clone()
-        if parts is None and shape:
-            base = _mix(self.base, other.base, t)
+        if shape:
+            based = rows if parts is None else [row for row in rows if row in BRINGS_BASE]
+            base = base.clone()
+            base[based] = _mix(self.base[based], other.base[based], t)
         if shape and t > 0.5:
             visible[rows] = other.visible[rows]
         for name, wanted in (("shape", shape), ("texture", texture)):
@@ -236,7 +240,7 @@ class PortraitLatents:
             ) from error
         if header["format"] != FORMAT:
             raise LatentsError("{0} is not a portrait. Choose another file.", path)
-        if header["version"] != VERSION:
+        if header["version"] not in (1, VERSION):
             raise LatentsError(
                 "{0} has portrait format {1}; this version reads {2}.",
                 path,
@@ -247,6 +251,8 @@ class PortraitLatents:
             raise LatentsError(
                 "{0} was made for other parts ({1}).", path, ", ".join(header["parts"])
             )
+        if header["version"] == 1:
+            codes["base"] = codes["base"].reshape(1, -1).repeat(PART_COUNT, 1)
         visible = torch.tensor([name in header["visible"] for name in PART_NAMES])
         try:
             return cls(visible=visible, **codes)
@@ -256,8 +262,8 @@ class PortraitLatents:
 
 def _read_json(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     document = json.loads(data)
-    rows = {"base": (-1,), "shape": (PART_COUNT, -1), "texture": (PART_COUNT, -1)}
-    codes = {name: _decode(document[name], shape) for name, shape in rows.items()}
+    rows = {"base": _base_rows(document["version"]), "shape": PART_COUNT, "texture": PART_COUNT}
+    codes = {name: _decode(document[name], (count, -1)) for name, count in rows.items()}
     return _checked(document), codes
 
 
@@ -268,6 +274,11 @@ def _read_safetensors(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     header = {key: json.loads(metadata[key]) for key in ("version", "parts", "visible")}
     codes = {name: tensors[name] for name in ("base", "shape", "texture")}
     return _checked({**header, "format": metadata["format"]}), codes
+
+
+def _base_rows(version: int) -> int:
+    """Rows of w_base in a file of such a version."""
+    return 1 if version == 1 else PART_COUNT
 
 
 def _checked(header: dict[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from .parts import FACE_BASE
 
 
 def face_codes(base: Tensor, shape: Tensor, texture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What makes the faces of N portraits: w_base, and the skin's shape and texture codes.
+    """What makes the faces of N portraits: the head's w_base, the skin's shape and texture codes.
 
     Args:
-        base: (N, base_dim).
+        base: the head's (N, base_dim), or of all parts, (N, K, base_dim).
         shape, texture: of all parts, (N, K, code_dim).
     """
-    return base, shape[:, FACE_BASE], texture[:, FACE_BASE]
+    head = base if base.ndim == 2 else base[:, FACE_BASE]
+    return head, shape[:, FACE_BASE], texture[:, FACE_BASE]
 
 
 def likeness(faces: Sequence[Tensor], people: Sequence[Tensor]) -> Tensor:

@@ -47,11 +47,12 @@ class MappingNetwork(nn.Module):
         """Map z (B, z_dim), drawn from N(0, 1).
 
         Returns:
-            w_base (B, base_dim), w^s and w^t (B, K, code_dim), and a presence score (B, K) that is
-            positive where the portrait has the part.
+            w_base of each part (B, K, base_dim), one for all, w^s and w^t (B, K, code_dim), and a
+            presence score (B, K) that is positive where the portrait has the part.
         """
         scaled = F.normalize(z, dim=1) * z.shape[1] ** 0.5
         codes = self.head(self.trunk(scaled)) + self.linear(z)
         base, shape, texture, presence = codes.split(self.sizes, 1)
         rows = (z.shape[0], PART_COUNT, self.config.code_dim)
+        base = base[:, None].expand(-1, PART_COUNT, -1)
         return base, shape.reshape(rows), texture.reshape(rows), presence

@@ -97,7 +97,8 @@ class SSGAN3D(nn.Module):
         """Render every portrait from its cameras.
 
         Args:
-            base, shape, texture: codes, (B, base_dim), (B, K, code_dim) twice.
+            base, shape, texture: codes, (B, base_dim) or each part's (B, K, base_dim), and
+                (B, K, code_dim) twice.
             visible: (B, K) bool, or None for all.
             rays: samples of V cameras for each portrait (:func:`~.volume.sample_rays`).
         """

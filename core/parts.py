@@ -61,6 +61,13 @@ BACKGROUND: int = PART_NAMES.index("background")
 FACE_BASE: int = PART_NAMES.index("skin")
 PAINTED = tuple(PART_NAMES.index(name) for name in ("brows", "eyes", "nose", "mouth"))
 """Parts with colours that are finer than rays (:mod:`.paint`)."""
+BRINGS_BASE = tuple(PART_NAMES.index(name) for name in ("background", "hair", "clothes", "hat"))
+"""Parts that keep the w_base of whom they are from, wherever they are put.
+
+w_base holds light, and what training always saw around a head. Made with another head's, short
+hair had ghosts of that head's long hair around it, and cloth its colours. What lies on a face
+(eyes, glasses …) follows the face instead: its width, and its skin.
+"""
 
 
 def part_index(name: str) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .config import ModelConfig
 from .likeness import face_codes, likeness
 from .mapping import ALWAYS
-from .parts import FACE_BASE, PART_COUNT, PART_NAMES, PARTS, part_index
+from .parts import BRINGS_BASE, FACE_BASE, PART_COUNT, PART_NAMES, PARTS, part_index
 
 SHARPNESS = 100.0
 """Softmax inverse temperature of the mix: of 1,100 people, one is nine tenths of a face in 92 seeds
@@ -77,19 +77,19 @@ class PeopleMixture(nn.Module):
         """Map z (B, z_dim), drawn from N(0, 1).
 
         Returns:
-            w_base (B, base_dim), w^s and w^t (B, K, code_dim), and a presence score (B, K) that is
-            positive where the portrait has the part.
+            w_base of each part (B, K, base_dim), w^s and w^t (B, K, code_dim), and a presence score
+            (B, K) that is positive where the portrait has the part.
         """
         blend, weights, score = self.choose(z)
         shape, texture = mixed_codes(weights, self.shape, self.texture)
-        return blend @ self.base, shape, texture, score
+        return self.mixed_bases(blend, weights), shape, texture, score
 
     def choose(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Who is mixed for z (B, z_dim).
 
         Returns:
-            How much of w_base each person is, (B, S), and of each part, (B, K, S), which sum to 1;
-            and the presence score.
+            How much of the head's w_base each person is, (B, S), and of each part, (B, K, S), which
+            sum to 1; and the presence score.
         """
         everyone = self._everyone().expand(PART_COUNT, -1)  # (K, S)
         owners = everyone.masked_fill(~self.presence.bool().T, _HIDDEN)
@@ -108,6 +108,17 @@ class PeopleMixture(nn.Module):
         weights = (choice + owners).softmax(-1)
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
         return blend, weights, share - 0.5 + ALWAYS * self._always
+
+    def mixed_bases(self, blend: Tensor, weights: Tensor) -> Tensor:
+        """w_base of each part, (B, K, base_dim): the head's, but of parts that bring their own.
+
+        Args:
+            blend, weights: as :meth:`choose` gives them.
+        """
+        base = (blend @ self.base)[:, None].repeat(1, PART_COUNT, 1)
+        brings = list(BRINGS_BASE)
+        base[:, brings] = weights[:, brings] @ self.base
+        return base
 
     def face_blend(self, z: Tensor) -> Tensor:
         """How much of the face each person is, (B, S), which sums to 1, for z (B, z_dim)."""

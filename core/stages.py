@@ -52,9 +52,10 @@ class PartKeys:
     @classmethod
     def of(cls, latents: PortraitLatents) -> PartKeys:
         """The keys of a portrait's parts."""
-        base = latents.base.numpy().tobytes()
-        shape, texture = latents.shape.numpy(), latents.texture.numpy()
-        geometry = tuple((base, k, shape[k].tobytes()) for k in range(PART_COUNT))
+        base, shape, texture = (
+            codes.numpy() for codes in (latents.base, latents.shape, latents.texture)
+        )
+        geometry = tuple((k, base[k].tobytes(), shape[k].tobytes()) for k in range(PART_COUNT))
         return cls(geometry, tuple((*geometry[k], texture[k].tobytes()) for k in range(PART_COUNT)))
 
 
@@ -123,7 +124,7 @@ class PartStage:
         base, shape, texture = (
             codes.to(self.device) for codes in (latents.base, latents.shape, latents.texture)
         )
-        return {k: self._make(k, base, shape[k], texture[k]) for k in parts}
+        return {k: self._make(k, base[k], shape[k], texture[k]) for k in parts}
 
     def _make(self, part: int, base: Tensor, shape: Tensor, texture: Tensor) -> PartResult:
         return PartResult.of(part, self.runners[part](base, shape, texture), self.config)

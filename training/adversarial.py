@@ -62,17 +62,14 @@ def random_codes(model: SSGAN3D, count: int, generator: torch.Generator) -> Fitt
     of two random vectors with a probability of one half, so that parts cannot rely on each other.
     """
     device = next(model.parameters()).device
-    z = torch.randn(2 * count, model.config.z_dim, generator=generator).to(device)
-    base, shape, texture, presence = model.mapping(z)
+    z = torch.randn(2, count, model.config.z_dim, generator=generator).to(device)
+    first, second = (
+        FittedCodes(base, shape, texture, presence > 0)
+        for base, shape, texture, presence in map(model.mapping, z)
+    )
     mixes = torch.rand(count, 1, generator=generator) < MIXING
     swap = mixes & (torch.rand(count, PART_COUNT, generator=generator) < 0.5)
-    swap = swap[..., None].to(device)  # (B, K, 1)
-    return FittedCodes(
-        base[:count],
-        torch.where(swap, shape[count:], shape[:count]),
-        torch.where(swap, texture[count:], texture[:count]),
-        presence[:count] > 0,
-    )
+    return first.with_parts_of(second, swap.to(device))
 
 
 def data_rays(

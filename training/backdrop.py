@@ -132,7 +132,7 @@ def backdrop(
         teacher: mixes people; is left as it is.
         minutes: how long to train.
         steps: how many steps instead; 0 trains for ``minutes``.
-        pictures: backgrounds a step, each beside the face of somebody else.
+        pictures: backgrounds a step.
         rate: learning rate at first; it falls to zero by a half cosine.
         blur: standard deviation in texels.
 
@@ -155,20 +155,20 @@ def backdrop(
     own = (people.shape[lends, BACKGROUND], people.texture[lends, BACKGROUND])
     spreads = [codes.std(0, correction=0) for codes in own]
     with torch.no_grad():
-        all_of_them = _features(teacher, lends, lends, people.shape, people.texture)
+        all_of_them = _features(teacher, lends, people.shape, people.texture)
         scale = all_of_them.std((0, 2, 3)) + 1e-3
     budget = Budget(minutes, steps, report_every=REPORT_EVERY)
     for progress in budget:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
-        faces, chosen = torch.randint(len(lends), (2, pictures), generator=generator)
-        faces, rows = lends[faces], lends[chosen]
+        chosen = torch.randint(len(lends), (pictures,), generator=generator)
+        rows = lends[chosen]
         shape, texture = people.shape.clone(), people.texture.clone()
         for codes, spread in zip((shape, texture), spreads, strict=True):
             noise = torch.randn(pictures, len(spread), generator=generator)
             codes[rows, BACKGROUND] += CODE_NOISE * spread * noise
         with torch.no_grad():
-            wanted = filled(_features(teacher, faces, rows, shape, texture), seen[chosen], blur)
-        made = _features(student, faces, rows, shape, texture)
+            wanted = filled(_features(teacher, rows, shape, texture), seen[chosen], blur)
+        made = _features(student, rows, shape, texture)
         loss = ((made - wanted).abs() / scale[:, None, None]).mean()
         set_rate(optimizer, rate * warmed(progress, budget.step))
         optimizer.zero_grad(set_to_none=True)
@@ -179,16 +179,14 @@ def backdrop(
     return average, budget.spent()
 
 
-def _features(
-    model: SSGAN3D, faces: Tensor, rows: Tensor, shape: Tensor, texture: Tensor
-) -> Tensor:
-    """Backgrounds of people ``rows`` (N,) behind the faces of others, (N, C, H, W).
+def _features(model: SSGAN3D, rows: Tensor, shape: Tensor, texture: Tensor) -> Tensor:
+    """Backgrounds of people ``rows`` (N,), which bring their w_base, (N, C, H, W).
 
     Args:
         shape, texture: of all people, (S, K, code_dim).
     """
     assert isinstance(model.mapping, PeopleMixture)
-    base = model.mapping.base[faces]
+    base = model.mapping.base[rows]
     made = model.part_maps(base, shape[rows], texture[rows], [BACKGROUND])[BACKGROUND]
     return made.features[..., : model.config.features].permute(0, 3, 1, 2)
 

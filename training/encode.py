@@ -100,7 +100,7 @@ class Encoder:
         if spread is None:
             z = torch.randn(PROBES, self.config.z_dim, generator=torch.Generator().manual_seed(0))
             base, shape, texture, _ = model.mapping(z)
-            rows = _join(base, shape, texture)
+            rows = _join(base[:, FACE_BASE], shape, texture)
             spread = rows.mean(0), rows.var(0)
         self.mean, self.variance = spread
         self.precision = self.variance.clamp_min(MIN_VARIANCE).reciprocal()

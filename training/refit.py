@@ -131,7 +131,7 @@ class LearnedPeople(nn.Module):
         """As :meth:`PeopleMixture.forward`."""
         blend, weights, score = self.chooser.choose(z)
         shape, texture = mixed_codes(weights, self.shape, self.texture)
-        return blend @ self.base, shape, texture, score
+        return self.chooser.mixed_bases(blend, weights), shape, texture, score
 
 
 class Refit:

@@ -31,10 +31,12 @@ def swapped_pairs(
     parts = torch.tensor(swapped)[torch.randint(len(swapped), (count,), generator=generator)]
     chosen = F.one_hot(parts, PART_COUNT).bool().to(codes.visible.device)  # (B, K)
     visible = codes.visible | chosen
+    swapped_codes = codes.with_parts_of(donors, chosen)
     pairs = FittedCodes(
-        codes.base.repeat(2, 1),
-        torch.cat([codes.shape, torch.where(chosen[..., None], donors.shape, codes.shape)]),
-        torch.cat([codes.texture, torch.where(chosen[..., None], donors.texture, codes.texture)]),
+        *(
+            torch.cat([getattr(codes, name), getattr(swapped_codes, name)])
+            for name in ("base", "shape", "texture")
+        ),
         visible.repeat(2, 1),
     )
     return pairs, parts

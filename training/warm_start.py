@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from core.camera import canonical_camera
 from core.config import ModelConfig
 from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
+from core.parts import BRINGS_BASE
 from core.volume import RayBatch, camera_tensors, rays_at, sample_rays
 from training import losses
 from training.codes import CodeBook, FactorIndex
@@ -254,12 +255,32 @@ LINEAR_RATE = 0.1
 
 @dataclass
 class FittedCodes:
-    """Codes of a batch: (B, base_dim), (B, K, code_dim) twice, and (B, K) bool."""
+    """Codes of a batch.
+
+    Attributes:
+        base: w_base, (B, base_dim), or that of each part, (B, K, base_dim).
+        shape, texture: w^s and w^t, (B, K, code_dim).
+        visible: which parts are there, (B, K) bool.
+    """
 
     base: Tensor
     shape: Tensor
     texture: Tensor
     visible: Tensor
+
+    def with_parts_of(self, others: FittedCodes, chosen: Tensor) -> FittedCodes:
+        """The same with parts ``chosen`` (B, K), bool, of others; who wears what stays.
+
+        Both have each part's w_base.
+        """
+        brings = torch.zeros_like(chosen)
+        brings[:, list(BRINGS_BASE)] = chosen[:, list(BRINGS_BASE)]
+        return FittedCodes(
+            torch.where(brings[..., None], others.base, self.base),
+            torch.where(chosen[..., None], others.shape, self.shape),
+            torch.where(chosen[..., None], others.texture, self.texture),
+            self.visible,
+        )
 
 
 def batch_codes(

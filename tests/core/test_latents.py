@@ -1,8 +1,11 @@
+import base64
 import json
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from core.errors import LatentsError
 from core.latents import PortraitLatents, seed_noise
@@ -15,7 +18,7 @@ def make(seed: int, *, base: int = 8, width: int = 6) -> PortraitLatents:
     g = torch.Generator().manual_seed(seed)
     shape, texture = torch.randn(2, PART_COUNT, width, generator=g)
     visible = torch.rand(PART_COUNT, generator=g) > 0.3
-    return PortraitLatents(torch.randn(base, generator=g), shape, texture, visible)
+    return PortraitLatents(torch.randn(PART_COUNT, base, generator=g), shape, texture, visible)
 
 
 def same(a: PortraitLatents, b: PortraitLatents) -> bool:
@@ -53,7 +56,9 @@ def test_replace_takes_one_part():
     others = [k for k in range(PART_COUNT) if k != HAIR]
     assert torch.equal(c.shape[others], a.shape[others])
     assert torch.equal(c.visible[others], a.visible[others])
-    assert torch.equal(c.base, a.base)
+    assert torch.equal(c.base[HAIR], b.base[HAIR])  # its light, and what grew around it
+    assert torch.equal(c.base[others], a.base[others])
+    assert torch.equal(a.replace("nose", b).base, a.base)  # it follows the face
 
 
 def test_replace_texture_alone_keeps_shape_and_presence():
@@ -121,19 +126,39 @@ def document(tmp_path, **changes):
     ("changes", "message"),
     [
         ({"format": "something"}, "not a portrait"),
-        ({"version": 2}, "portrait format 2"),
+        ({"version": 3}, "portrait format 3"),
         ({"parts": ["skin"]}, "other parts"),
         ({"parts": 3}, "damaged"),
         ({"visible": None}, "damaged"),
         ({"base": "AAA"}, "damaged"),
         ({"base": ""}, "damaged"),
-        ({"base": "AADAfw=="}, "not numbers"),  # one NaN
+        ({"base": "AADAfw=="}, "damaged"),  # fewer numbers than parts
+        ({"base": base64.b64encode(np.full(13 * 8, np.nan, "<f4")).decode()}, "not numbers"),
         ({"shape": "AAAAAAAAAAA="}, "damaged"),
     ],
 )
 def test_damaged_json(tmp_path, changes, message):
     with pytest.raises(LatentsError, match=message):
         PortraitLatents.load(document(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("name", ["p.json", "p.safetensors"])
+def test_files_of_the_first_version_had_one_base_for_all_parts(tmp_path, name):
+    now, path = make(0), tmp_path / name
+    now.save(path)
+    base = now.base[HAIR].contiguous()
+    if path.suffix == ".json":
+        first = json.loads(path.read_text()) | {"version": 1}
+        first["base"] = base64.b64encode(base.numpy().tobytes()).decode()
+        path.write_text(json.dumps(first))
+    else:
+        codes = load_file(path)
+        with safe_open(path, "pt") as file:
+            header = file.metadata() | {"version": "1"}
+        save_file(codes | {"base": base}, path, header)
+    then = PortraitLatents.load(path)
+    assert torch.equal(then.base, base.expand(PART_COUNT, -1))
+    assert torch.equal(then.shape, now.shape)
 
 
 @pytest.mark.parametrize("name", ["p.json", "p.safetensors"])

@@ -41,7 +41,7 @@ def test_base_is_the_softmax_of_the_inner_products_with_the_keys() -> None:
     z = torch.zeros(1, CONFIG.z_dim)
     z[0, 0] = math.log(3) / SHARPNESS  # odds of 3 : 1 for the first
     base, shape, texture, _ = mixture(z)
-    assert base[0].tolist() == pytest.approx([0.75 * 1 + 0.25 * 2] * CONFIG.base_dim)
+    assert base[0, SKIN].tolist() == pytest.approx([0.75 * 1 + 0.25 * 2] * CONFIG.base_dim)
     for codes in (shape, texture):
         assert codes[0, SKIN].tolist() == pytest.approx([1.25] * CONFIG.code_dim)
         assert float(codes[0, HAIR, 0]) == 1  # of the two, whoever is on the face's side
@@ -52,7 +52,7 @@ def test_a_face_is_its_blend_of_people_and_of_nobody_else() -> None:
     z = draws(50)
     blend = mixture.face_blend(z)  # (B, 5)
     assert torch.allclose(blend.sum(1), torch.ones(50)) and float(blend[:, 3:].max()) == 0
-    codes = mixture(z)[0][:, 0]
+    codes = mixture(z)[0][:, SKIN, 0]
     assert torch.allclose(blend[:, :3] @ torch.arange(1.0, 4), codes, atol=1e-5)
 
 
@@ -77,8 +77,7 @@ def test_who_lends_no_skin_is_nobodys_face_and_still_lends_hair() -> None:
     z = draws(300)
     assert float(mixture.face_blend(z)[:, 4:].max()) == 0
     base, shape, texture, score = mixture(z)
-    assert float(base.max()) <= 4
-    for codes in (shape, texture):
+    for codes in (base, shape, texture):
         for name in FACE_PARTS:
             assert float(codes[:, part_index(name)].max()) <= 4
         assert float(codes[:, HAIR].max()) > 5
@@ -111,8 +110,21 @@ def test_empty_slots_change_nothing() -> None:
 def test_a_face_is_one_blend() -> None:
     base, shape, texture, _ = mixture_of(100, z_dim=128)(draws(2000, 128))
     face = [part_index(name) for name in FACE_PARTS]
-    for codes in (shape, texture):
-        torch.testing.assert_close(codes[:, face, 0], base[:, :1].expand(-1, len(face)))
+    blend = base[:, SKIN, :1].expand(-1, len(face))
+    for codes in (base, shape, texture):
+        torch.testing.assert_close(codes[:, face, 0], blend)
+
+
+def test_hair_clothes_hat_and_background_bring_w_base_of_whom_they_are_from() -> None:
+    base, shape, _, _ = mixture_of(100, z_dim=128)(draws(500, 128))
+    brought = {
+        PART_NAMES[part]
+        for part in range(PART_COUNT)
+        if torch.allclose(base[:, part, 0], shape[:, part, 0])  # a person's codes are one number
+    }
+    assert brought == {"background", "hair", "clothes", "hat", *FACE_PARTS}
+    glasses, skin = base[:, GLASSES], base[:, SKIN]
+    assert torch.equal(glasses, skin) and not torch.allclose(base[:, HAIR], skin)
 
 
 def test_what_a_face_wears_is_of_others_like_it() -> None:
@@ -127,10 +139,11 @@ def test_what_a_face_wears_is_of_others_like_it() -> None:
     torch.testing.assert_close(shape[:, rest, 0], texture[:, rest, 0])  # both from one person
     owners = shape[:, rest, 0].round().long() - 1  # (B, parts): who lends each
     apart = heads - heads.mean(0)
-    cosines = torch.cosine_similarity(base[:, None] - heads.mean(0), apart[owners], dim=-1)
+    head = base[:, SKIN]
+    cosines = torch.cosine_similarity(head[:, None] - heads.mean(0), apart[owners], dim=-1)
     chance = torch.cosine_similarity(apart[:, None], apart[None], dim=-1)
     assert float(cosines.mean()) > 1.5 * float(chance.std())
-    face = (base[:, None] - heads).square().sum(-1).argmin(1)  # (B,): whose face it mostly is
+    face = (head[:, None] - heads).square().sum(-1).argmin(1)  # (B,): whose face it mostly is
     assert float((owners == face[:, None]).float().mean()) < 0.4  # mostly of other people
     for one, other in combinations(range(len(rest)), 2):  # and not all of one other
         assert float((owners[:, one] == owners[:, other]).float().mean()) < 0.4

@@ -16,6 +16,7 @@ from core.camera import canonical_camera
 from core.config import ModelConfig
 from core.errors import PortraitError
 from core.model import SSGAN3D, GeneratorOutput
+from core.parts import FACE_BASE
 from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses, warm_start
 from training.codes import CodeBasis, describe
@@ -75,7 +76,8 @@ class _CodeSpace:
     def of(cls, model: SSGAN3D) -> _CodeSpace:
         generator = torch.Generator().manual_seed(0)
         z = torch.randn(_DRAWN, model.config.z_dim, generator=generator)
-        drawn = model.mapping(z)[:3]
+        base, shape, texture, _ = model.mapping(z)
+        drawn = base[:, FACE_BASE], shape, texture  # whose picture it is, all of it is theirs
         # codes that never vary may move too, but little
         scale = [codes.std(0).clamp_min(0.05) for codes in drawn]
         return cls([codes.mean(0) for codes in drawn], scale)
