@@ -75,7 +75,9 @@ class RenderNet(nn.Module):
 
     def picture(self, x: Tensor, features: Tensor) -> Tensor:
         """Smooth picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
-        residual = self._shuffle(self.to_picture(x))
+        residual = F.pixel_shuffle(self.to_picture(x), 2)
+        if self.shuffle_blur:
+            residual = blurred_picture(residual)
         # float32 and plane by plane: three channels last in bfloat16 take three times as long
         coarse = features[:, :3].float().contiguous()
         return enlarge_to(coarse, residual.shape[-2:]) + residual
@@ -165,12 +167,32 @@ def binomial_blur(x: Tensor) -> Tensor:
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
 
 
+def blurred_picture(x: Tensor) -> Tensor:
+    """:func:`binomial_blur` of (B, 3, S, S), less what is left of a chess board in it.
+
+    An edge that is sharper than the blur allows is drawn on a chess board of full contrast, whose
+    blur is nothing only where that contrast is even: rows of dots stayed along outlines.
+    """
+    kernel = _without_board(x.shape[1], x.dtype, x.device)
+    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel, groups=x.shape[1])
+
+
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
 def _binomial(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Kernel of :func:`binomial_blur`; kept, because a GPU would be waited for at every copy."""
     line = torch.tensor((0.25, 0.5, 0.25), dtype=dtype, device=device)
     return torch.outer(line, line).repeat(channels, 1, 1, 1)
+
+
+@cache
+@torch.inference_mode(False)
+def _without_board(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Kernel of :func:`blurred_picture`, likewise."""
+    blur = torch.tensor((0.0, 0.25, 0.5, 0.25, 0.0))
+    board = torch.tensor((-1.0, 0.0, 2.0, 0.0, -1.0)) / 16  # (1, 2, 1) / 4 * (-1, 2, -1) / 4
+    kernel = torch.outer(blur, blur) - torch.outer(board, board)
+    return kernel.to(device, dtype).repeat(channels, 1, 1, 1)
 
 
 def start_at_zero(convolution: nn.Conv2d) -> None:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from core.config import ModelConfig
 from core.errors import CheckpointError
-from core.render_net import RenderNet, binomial_blur
+from core.render_net import RenderNet, binomial_blur, blurred_picture
 
 CONFIG = ModelConfig.tiny()
 
@@ -30,6 +31,27 @@ def test_the_blur_removes_a_pattern_of_pixels_and_nothing_else() -> None:
     )
     ramp = column.float()[None, None]
     torch.testing.assert_close(binomial_blur(ramp)[..., 1:-1], ramp[..., 1:-1])
+
+
+def test_less_is_left_of_a_chess_board_that_ends_and_straight_edges_stay() -> None:
+    row, column = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    board = 1 - 2 * ((row + column) % 2)
+    inner = slice(4, -4)
+    apart = torch.tensor((-1.0, 2.0, -1.0)) / 4
+    squares = torch.outer(apart, apart).repeat(3, 1, 1, 1)
+
+    def left(picture: torch.Tensor) -> float:
+        """What is most like a chess board in it."""
+        found = F.conv2d(picture, squares, groups=3)[..., inner, inner]
+        return float(found.abs().max())
+
+    for end in (row + 2 * column > 46, 2 * row + column > 46, row + column > 31):
+        ended = (board * end).float().expand(1, 3, 32, 32)
+        assert 0 < left(blurred_picture(ended)) < 0.85 * left(binomial_blur(ended))
+    upright = (column > 15).float().expand(1, 3, 32, 32)
+    for picture in (upright, upright.mT, (row / 32 + column / 16).expand(1, 3, 32, 32)):
+        same = binomial_blur(picture)[..., inner, inner]
+        torch.testing.assert_close(blurred_picture(picture)[..., inner, inner], same)
 
 
 def test_only_the_switch_decides_about_the_blur() -> None:

@@ -13,7 +13,7 @@ from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.refine import known_views
-from training.sharpen import Places, Posed, posed_views, terms_of
+from training.sharpen import Places, Posed, alternating, posed_views, terms_of
 from training.warm_start import picture_of
 
 
@@ -78,6 +78,28 @@ def test_what_counts_is_the_render_where_it_is_taught_and_the_old_picture_elsewh
     assert float(terms["edges"]) < float(flat["edges"]) / 2
     assert terms["beyond"] == 0  # the edge itself has no other colours
     assert terms_of(none, edge, edge, Places.of(halves("hair", "background")))["edges"] == 0
+
+
+def test_what_alternates_from_pixel_to_pixel_is_told_from_edges_and_slopes() -> None:
+    rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+    board, stripes = 1 - 2 * ((rows + columns) % 2), 1 - 2 * (columns % 2)
+    inner = slice(2, -2)
+
+    def found(picture: torch.Tensor) -> list[float]:
+        values = alternating(picture.expand(1, 3, 8, 8))[0, :, :, inner, inner].abs()
+        assert values.shape == (3, 3, 4, 4)
+        return values.amax((0, 2, 3)).tolist()  # across, down, both
+
+    assert found(board) == pytest.approx([0, 0, 1])
+    assert found(stripes) == pytest.approx([1, 0, 0])
+    assert found(stripes.T) == pytest.approx([0, 1, 0])
+    assert found(rows / 8 + columns / 4) == pytest.approx([0, 0, 0])
+    assert found((columns > 3).float()) == pytest.approx([0.25, 0, 0])  # an edge, from its one side
+    places = Places(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
+    seen, plain = board.expand(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    assert float(terms_of(plain, plain, plain, places)["alternating"]) == 0
+    assert float(terms_of(seen, plain, plain, places)["alternating"]) > 0.3
+    assert float(terms_of(seen, seen, plain, places)["alternating"]) == 0  # the render has it
 
 
 def test_only_the_render_net_learns_and_outlines_come_nearer(
