@@ -152,23 +152,24 @@ def backdrop(
     train_only(student, (PART_NAMES[BACKGROUND],))
     learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
-    own = (people.shape[lends, BACKGROUND], people.texture[lends, BACKGROUND])
-    spreads = [codes.std(0, correction=0) for codes in own]
+    spreads = [
+        codes[lends, BACKGROUND].std(0, correction=0) for codes in (people.shape, people.texture)
+    ]
     with torch.no_grad():
-        all_of_them = _features(teacher, lends, people.shape, people.texture)
-        scale = all_of_them.std((0, 2, 3)) + 1e-3
+        codes = people.base[lends], people.shape[lends], people.texture[lends]
+        scale = _features(teacher, *codes).std((0, 2, 3)) + 1e-3
     budget = Budget(minutes, steps, report_every=REPORT_EVERY)
     for progress in budget:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
         chosen = torch.randint(len(lends), (pictures,), generator=generator)
         rows = lends[chosen]
-        shape, texture = people.shape.clone(), people.texture.clone()
-        for codes, spread in zip((shape, texture), spreads, strict=True):
+        codes = people.base[rows], people.shape[rows], people.texture[rows]
+        for own, spread in zip(codes[1:], spreads, strict=True):
             noise = torch.randn(pictures, len(spread), generator=generator)
-            codes[rows, BACKGROUND] += CODE_NOISE * spread * noise
+            own[:, BACKGROUND] += CODE_NOISE * spread * noise
         with torch.no_grad():
-            wanted = filled(_features(teacher, rows, shape, texture), seen[chosen], blur)
-        made = _features(student, rows, shape, texture)
+            wanted = filled(_features(teacher, *codes), seen[chosen], blur)
+        made = _features(student, *codes)
         loss = ((made - wanted).abs() / scale[:, None, None]).mean()
         set_rate(optimizer, rate * warmed(progress, budget.step))
         optimizer.zero_grad(set_to_none=True)
@@ -179,15 +180,9 @@ def backdrop(
     return average, budget.spent()
 
 
-def _features(model: SSGAN3D, rows: Tensor, shape: Tensor, texture: Tensor) -> Tensor:
-    """Backgrounds of people ``rows`` (N,), which bring their w_base, (N, C, H, W).
-
-    Args:
-        shape, texture: of all people, (S, K, code_dim).
-    """
-    assert isinstance(model.mapping, PeopleMixture)
-    base = model.mapping.base[rows]
-    made = model.part_maps(base, shape[rows], texture[rows], [BACKGROUND])[BACKGROUND]
+def _features(model: SSGAN3D, base: Tensor, shape: Tensor, texture: Tensor) -> Tensor:
+    """Backgrounds of N people, (N, C, H, W), from their codes as for :meth:`SSGAN3D.part_maps`."""
+    made = model.part_maps(base, shape, texture, [BACKGROUND])[BACKGROUND]
     return made.features[..., : model.config.features].permute(0, 3, 1, 2)
 
 

@@ -10,7 +10,6 @@ more is what the tiles of :mod:`core.detail` must give. All else of the model st
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.budget import Budget, add_run_arguments, dealt
 from training.data import PortraitSet, read_views
-from training.model_files import write_model
+from training.model_files import rebuilt, write_model
 from training.process import set_up
 from training.rates import half_cosine, set_rate
 from training.refine import codes_of_rows, known_views, people_of
@@ -68,19 +67,17 @@ def with_detail(model: SSGAN3D, directions: int) -> SSGAN3D:
     Their texels, and their bound on skin, are those of a new model.
     """
     has = model.config.detail_directions
-    config = dataclasses.replace(
-        model.config,
+    grown = rebuilt(
+        model,
         detail_directions=has or directions,
         detail_density=ModelConfig.detail_density,
         detail_on_skin=ModelConfig.detail_on_skin,
     )
-    if config == model.config:
+    if grown.config == model.config:
         return model
-    grown = SSGAN3D(config)
-    grown.load_state_dict(model.state_dict(), strict=bool(has))
     if not has:
         _show_a_little(grown)
-    return grown.eval().requires_grad_(False)
+    return grown
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ the lower quartile, because everybody gets it and nobody's skin should be roughe
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, read_views
 from training.detail import energies, inside_of
-from training.model_files import write_model
+from training.model_files import rebuilt, write_model
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Batch, Views, render_codes
@@ -39,9 +38,7 @@ _TRIAL = 0.02
 
 def with_grain(model: SSGAN3D, grain: float) -> SSGAN3D:
     """The same model with a grain of such a root mean square on its skin."""
-    made = SSGAN3D(dataclasses.replace(model.config, detail_grain=grain))
-    made.load_state_dict(model.state_dict())
-    return made.eval().requires_grad_(False)
+    return rebuilt(model, detail_grain=grain)
 
 
 @torch.no_grad()

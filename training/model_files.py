@@ -1,7 +1,10 @@
-"""How the trainer's commands write model files: in half precision, and saying what made them."""
+"""How the trainer's commands rebuild models, and write them: in half precision, saying what made
+them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,17 @@ from core.model import SSGAN3D
 
 LICENCE = "CC0-1.0"
 """Of weights that rendered portraits have taught."""
+
+
+def rebuilt(model: SSGAN3D, **changes: Any) -> SSGAN3D:
+    """The same weights in a changed configuration, frozen; what is new starts as a new model's.
+
+    Args:
+        changes: fields of the configuration that leave the weights that there are as they are.
+    """
+    made = SSGAN3D(dataclasses.replace(model.config, **changes))
+    made.load_state_dict(made.state_dict() | model.state_dict())
+    return made.eval().requires_grad_(False)
 
 
 def write_model(path: Path, model: SSGAN3D, info: Mapping[str, Any], **done: object) -> None:

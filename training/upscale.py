@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +30,7 @@ from training import losses
 from training.budget import add_run_arguments
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
-from training.model_files import write_model
+from training.model_files import rebuilt, write_model
 from training.precision import mixed
 from training.process import set_up
 from training.sharpen import beyond
@@ -55,10 +54,7 @@ def with_upscaler(model: SSGAN3D) -> SSGAN3D:
     """The same model with an upscaler, its own or one that is bilinear enlargement still."""
     if model.upscaler is not None:
         return copy.deepcopy(model)
-    config = dataclasses.replace(model.config, upscaler_channels=CHANNELS, upscaler_blocks=BLOCKS)
-    made = SSGAN3D(config)
-    made.load_state_dict(made.state_dict() | model.state_dict())
-    return made.eval().requires_grad_(False)
+    return rebuilt(model, upscaler_channels=CHANNELS, upscaler_blocks=BLOCKS)
 
 
 def blurred(images: Tensor, deviations: Tensor) -> Tensor:
