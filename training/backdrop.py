@@ -11,8 +11,8 @@ convolution: Knutsson and Westin 1993). It needs no data. All else of the model 
 from __future__ import annotations
 
 import argparse
-import copy
 import math
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,12 +27,11 @@ from core.model import SSGAN3D
 from core.parts import BACKGROUND, PART_NAMES
 from core.people_mixture import PeopleMixture
 from core.volume import camera_tensors, ray_weights, sample_rays
-from training.averaging import follow
-from training.budget import Budget, add_run_arguments
+from training.budget import add_run_arguments
 from training.model_files import write_model
 from training.process import set_up
-from training.rates import set_rate, warmed
 from training.refine import codes_of_rows, train_only
+from training.student import StudentOptions, train_student
 
 BLUR = 1.0
 """Standard deviation of the blur, in texels of 8 pixels, where nobody sets it."""
@@ -40,7 +39,6 @@ YAWS = (-0.5, -0.25, 0.0, 0.25, 0.5)
 """Cameras, in radians, that say where a background is seen: as wide as the renders'."""
 CODE_NOISE = 0.1
 """Noise on the codes, in their standard deviations: what lies between people is smooth as well."""
-EMA = 0.998
 REPORT_EVERY = 200
 _WIDER = 2.0
 """Each blur that continues a background is so much wider than the one before."""
@@ -117,23 +115,13 @@ def seen_of(model: SSGAN3D, rows: Tensor) -> Tensor:
 
 
 def backdrop(
-    teacher: SSGAN3D,
-    *,
-    minutes: float,
-    steps: int = 0,
-    pictures: int,
-    rate: float,
-    blur: float = BLUR,
-    seed: int = 0,
+    teacher: SSGAN3D, options: StudentOptions, blur: float = BLUR
 ) -> tuple[SSGAN3D, dict[str, float]]:
     """A copy of a model whose backgrounds are smooth, also where its people's heads were.
 
     Args:
         teacher: mixes people; is left as it is.
-        minutes: how long to train.
-        steps: how many steps instead; 0 trains for ``minutes``.
-        pictures: backgrounds a step.
-        rate: learning rate at first; it falls to zero by a half cosine.
+        options: ``pictures`` are backgrounds.
         blur: standard deviation in texels.
 
     Returns:
@@ -147,37 +135,32 @@ def backdrop(
         raise PortraitError("The model mixes no people, whose backgrounds could be continued.")
     lends = people.presence[:, BACKGROUND].nonzero()[:, 0]
     seen = seen_of(teacher, lends)
-    average = copy.deepcopy(teacher).eval().requires_grad_(False)
-    student = copy.deepcopy(teacher)
-    train_only(student, (PART_NAMES[BACKGROUND],))
-    learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
     spreads = [
         codes[lends, BACKGROUND].std(0, correction=0) for codes in (people.shape, people.texture)
     ]
     with torch.no_grad():
-        codes = people.base[lends], people.shape[lends], people.texture[lends]
-        scale = _features(teacher, *codes).std((0, 2, 3)) + 1e-3
-    budget = Budget(minutes, steps, report_every=REPORT_EVERY)
-    for progress in budget:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
-        chosen = torch.randint(len(lends), (pictures,), generator=generator)
-        rows = lends[chosen]
-        codes = people.base[rows], people.shape[rows], people.texture[rows]
-        for own, spread in zip(codes[1:], spreads, strict=True):
-            noise = torch.randn(pictures, len(spread), generator=generator)
-            own[:, BACKGROUND] += CODE_NOISE * spread * noise
+        all_codes = people.base[lends], people.shape[lends], people.texture[lends]
+        scale = _features(teacher, *all_codes).std((0, 2, 3)) + 1e-3
+
+    def terms_of(student: SSGAN3D, generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = torch.randint(len(lends), (options.pictures,), generator=generator)
+        base, shape, texture = (codes[chosen] for codes in all_codes)
+        for codes, spread in zip((shape, texture), spreads, strict=True):
+            noise = torch.randn(len(chosen), len(spread), generator=generator)
+            codes[:, BACKGROUND] += CODE_NOISE * spread * noise
         with torch.no_grad():
-            wanted = filled(_features(teacher, *codes), seen[chosen], blur)
-        made = _features(student, *codes)
-        loss = ((made - wanted).abs() / scale[:, None, None]).mean()
-        set_rate(optimizer, rate * warmed(progress, budget.step))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        follow(average, student, EMA, budget.step)
-        budget.note({"features": loss.detach()})
-    return average, budget.spent()
+            wanted = filled(_features(teacher, base, shape, texture), seen[chosen], blur)
+        made = _features(student, base, shape, texture)
+        return {"features": ((made - wanted).abs() / scale[:, None, None]).mean()}
+
+    return train_student(
+        teacher,
+        options,
+        terms_of,
+        {"features": 1.0},
+        report_every=REPORT_EVERY,
+        choose=partial(train_only, parts=(PART_NAMES[BACKGROUND],)),
+    )
 
 
 def _features(model: SSGAN3D, base: Tensor, shape: Tensor, texture: Tensor) -> Tensor:
@@ -203,15 +186,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training backdrop``."""
     set_up(arguments.threads)
     teacher, info = load_checkpoint(arguments.weights or embedded_weights())
-    model, spent = backdrop(
-        teacher,
-        minutes=arguments.minutes,
-        steps=arguments.steps,
-        pictures=arguments.pictures,
-        rate=arguments.rate,
-        blur=arguments.blur,
-        seed=arguments.seed,
-    )
+    model, spent = backdrop(teacher, StudentOptions.of(arguments), arguments.blur)
     once = spent | {"blur": arguments.blur}
     write_model(arguments.out, model, info, backgrounds_continued=once)
     print(f"{arguments.out}: {spent['steps']} steps")

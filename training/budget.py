@@ -140,11 +140,13 @@ def add_run_arguments(
     pictures: int,
     rate: float,
     of: str = "renders",
+    option: str = "pictures",
 ) -> None:
     """Arguments of a command that trains on pictures, with its defaults.
 
     Args:
         of: what its pictures are called.
+        option: the option that says how many, whose value is ``pictures`` all the same.
     """
     for name, default, text in (
         ("minutes", minutes, "how long to train"),
@@ -155,7 +157,11 @@ def add_run_arguments(
         ("seed", 0, "what every random choice depends on"),
     ):
         parser.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{text} (default {default})"
+            f"--{option if name == 'pictures' else name}",
+            dest=name,
+            type=type(default),
+            default=default,
+            help=f"{text} (default {default})",
         )
 
 

@@ -11,7 +11,6 @@ no data. (Teaching by a set of one's own makings: distillation, Hinton et al. 20
 from __future__ import annotations
 
 import argparse
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,11 +29,11 @@ from core.model import SSGAN3D, GeneratorOutput
 from core.parts import PART_NAMES, part_index
 from core.volume import RayBatch, camera_tensors, sample_rays
 from training import losses
-from training.averaging import follow
-from training.budget import Budget
+from training.budget import add_run_arguments
 from training.model_files import write_model
 from training.process import set_up
-from training.rates import half_cosine, set_rate
+from training.rates import half_cosine
+from training.student import StudentOptions, train_student
 from training.swaps import SWAPPED, edited_pixels, swapped_pairs
 from training.warm_start import WEIGHTS
 
@@ -142,23 +141,16 @@ def terms_of(student: GeneratorOutput, target: Target) -> dict[str, Tensor]:
 
 def localize(
     teacher: SSGAN3D,
+    options: StudentOptions,
     *,
-    minutes: float,
-    steps: int = 0,
-    pairs: int,
-    rate: float,
     outside: float = OUTSIDE,
     swapped: Sequence[int] = SWAPPED,
-    seed: int = 0,
 ) -> tuple[SSGAN3D, dict[str, float]]:
     """A copy of the model whose edits change less outside of what is edited.
 
     Args:
         teacher: is left as it is.
-        minutes: how long to train.
-        steps: how many steps to train instead; 0 trains for ``minutes``.
-        pairs: a step.
-        rate: learning rate, which falls to zero by a half cosine.
+        options: ``pictures`` are pairs of them.
         outside: weight of what differs outside of the part.
         swapped: parts that pairs differ in.
 
@@ -166,43 +158,42 @@ def localize(
         The average of the weights over the last hundred steps or so, and how many steps
         and minutes that took.
     """
-    average = copy.deepcopy(teacher).eval().requires_grad_(False)
-    student = copy.deepcopy(teacher).train().requires_grad_(True)
-    student.mapping.requires_grad_(False)  # people keep their codes
-    for name, parameter in student.named_parameters():
-        if name.endswith("_basis"):  # the linear models know nothing of other parts
-            parameter.requires_grad_(False)
-    learned = [parameter for parameter in student.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(learned, rate, betas=(0.9, 0.99))
-    weights = WEIGHTS | {"outside": outside}
     device = next(teacher.parameters()).device
-    budget = Budget(minutes, steps, report_every=REPORT_EVERY)
-    for progress in budget:
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + budget.step)
+
+    def terms_for(student: SSGAN3D, generator: torch.Generator) -> dict[str, Tensor]:
         with torch.no_grad():
-            codes, parts = swapped_pairs(teacher, pairs, generator, swapped)
-            rays = twice(random_rays(teacher.config, pairs, generator, device))
+            codes, parts = swapped_pairs(teacher, options.pictures, generator, swapped)
+            rays = twice(random_rays(teacher.config, options.pictures, generator, device))
             arguments = (codes.base, codes.shape, codes.texture, codes.visible, rays)
             target = target_of(teacher(*arguments), parts)
-        terms = terms_of(student(*arguments), target)
-        loss = losses.weighted(terms, weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        set_rate(optimizer, rate * half_cosine(progress))
-        optimizer.step()
-        follow(average, student, EMA, budget.step)
-        budget.note({name: value.detach() for name, value in terms.items()})
-    return average, budget.spent()
+        return terms_of(student(*arguments), target)
+
+    return train_student(
+        teacher,
+        options,
+        terms_for,
+        WEIGHTS | {"outside": outside},
+        report_every=REPORT_EVERY,
+        choose=_hold,
+        falls=lambda progress, _step: half_cosine(progress),
+        ema=EMA,
+    )
+
+
+def _hold(student: SSGAN3D) -> None:
+    """Let people keep their codes, and the linear models stay: they know nothing of other parts."""
+    for name, parameter in student.named_parameters():
+        if name.startswith("mapping.") or name.endswith("_basis"):
+            parameter.requires_grad_(False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training localize``."""
     parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
-    parser.add_argument("--minutes", type=float, default=20.0, help="how long to train (20)")
-    parser.add_argument("--steps", type=int, default=0, help="how many steps instead")
-    parser.add_argument("--pairs", type=int, default=3, help="pairs of portraits a step (3)")
-    parser.add_argument("--rate", type=float, default=3e-4, help="learning rate at first (0.0003)")
+    add_run_arguments(
+        parser, minutes=20.0, pictures=3, rate=3e-4, of="pairs of portraits", option="pairs"
+    )
     parser.add_argument(
         "--outside",
         type=float,
@@ -217,8 +208,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="parts that pairs differ in (all but the skin)",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto (auto)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
-    parser.add_argument("--seed", type=int, default=0, help="of all random choices (0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -228,13 +217,9 @@ def run(arguments: argparse.Namespace) -> int:
     teacher, info = load_checkpoint(weights)
     model, spent = localize(
         teacher.to(choose_device(arguments.device)),
-        minutes=arguments.minutes,
-        steps=arguments.steps,
-        pairs=arguments.pairs,
-        rate=arguments.rate,
+        StudentOptions.of(arguments),
         outside=arguments.outside,
         swapped=[part_index(name) for name in arguments.parts] or SWAPPED,
-        seed=arguments.seed,
     )
     once: dict[str, object] = spent | {"weight": arguments.outside}
     if arguments.parts:

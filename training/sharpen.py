@@ -34,14 +34,14 @@ from core.people_mixture import PeopleMixture
 from core.render_net import RenderNet
 from core.volume import camera_tensors, sample_rays
 from training import losses
-from training.budget import add_run_arguments
+from training.budget import add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
 from training.model_files import write_model
 from training.precision import mixed
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
-from training.single_net import NetOptions, train_net
+from training.student import StudentOptions, train_student
 from training.warm_start import check_size, picture_of
 
 LARGE = (
@@ -216,7 +216,7 @@ def sharpen(
     model: SSGAN3D,
     data: PortraitSet,
     posed: Posed,
-    options: NetOptions,
+    options: StudentOptions,
     save: Callable[[SSGAN3D, dict[str, float]], None],
 ) -> None:
     """Train a copy of the model's render net.
@@ -228,9 +228,10 @@ def sharpen(
     made = copy.deepcopy(model)
     half = model.config.image_size // 2
 
-    def terms_for(
-        net: RenderNet, chosen: list[int], _generator: torch.Generator
-    ) -> dict[str, Tensor]:
+    order: list[int] = []
+
+    def terms_for(net: RenderNet, generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = dealt(order, options.pictures, len(data), generator)
         given, mask = posed.of(chosen), data.soft_mask(chosen, half)
         with mixed("cpu"):
             features = given.features.contiguous(memory_format=torch.channels_last)
@@ -246,14 +247,8 @@ def sharpen(
         made.render_net = net
         save(made, spent)
 
-    train_net(
-        model.render_net,
-        options,
-        terms_for,
-        WEIGHTS,
-        total=len(data),
-        report_every=REPORT_EVERY,
-        save=save_net,
+    train_student(
+        model.render_net, options, terms_for, WEIGHTS, report_every=REPORT_EVERY, save=save_net
     )
 
 
@@ -282,6 +277,6 @@ def run(arguments: argparse.Namespace) -> int:
     def save(made: SSGAN3D, spent: dict[str, float]) -> None:
         write_model(arguments.out, made, info, sharpened=spent | {"pictures": len(data)})
 
-    sharpen(model, data, posed, NetOptions.of(arguments), save)
+    sharpen(model, data, posed, StudentOptions.of(arguments), save)
     print(f"{arguments.out}: written")
     return 0

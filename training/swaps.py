@@ -31,12 +31,11 @@ def swapped_pairs(
     parts = torch.tensor(swapped)[torch.randint(len(swapped), (count,), generator=generator)]
     chosen = F.one_hot(parts, PART_COUNT).bool().to(codes.visible.device)  # (B, K)
     visible = codes.visible | chosen
-    swapped_codes = codes.with_parts_of(donors, chosen)
+    edited = codes.with_parts_of(donors, chosen)
     pairs = FittedCodes(
-        *(
-            torch.cat([getattr(codes, name), getattr(swapped_codes, name)])
-            for name in ("base", "shape", "texture")
-        ),
+        torch.cat([codes.base, edited.base]),
+        torch.cat([codes.shape, edited.shape]),
+        torch.cat([codes.texture, edited.texture]),
         visible.repeat(2, 1),
     )
     return pairs, parts

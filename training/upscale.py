@@ -27,14 +27,14 @@ from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.upscaler import FACTOR, Upscaler
 from training import losses
-from training.budget import add_run_arguments
+from training.budget import add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
 from training.model_files import rebuilt, write_model
 from training.precision import mixed
 from training.process import set_up
 from training.sharpen import beyond
-from training.single_net import NetOptions, train_net
+from training.student import StudentOptions, train_student
 
 CHANNELS, BLOCKS = 48, 3
 WEIGHTS = {"image": 1.0, "gradient": 0.5, "edges": 0.25, "beyond": 4.0}
@@ -112,7 +112,7 @@ def terms_of(picture: Tensor, wanted: Tensor) -> dict[str, Tensor]:
 def upscale(
     upscaler: Upscaler,
     data: PortraitSet,
-    options: NetOptions,
+    options: StudentOptions,
     save: Callable[[Upscaler, dict[str, float]], None],
 ) -> None:
     """Train a copy of an upscaler.
@@ -130,23 +130,16 @@ def upscale(
             f"Renders of {data.size} pixels are too small: make them with `--size 512`."
         )
 
-    def terms_for(
-        net: Upscaler, chosen: list[int], generator: torch.Generator
-    ) -> dict[str, Tensor]:
+    order: list[int] = []
+
+    def terms_for(net: Upscaler, generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = dealt(order, options.pictures, len(data), generator)
         small, wanted = crops_of(data, chosen, generator)
         with mixed("cpu"):
             picture = net(small.contiguous(memory_format=torch.channels_last))
         return terms_of(picture, wanted)
 
-    train_net(
-        upscaler,
-        options,
-        terms_for,
-        WEIGHTS,
-        total=len(data),
-        report_every=REPORT_EVERY,
-        save=save,
-    )
+    train_student(upscaler, options, terms_for, WEIGHTS, report_every=REPORT_EVERY, save=save)
 
 
 @torch.no_grad()
@@ -198,7 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
         model.upscaler = made
         write_model(arguments.out, model, info, upscaled=spent | {"pictures": len(data)})
 
-    upscale(model.upscaler, data, NetOptions.of(arguments), save)
+    upscale(model.upscaler, data, StudentOptions.of(arguments), save)
     print(f"{arguments.out}: written")
     if arguments.held_out:
         unseen = PortraitSet(read_views(arguments.held_out, held_out=True))

@@ -16,6 +16,7 @@ from core.model import SSGAN3D, GeneratorOutput
 from core.parts import BRINGS_BASE, FACE_BASE, PART_COUNT, part_index
 from training.__main__ import main
 from training.localize import localize, random_rays, target_of, terms_of, twice
+from training.student import StudentOptions
 from training.swaps import edited_pixels, swapped_pairs
 
 CPU = torch.device("cpu")
@@ -111,7 +112,7 @@ def outside(model: SSGAN3D) -> float:
 def test_teacher_codes_and_linear_models_stay(trained) -> None:
     teacher = copy.deepcopy(trained.trainer.model)
     weights = {name: value.clone() for name, value in teacher.state_dict().items()}
-    model, spent = localize(teacher, minutes=1, steps=5, pairs=2, rate=1e-3)
+    model, spent = localize(teacher, StudentOptions(1, 2, 1e-3, steps=5))
     assert spent["steps"] == 5
     assert all(torch.equal(value, weights[name]) for name, value in teacher.state_dict().items())
     moved = {n for n, value in model.state_dict().items() if not torch.equal(value, weights[n])}
@@ -123,7 +124,7 @@ def test_teacher_codes_and_linear_models_stay(trained) -> None:
 @pytest.mark.slow
 def test_edits_of_the_embedded_model_get_more_local() -> None:
     teacher, _ = load_checkpoint(embedded_weights())
-    model, _ = localize(teacher, minutes=10, steps=60, pairs=2, rate=3e-4)
+    model, _ = localize(teacher, StudentOptions(10, 2, 3e-4, steps=60))
     before, after = outside(teacher), outside(model)
     print(f"changed outside of the part: {before:.5f}, {after:.5f} after 60 steps")
     assert after < before
