@@ -137,19 +137,19 @@ class PortraitLatents:
         if not math.isfinite(t):
             raise LatentsError("Portraits cannot be mixed by {0}.", t)
         rows = list(range(PART_COUNT)) if parts is None else [known_part(name) for name in parts]
-        base, codes = self.base, {"shape": self.shape, "texture": self.texture}
-        visible = self.visible.clone()
-        if shape:
-            based = rows if parts is None else [row for row in rows if row in BRINGS_BASE]
-            base = base.clone()
-            base[based] = _mix(self.base[based], other.base[based], t)
+        based = rows if parts is None else [row for row in rows if row in BRINGS_BASE]
+        codes, visible = {}, self.visible.clone()
         if shape and t > 0.5:
             visible[rows] = other.visible[rows]
-        for name, wanted in (("shape", shape), ("texture", texture)):
+        for name, wanted, which in (
+            ("base", shape, based),
+            ("shape", shape, rows),
+            ("texture", texture, rows),
+        ):
             if wanted:
-                codes[name] = codes[name].clone()
-                codes[name][rows] = _mix(codes[name][rows], getattr(other, name)[rows], t)
-        return replace(self, base=base, visible=visible, **codes)
+                codes[name] = getattr(self, name).clone()
+                codes[name][which] = _mix(codes[name][which], getattr(other, name)[which], t)
+        return replace(self, visible=visible, **codes)
 
     def truncate(self, mean: PortraitLatents, psi: float) -> Self:
         """Draw the codes towards the mean portrait: mean + psi (codes - mean)."""
@@ -252,7 +252,7 @@ class PortraitLatents:
                 "{0} was made for other parts ({1}).", path, ", ".join(header["parts"])
             )
         if header["version"] == 1:
-            codes["base"] = codes["base"].reshape(1, -1).repeat(PART_COUNT, 1)
+            codes["base"] = codes["base"].flatten().expand(PART_COUNT, -1)
         visible = torch.tensor([name in header["visible"] for name in PART_NAMES])
         try:
             return cls(visible=visible, **codes)
@@ -262,7 +262,8 @@ class PortraitLatents:
 
 def _read_json(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     document = json.loads(data)
-    rows = {"base": _base_rows(document["version"]), "shape": PART_COUNT, "texture": PART_COUNT}
+    bases = 1 if document["version"] == 1 else PART_COUNT
+    rows = {"base": bases, "shape": PART_COUNT, "texture": PART_COUNT}
     codes = {name: _decode(document[name], (count, -1)) for name, count in rows.items()}
     return _checked(document), codes
 
@@ -274,11 +275,6 @@ def _read_safetensors(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
     header = {key: json.loads(metadata[key]) for key in ("version", "parts", "visible")}
     codes = {name: tensors[name] for name in ("base", "shape", "texture")}
     return _checked({**header, "format": metadata["format"]}), codes
-
-
-def _base_rows(version: int) -> int:
-    """Rows of w_base in a file of such a version."""
-    return 1 if version == 1 else PART_COUNT
 
 
 def _checked(header: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .indices import index_tensor
 from .likeness import face_codes, likeness
 from .mapping import ALWAYS
 from .parts import BRINGS_BASE, FACE_BASE, PART_COUNT, PART_NAMES, PARTS, part_index
@@ -116,7 +117,7 @@ class PeopleMixture(nn.Module):
             blend, weights: as :meth:`choose` gives them.
         """
         base = (blend @ self.base)[:, None].repeat(1, PART_COUNT, 1)
-        brings = list(BRINGS_BASE)
+        brings = index_tensor(BRINGS_BASE, base.device)
         base[:, brings] = weights[:, brings] @ self.base
         return base
 

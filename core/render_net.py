@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -75,9 +76,7 @@ class RenderNet(nn.Module):
 
     def picture(self, x: Tensor, features: Tensor) -> Tensor:
         """Smooth picture in about [-1, 1], (B, 3, S, S), from the trunk's output."""
-        residual = F.pixel_shuffle(self.to_picture(x), 2)
-        if self.shuffle_blur:
-            residual = blurred_picture(residual)
+        residual = self._shuffle(self.to_picture(x), blurred_picture)
         # float32 and plane by plane: three channels last in bfloat16 take three times as long
         coarse = features[:, :3].float().contiguous()
         return enlarge_to(coarse, residual.shape[-2:]) + residual
@@ -86,10 +85,10 @@ class RenderNet(nn.Module):
         """Log masks up to a constant at half the picture's size, (B, K, S / 2, S / 2)."""
         return enlarge_to(log_mask(mask.float()), x.shape[-2:]) + self.to_mask(x)
 
-    def _shuffle(self, x: Tensor) -> Tensor:
-        """(B, 4 C, h, w) → (B, C, 2 h, 2 w)."""
+    def _shuffle(self, x: Tensor, blur: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """(B, 4 C, h, w) → (B, C, 2 h, 2 w), blurred by :func:`binomial_blur` or another."""
         x = F.pixel_shuffle(x, 2)
-        return binomial_blur(x) if self.shuffle_blur else x
+        return (blur or binomial_blur)(x) if self.shuffle_blur else x
 
     def forward(
         self, features: Tensor, mask: Tensor, surface: Tensor, paint: Tensor | None = None
@@ -162,9 +161,8 @@ def alike_for_shuffle(convolution: nn.Conv2d) -> nn.Conv2d:
 
 def binomial_blur(x: Tensor) -> Tensor:
     """(B, C, h, w) blurred by (1, 2, 1) / 4 either way, borders repeated: no pixel pattern left."""
-    kernel = _binomial(x.shape[1], x.dtype, x.device)
     # average pooling twice is the same, but 1.5 to 4 times as slow
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
+    return _by_channel(x, _binomial(x.shape[1], x.dtype, x.device))
 
 
 def blurred_picture(x: Tensor) -> Tensor:
@@ -173,8 +171,13 @@ def blurred_picture(x: Tensor) -> Tensor:
     An edge that is sharper than the blur allows is drawn on a chess board of full contrast, whose
     blur is nothing only where that contrast is even: rows of dots stayed along outlines.
     """
-    kernel = _without_board(x.shape[1], x.dtype, x.device)
-    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel, groups=x.shape[1])
+    return _by_channel(x, _without_board(x.shape[1], x.dtype, x.device))
+
+
+def _by_channel(x: Tensor, kernel: Tensor) -> Tensor:
+    """(B, C, h, w) beneath a kernel (C, 1, n, n), borders repeated; n is odd."""
+    padding = [kernel.shape[-1] // 2] * 4
+    return F.conv2d(F.pad(x, padding, mode="replicate"), kernel, groups=x.shape[1])
 
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives

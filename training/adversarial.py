@@ -62,11 +62,10 @@ def random_codes(model: SSGAN3D, count: int, generator: torch.Generator) -> Fitt
     of two random vectors with a probability of one half, so that parts cannot rely on each other.
     """
     device = next(model.parameters()).device
-    z = torch.randn(2, count, model.config.z_dim, generator=generator).to(device)
-    first, second = (
-        FittedCodes(base, shape, texture, presence > 0)
-        for base, shape, texture, presence in map(model.mapping, z)
-    )
+    z = torch.randn(2 * count, model.config.z_dim, generator=generator).to(device)
+    *codes, presence = model.mapping(z)
+    halves = zip(*(values.chunk(2) for values in (*codes, presence > 0)), strict=True)
+    first, second = (FittedCodes(*half) for half in halves)
     mixes = torch.rand(count, 1, generator=generator) < MIXING
     swap = mixes & (torch.rand(count, PART_COUNT, generator=generator) < 0.5)
     return first.with_parts_of(second, swap.to(device))

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from core.camera import canonical_camera
 from core.config import ModelConfig
+from core.indices import index_tensor
 from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
 from core.parts import BRINGS_BASE
 from core.volume import RayBatch, camera_tensors, rays_at, sample_rays
@@ -273,8 +274,9 @@ class FittedCodes:
 
         Both have each part's w_base.
         """
+        rows = index_tensor(BRINGS_BASE, chosen.device)
         brings = torch.zeros_like(chosen)
-        brings[:, list(BRINGS_BASE)] = chosen[:, list(BRINGS_BASE)]
+        brings[:, rows] = chosen[:, rows]
         return FittedCodes(
             torch.where(brings[..., None], others.base, self.base),
             torch.where(chosen[..., None], others.shape, self.shape),

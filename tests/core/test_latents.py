@@ -134,6 +134,7 @@ def document(tmp_path, **changes):
         ({"base": ""}, "damaged"),
         ({"base": "AADAfw=="}, "damaged"),  # fewer numbers than parts
         ({"base": base64.b64encode(np.full(13 * 8, np.nan, "<f4")).decode()}, "not numbers"),
+        ({"base": "", "version": 1}, "damaged"),
         ({"shape": "AAAAAAAAAAA="}, "damaged"),
     ],
 )
