@@ -38,6 +38,7 @@ from .part_runner import fused_linear
 from .parts import PART_COUNT, PART_NAMES
 from .picture import Rendering
 from .stages import PartKeys
+from .strands import strands_on_view
 from .volume import FeatureTable, camera_tensors, sample_rays
 
 Pictures = tuple[Tensor, Tensor]
@@ -452,6 +453,7 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
         features = table.composite(weights, config)[0]
         mask, surface = (t[0].unflatten(-1, side) for t in (weights.mask, weights.surface()))
         paint = paint_on_view(views.atlas(parts, keys, latents.visible), weights, config)
+        strands = strands_on_view(views.hair(parts, keys), weights, config)
         drawn = views.compute(parts, keys, latents.visible, weights, [camera])
         geometry = weights_stage.gather(parts, latents.visible)
 
@@ -472,7 +474,7 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
             "geometry, rays, weights": (weigh, geometry),
             "features": (lambda i: table.composite(weights, config), [weights.mask, weights.uv]),
             "render net": (
-                lambda i: views.net(features, mask, surface, paint),
+                lambda i: views.net(features, mask, surface, paint, strands),
                 [features, mask, surface, views.net],
             ),
             "masks, labels, depth": (outputs, drawn),

@@ -5,13 +5,14 @@ the render net, which knows pixels but not places on the surface: strands that i
 on the screen while the head turns. So periodic tiles of noise lie on the surface, in lifting
 coordinates, one texel a pixel of a face in the trained framing: strands in a few directions, coarse
 and fine. Each part's generator says how much of each shows where; the tiles are looked up at every
-pixel.
+pixel. Those of hair, which alone has coarse ones, are combed first (:mod:`.strands`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .parts import PART_NAMES
+
+if TYPE_CHECKING:
+    from .strands import Strands
 
 DETAILED = tuple(PART_NAMES.index(n) for n in ("skin", "nose", "hair", "neck", "clothes", "hat"))
 """Parts with fine structure of their own; the small ones are edges and colours all over."""
@@ -62,16 +66,23 @@ class SurfaceDetail(nn.Module):
         super().__init__()
         # v points up and a picture's rows run down: strands lean as the filters see them
         noise = oriented_noise(config.detail_directions, config.detail_side).flip(1)
-        wrapped = F.pad(noise[None], (1, 1, 1, 1), mode="circular")[0]
+        fine = noise[None, config.detail_directions :]  # coarse ones are the hair's alone
+        wrapped = F.pad(fine, (1, 1, 1, 1), mode="circular")[0]
         # made again wherever a model is loaded; three dimensions, as four would be turned to
         # channels last with the net's weights
-        self.register_buffer("wrapped", wrapped, persistent=False)  # (T, t + 2, t + 2)
+        self.register_buffer("wrapped", wrapped, persistent=False)  # (D, t + 2, t + 2)
+        self.directions = config.detail_directions
         self.side = config.detail_side
         texels = config.detail_density * config.image_size / config.frame_side  # a unit
         self.periods = texels / config.detail_side
 
     def forward(
-        self, amount: Tensor, surface: Tensor, size: int, share: Tensor | None = None
+        self,
+        amount: Tensor,
+        surface: Tensor,
+        size: int,
+        share: Tensor | None = None,
+        strands: Strands | None = None,
     ) -> Tensor:
         """By how much the picture is brightened, as a share of its light, (B, 1, S, S).
 
@@ -83,11 +94,21 @@ class SurfaceDetail(nn.Module):
             surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, 3, r, r).
             size: S.
             share: how much of the amounts counts, (B, 1, h, w); all of them where it is None.
+            strands: what of it is hair; nothing where it is None.
         """
+        amount = amount[:, self.directions :].float()
+        if strands is not None:
+            amount = (amount - strands.amount[:, self.directions :]).clamp_min(0)
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
-        amount = F.interpolate(amount.float().contiguous(), size=(size, size), mode="bilinear")
+        amount = F.interpolate(amount.contiguous(), size=(size, size), mode="bilinear")
         position = self._position(surface, size)
         gain = (amount * self._lookup(position)).sum(1, keepdim=True)
+        if strands is not None:
+            bands = strands.amount.unflatten(1, (2, self.directions))
+            # vector_norm, for its gradient at zero is zero
+            bands = torch.linalg.vector_norm(bands, dim=2)  # (B, 2, r, r)
+            bands = F.interpolate(bands, size=(size, size), mode="bilinear")
+            gain = gain + (bands * strands.noise).sum(1, keepdim=True)
         if share is not None:
             gain = gain * F.interpolate(share, size=(size, size), mode="bilinear")
         return (gain * self._resolved(position)).expm1()
@@ -111,7 +132,7 @@ class SurfaceDetail(nn.Module):
         return 1 / (largest * self.side**2).clamp_min(1)
 
     def _lookup(self, position: Tensor) -> Tensor:
-        """The periodic tiles at (B, 2, S, S) periods: (B, T, S, S)."""
+        """The periodic fine tiles at (B, 2, S, S) periods: (B, D, S, S)."""
         texel = (position - position.floor()) * self.side + 1  # in the padded tile
         grid = (texel / (self.side + 2) * 2 - 1).permute(0, 2, 3, 1)
         batch = position.shape[0]

@@ -23,6 +23,7 @@ from .paint import paint_on_view
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .render_net import RenderNet
+from .strands import HAIR, CombedHair, combed_noise, strands_on_view
 from .volume import ray_weights
 
 if TYPE_CHECKING:
@@ -51,7 +52,15 @@ class FixedViews:
         if config.paint_size:
             side = config.paint_size
             self.atlas = torch.zeros(1, 3, side, side, device=self.device)
+        self.hair: CombedHair | None = None
+        if config.detail_directions:
+            spec = config.maps[HAIR]
+            amounts = torch.zeros(
+                1, config.detail_tiles, spec.height, spec.width, device=self.device
+            )
+            self.hair = CombedHair(amounts, torch.zeros_like(combed_noise(amounts, config)))
         self._atlas_key: Hashable = None
+        self._hair_key: Hashable = None
         self._geometry_key: Hashable = None
         self._feature_keys: list[Hashable] = [None] * PART_COUNT
         size, half, rays = config.image_size, config.image_size // 2, config.ray_size
@@ -71,6 +80,7 @@ class FixedViews:
         geometry_key: Hashable,
         geometry: Callable[[], Geometry],
         atlas: Callable[[], Tensor | None],
+        hair: Callable[[], CombedHair | None],
     ) -> None:
         """Copy what of a portrait is not there yet.
 
@@ -80,6 +90,7 @@ class FixedViews:
             geometry_key: what its geometry depends on.
             geometry: gives the geometry.
             atlas: gives the paint of the portrait, if the model has any.
+            hair: gives the fine structure of its hair, likewise.
         """
         for part, key in enumerate(features):
             if self._feature_keys[part] != key:
@@ -99,6 +110,13 @@ class FixedViews:
             assert paint is not None
             self.atlas.copy_(paint)
             self._atlas_key = atlas_key
+        if self.hair is not None and self._hair_key != features[HAIR]:
+            self._hair_key = None
+            combed = hair()
+            assert combed is not None
+            self.hair.amounts.copy_(combed.amounts)
+            self.hair.noise.copy_(combed.noise)
+            self._hair_key = features[HAIR]
 
     def draw(self, frames: Tensor) -> Tensor:
         """The views of cameras (:func:`.fixed_shapes.ray_frames`) in one block, (V, L) float32."""
@@ -108,7 +126,8 @@ class FixedViews:
         mask = weights.mask[0].unflatten(-1, side)  # (V, K, r, r)
         surface = weights.surface()[0].unflatten(-1, side)
         paint = paint_on_view(self.atlas, weights, self.config)
-        image, logits = self.net(features, mask, surface, paint)
+        strands = strands_on_view(self.hair, weights, self.config)
+        image, logits = self.net(features, mask, surface, paint, strands)
         background = self.table.rows[self.table.spans[BACKGROUND], :3].T.float()
         outputs = (
             image.float().clamp(-1, 1),
@@ -161,19 +180,20 @@ class GraphedViews:
         geometry_key: Hashable,
         geometry: Callable[[], Geometry],
         atlas: Callable[[], Tensor | None],
+        hair: Callable[[], CombedHair | None],
         cameras: Sequence[Camera],
     ) -> list[View] | None:
         """Views of a portrait from canonical cameras; None where they cannot be recorded.
 
         Args:
-            parts, features, geometry_key, geometry, atlas: as for :meth:`FixedViews.take`.
+            parts, features, geometry_key, geometry, atlas, hair: as for :meth:`FixedViews.take`.
         """
         if not self.works:
             return None
         try:
             if self.portrait is None:
                 self.portrait = FixedViews(self.net, self.config)
-            self.portrait.take(parts, features, geometry_key, geometry, atlas)
+            self.portrait.take(parts, features, geometry_key, geometry, atlas, hair)
             return self.views(cameras)
         except Exception as error:  # whatever it is, the plain path may still work
             _log.warning("Pictures cannot be recorded on this GPU, so they take longer: %s", error)

@@ -15,6 +15,7 @@ from .mapping import MappingNetwork
 from .paint import FACE, paint_of
 from .people_mixture import PeopleMixture
 from .render_net import RenderNet, detailed
+from .strands import HAIR, Strands, combed_hair, strands_of
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayBatch, ray_weights
 
@@ -30,6 +31,7 @@ class PosedFeatures:
         depth: planar depth of the surface, (B, V, r, r).
         surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, V, 3, r, r).
         paint: what the face's paint adds to the picture, (B, V, 3, S, S); None without paint.
+        strands: what of the fine structure is hair, of N = B V views; None without any.
     """
 
     features: Tensor
@@ -37,6 +39,7 @@ class PosedFeatures:
     depth: Tensor
     surface: Tensor
     paint: Tensor | None = None
+    strands: Strands | None = None
 
 
 @dataclass
@@ -112,7 +115,7 @@ class SSGAN3D(nn.Module):
         )
         features = features.contiguous(memory_format=torch.channels_last)
         paint = None if posed.paint is None else posed.paint.flatten(0, 1)
-        smooth, logits, gain = self.render_net.layers(features, mask, surface, paint)
+        smooth, logits, gain = self.render_net.layers(features, mask, surface, paint, posed.strands)
         return GeneratorOutput(
             detailed(smooth, gain).unflatten(0, views),
             logits.unflatten(0, views),
@@ -150,4 +153,9 @@ class SSGAN3D(nn.Module):
             weights.depth.unflatten(-1, grid),
             weights.surface().unflatten(-1, grid),
             paint_of(maps, visible, weights.surface(FACE).unflatten(-1, grid), self.config),
+            strands_of(
+                combed_hair(maps[HAIR], self.config),
+                weights.surface((HAIR,)).unflatten(-1, grid),
+                self.config,
+            ),
         )

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
 from .model import SSGAN3D, GeneratorOutput, PosedFeatures
 from .paint import FACE, paint_of
 from .parts import BACKGROUND, PART_COUNT
+from .strands import HAIR, combed_hair, strands_of
 from .volume import RayBatch, picture_positions
 
 _REACH = 4.0
@@ -121,11 +123,14 @@ def composite(
     fields = _continuous(maps, geometry, rays, config)
     if levels is not None:
         fields = _gridded(maps, geometry, rays, config, levels)
+    combed, of_hair = combed_hair(maps[HAIR], config), features[:, config.features :].clone()
     for part, (sigma, weighted) in zip(LIFTED, fields, strict=True):
         density[:, part] = sigma
         features += weighted
+        if part == HAIR and combed is not None:
+            of_hair += weighted[:, config.features :]
     total = density.sum(1)  # (B, V, R, N)
-    features = features / total.clamp_min(1e-8)[:, None]
+    features, of_hair = (t / total.clamp_min(1e-8)[:, None] for t in (features, of_hair))
     alpha = 1 - torch.exp(-total * rays.step)
     left = torch.cumprod(1 - alpha, -1)  # transmittance behind each sample
     passed = torch.cat([torch.ones_like(left[..., :1]), left[..., :-1]], -1)
@@ -144,12 +149,18 @@ def composite(
         moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
         return torch.stack([moment.sum(-1) for moment in moments], 2).unflatten(-1, side)
 
+    strands = strands_of(combed, surface((HAIR,)), config)
+    if strands is not None:
+        amount = (weight[:, None] * of_hair).sum(-1)  # (B, T, V, R)
+        amount = amount.transpose(1, 2).flatten(0, 1).unflatten(-1, side)
+        strands = replace(strands, amount=amount)
     return PosedFeatures(
         posed.transpose(1, 2).unflatten(-1, side),
         mask.transpose(1, 2).unflatten(-1, side),
         depth.unflatten(-1, side),
         surface(DETAILED),
         paint_of(maps, visible, surface(FACE), config),
+        strands,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from torch.nn import functional as F
 from .config import ModelConfig
 from .detail import SurfaceDetail
 from .parts import BACKGROUND, PART_COUNT
+
+if TYPE_CHECKING:
+    from .strands import Strands
 
 MASK_FLOOR = 1.0e-4
 """Smallest coarse mask value that the residual starts from: log 0 would drown any residual."""
@@ -91,7 +95,12 @@ class RenderNet(nn.Module):
         return (blur or binomial_blur)(x) if self.shuffle_blur else x
 
     def forward(
-        self, features: Tensor, mask: Tensor, surface: Tensor, paint: Tensor | None = None
+        self,
+        features: Tensor,
+        mask: Tensor,
+        surface: Tensor,
+        paint: Tensor | None = None,
+        strands: Strands | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2).
 
@@ -101,12 +110,18 @@ class RenderNet(nn.Module):
             surface: where the rays meet what has detail (:meth:`.volume.RayWeights.surface`),
                 (B, 3, r, r).
             paint: what is added to the smooth picture (:func:`.paint.painted`), (B, 3, S, S).
+            strands: what of the fine structure is hair.
         """
-        smooth, logits, gain = self.layers(features, mask, surface, paint)
+        smooth, logits, gain = self.layers(features, mask, surface, paint, strands)
         return detailed(smooth, gain), logits
 
     def layers(
-        self, features: Tensor, mask: Tensor, surface: Tensor, paint: Tensor | None = None
+        self,
+        features: Tensor,
+        mask: Tensor,
+        surface: Tensor,
+        paint: Tensor | None = None,
+        strands: Strands | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Smooth picture, mask logits, and the detail's gain, (B, 1, S, S), if there is any."""
         amount = features[:, self.features :]
@@ -118,7 +133,7 @@ class RenderNet(nn.Module):
         gain = None
         if self.detail is not None:
             share = outline_share(logits, mask)
-            gain = self.detail(amount, surface, picture.shape[-1], share)
+            gain = self.detail(amount, surface, picture.shape[-1], share, strands)
         return picture, logits, gain
 
 

@@ -30,6 +30,7 @@ from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .raymarch import RaySamples, ShellTable, join_views, march
 from .render_net import RenderNet, enlarge_to, log_mask
+from .strands import HAIR, CombedHair, combed_hair, strands_on_view
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
 
@@ -225,6 +226,7 @@ class ViewStage:
         self.weights = WeightStage(config, self.device, limit)
         self.tables: Memo[FeatureTable] = Memo(limit, tensor_bytes)
         self.atlases: Memo[Tensor] = Memo(limit, tensor_bytes)
+        self.combed: Memo[CombedHair | None] = Memo(limit, tensor_bytes)
         self.memo: Memo[View] = Memo(limit, _view_bytes)
         self.doubled_memo: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.graphed: GraphedViews | None = None
@@ -282,6 +284,7 @@ class ViewStage:
                 geometry_key,
                 lambda: self.weights.lifted(geometry_key, parts, visible),
                 lambda: self.atlas(parts, keys, visible),
+                lambda: self.hair(parts, keys),
                 cameras,
             )
             if views is not None:
@@ -312,7 +315,8 @@ class ViewStage:
         else:
             surface = weights.surface()[0].unflatten(-1, (side, side))
             paint = paint_on_view(self.atlas(parts, keys, visible), weights, self.config)
-            image, logits = self.net(features, mask, surface, paint)
+            strands = strands_on_view(self.hair(parts, keys), weights, self.config)
+            image, logits = self.net(features, mask, surface, paint, strands)
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
@@ -360,11 +364,18 @@ class ViewStage:
 
         return self.atlases.get(key, draw)
 
+    def hair(self, parts: dict[int, PartResult], keys: PartKeys) -> CombedHair | None:
+        """The fine structure of a portrait's hair, cached; None of a model without."""
+        return self.combed.get(
+            keys.features[HAIR], lambda: combed_hair(parts[HAIR].map, self.config)
+        )
+
     def clear(self) -> None:
         """Forget all results."""
         self.weights.clear()
         self.tables.clear()
         self.atlases.clear()
+        self.combed.clear()
         self.memo.clear()
         self.doubled_memo.clear()
         if self.graphed is not None:

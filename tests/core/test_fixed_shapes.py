@@ -61,7 +61,15 @@ def test_views_of_one_course_are_the_engines(engine):
         parts = engine.part_stage(latents, keys)
         key = _geometry_key(keys, latents.visible)
         geometry = engine.view_stage.weights.lifted(key, parts, latents.visible)
-        views.take(parts, keys.features, key, lambda geometry=geometry: geometry, lambda: None)
+        hair = engine.view_stage.hair(parts, keys)
+        views.take(
+            parts,
+            keys.features,
+            key,
+            lambda geometry=geometry: geometry,
+            lambda: None,
+            lambda hair=hair: hair,
+        )
         expected = engine.view_stage(parts, keys, latents.visible, cameras)
         for made, plain in zip(views.views(views.draw(frames), cameras), expected, strict=True):
             assert made.camera is plain.camera

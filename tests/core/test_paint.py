@@ -148,6 +148,7 @@ def test_engine_replay_model_and_equations_paint_alike(painted_model: SSGAN3D) -
         key,
         lambda: engine.view_stage.weights.lifted(key, parts, latents.visible),
         lambda: engine.view_stage.atlas(parts, keys, latents.visible),
+        lambda: engine.view_stage.hair(parts, keys),
     )
     replayed = fixed.views(fixed.draw(torch.from_numpy(ray_frames(cameras))), cameras)
     for number, (view, again) in enumerate(zip(views, replayed, strict=True)):
