@@ -124,12 +124,7 @@ class SurfaceDetail(nn.Module):
 
     def _resolved(self, position: Tensor) -> Tensor:
         """Less where a pixel covers texels."""
-        grown = F.pad(position, (0, 1, 0, 1), mode="replicate")
-        here = grown[..., :-1, :-1]
-        across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
-        down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
-        largest = torch.maximum(across, down)
-        return 1 / (largest * self.side**2).clamp_min(1)
+        return shown_by_pixels(position * self.side)
 
     def _lookup(self, position: Tensor) -> Tensor:
         """The periodic fine tiles at (B, 2, S, S) periods: (B, D, S, S)."""
@@ -138,6 +133,18 @@ class SurfaceDetail(nn.Module):
         batch = position.shape[0]
         wrapped = self.wrapped.float()[None].expand(batch, -1, -1, -1)
         return F.grid_sample(wrapped, grid, align_corners=False)
+
+
+def shown_by_pixels(texels: Tensor) -> Tensor:
+    """How much of a texture pixels can show which lie on it at (B, 2, H, W), in [0, 1].
+
+    Less where a pixel covers texels: (B, 1, H, W).
+    """
+    grown = F.pad(texels, (0, 1, 0, 1), mode="replicate")
+    here = grown[..., :-1, :-1]
+    across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
+    down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
+    return 1 / torch.maximum(across, down).clamp_min(1)
 
 
 def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:
@@ -176,17 +183,23 @@ def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor | None = None) -> 
     return torch.where(least > 0, both, amounts).flatten(-2)
 
 
-def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor:
+def oriented_filters(
+    directions: int,
+    side: int,
+    falloff: float = 0.0,
+    bands: Sequence[tuple[float, float]] = BANDS,
+) -> Tensor:
     """Band-pass filters as factors of the frequencies of a square picture, (2 D, side, side).
 
-    Those of the coarse band come first. Filter d of a band lets pass what varies most along
-    π d / D, counted from x to y: strands that run across that. Between neighbours it is e^-0.5.
+    D for each of ``bands``; those of the coarse band come first. Filter d of a band lets pass what
+    varies most along π d / D, counted from x to y: strands that run across that. Between neighbours
+    it is e^-0.5.
     """
     line = torch.fft.fftfreq(side)
     fy, fx = torch.meshgrid(line, line, indexing="ij")
     radius, angle = torch.hypot(fx, fy), torch.atan2(fy, fx)
     filters = []
-    for low, high in BANDS:
+    for low, high in bands:
         band = ((radius > low) & (radius <= high)).float()
         radial = band * radius.clamp_min(low) ** -falloff
         for number in range(directions):
@@ -196,14 +209,16 @@ def oriented_filters(directions: int, side: int, falloff: float = 0.0) -> Tensor
     return torch.stack(filters)
 
 
-def oriented_noise(directions: int, side: int) -> Tensor:
+def oriented_noise(
+    directions: int, side: int, bands: Sequence[tuple[float, float]] = BANDS
+) -> Tensor:
     """Periodic noise through :func:`oriented_filters`, (2 D, side, side), each of variance 1.
 
     It is drawn from a fixed seed: the same everywhere up to rounding.
     """
     generator = torch.Generator().manual_seed(0)
     tiles = []
-    for spectrum in oriented_filters(directions, side, FALLOFF):
+    for spectrum in oriented_filters(directions, side, FALLOFF, bands):
         white = torch.randn(side, side, generator=generator)
         tile = torch.fft.ifft2(torch.fft.fft2(white) * spectrum).real
         tiles.append(tile / tile.std())

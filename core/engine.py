@@ -221,7 +221,7 @@ class PortraitEngine:
             views = self.view_stage(parts, keys, latents.visible, canonical, draft=draft)
 
         def doubled(index: int, times: int) -> Tensor:
-            return self.view_stage.doubled(views[index], keys, latents.visible, times)
+            return self.view_stage.doubled(views[index], parts, keys, latents.visible, times)
 
         return Rendering(
             views,

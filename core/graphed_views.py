@@ -71,6 +71,7 @@ class FixedViews:
             (rays, rays),
             (rays, rays),
             (3, spec.height, spec.width),
+            (4 if self.hair is not None else 0, rays, rays),
         )
 
     def take(
@@ -135,6 +136,7 @@ class FixedViews:
             weights.depth[0],
             1 - mask[:, BACKGROUND],
             background.expand(count, -1, -1),
+            mask[:, :0] if strands is None else strands.fine(),
         )
         return torch.cat([output.flatten(1) for output in outputs], 1)
 
@@ -146,9 +148,9 @@ class FixedViews:
             list(piece.unflatten(1, shape))
             for piece, shape in zip(pieces, self._shapes, strict=True)
         ]
-        image, logits, depth, coverage, backdrop = fields
+        image, logits, depth, coverage, backdrop, fine = fields
         return [
-            View(camera, image[i], logits[i], backdrop[i], depth[i], coverage[i])
+            View(camera, image[i], logits[i], backdrop[i], depth[i], coverage[i], fine[i])
             for i, camera in enumerate(cameras)
         ]
 

@@ -51,6 +51,8 @@ class View:
         backdrop: the background's coarse colours, (3, h, w), about [-1, 1].
         depth: planar depth of what the rays meet, (r, r).
         coverage: share of each ray that is not background, (r, r).
+        strands: what larger pictures are given finer strands of hair by (:meth:`.Strands.fine`),
+            (4, r, r); (0, r, r) of a draft, or of a model without fine structure.
     """
 
     camera: Camera
@@ -59,6 +61,7 @@ class View:
     backdrop: Tensor
     depth: Tensor
     coverage: Tensor
+    strands: Tensor
 
     @cached_property
     def background(self) -> list[Tensor]:

@@ -132,7 +132,7 @@ class RenderNet(nn.Module):
             picture = picture + paint
         gain = None
         if self.detail is not None:
-            share = outline_share(logits, mask)
+            share = outline_share(logits, 1 - mask[:, BACKGROUND, None])
             gain = self.detail(amount, surface, picture.shape[-1], share, strands)
         return picture, logits, gain
 
@@ -147,7 +147,7 @@ def log_mask(mask: Tensor) -> Tensor:
     return mask.clamp_min(MASK_FLOOR).log()
 
 
-def outline_share(logits: Tensor, mask: Tensor) -> Tensor:
+def outline_share(logits: Tensor, met: Tensor) -> Tensor:
     """How much more of the portrait there is at a place than the ray there met, (B, 1, h, w).
 
     A ray is four pixels wide, so that the amounts of fine structure reach beyond outlines, which
@@ -155,11 +155,11 @@ def outline_share(logits: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         logits: of the final mask, (B, K, h, w).
-        mask: m of the rays, (B, K, r, r).
+        met: how much of the portrait each ray met, (B, 1, r, r).
     """
     # whatever the structure, it moves no outline
     covered = 1 - F.softmax(logits.detach().float(), 1)[:, BACKGROUND, None]
-    met = enlarge_to(1 - mask.detach()[:, BACKGROUND, None].float(), covered.shape[-2:])
+    met = enlarge_to(met.detach().float(), covered.shape[-2:])
     return (covered / met.clamp_min(1e-3)).clamp_max(_MOST_SHARE)
 
 

@@ -29,8 +29,15 @@ from .part_runner import PartRunner
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .raymarch import RaySamples, ShellTable, join_views, march
-from .render_net import RenderNet, enlarge_to, log_mask
-from .strands import HAIR, CombedHair, combed_hair, strands_on_view
+from .render_net import RenderNet, detailed, enlarge_to, log_mask, outline_share
+from .strands import (
+    HAIR,
+    CombedHair,
+    combed_hair,
+    combed_noise,
+    finer_strands,
+    strands_on_view,
+)
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
 
@@ -227,6 +234,7 @@ class ViewStage:
         self.tables: Memo[FeatureTable] = Memo(limit, tensor_bytes)
         self.atlases: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.combed: Memo[CombedHair | None] = Memo(limit, tensor_bytes)
+        self.octaves: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.memo: Memo[View] = Memo(limit, _view_bytes)
         self.doubled_memo: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.graphed: GraphedViews | None = None
@@ -309,6 +317,7 @@ class ViewStage:
         side = self.config.ray_size
         features = table.composite(weights, self.config)[0]  # (V, C, r, r), channels last
         mask = weights.mask[0].unflatten(-1, (side, side))  # (V, K, r, r)
+        fine = mask[:, :0]
         if draft:
             image = enlarge_to(features[:, :3].float(), 2 * side)
             logits = log_mask(mask)
@@ -317,8 +326,11 @@ class ViewStage:
             paint = paint_on_view(self.atlas(parts, keys, visible), weights, self.config)
             strands = strands_on_view(self.hair(parts, keys), weights, self.config)
             image, logits = self.net(features, mask, surface, paint, strands)
+            if strands is not None:
+                fine = strands.fine()
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
+        fine = fine.cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
         return [
             View(
@@ -328,11 +340,19 @@ class ViewStage:
                 backdrop,
                 depth[i].unflatten(-1, (side, side)),
                 coverage[i],
+                fine[i],
             )
             for i, camera in enumerate(cameras)
         ]
 
-    def doubled(self, view: View, keys: PartKeys, visible: Tensor, times: int) -> Tensor:
+    def doubled(
+        self,
+        view: View,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        visible: Tensor,
+        times: int,
+    ) -> Tensor:
         """The picture of a portrait's view, doubled n times, (3, 2^n S, 2^n S) float32, cached.
 
         Args:
@@ -345,10 +365,30 @@ class ViewStage:
         def double() -> Tensor:
             picture = view.image[None]
             if times > 1:
-                picture = self.doubled(view, keys, visible, times - 1)[None]
-            return upscaler(picture.to(self.device))[0].clamp(-1, 1).cpu()
+                picture = self.doubled(view, parts, keys, visible, times - 1)[None]
+            large = upscaler(picture.to(self.device))
+            if len(view.strands):
+                large = detailed(large, self._finer(view, parts, keys, times, large.shape[-1]))
+            return large[0].clamp(-1, 1).cpu()
 
         return self.doubled_memo.get((whole, times), double)
+
+    def _finer(
+        self, view: View, parts: dict[int, PartResult], keys: PartKeys, times: int, size: int
+    ) -> Tensor:
+        """By how much strands that only a doubled view can show brighten it."""
+
+        def comb() -> Tensor:
+            hair = self.hair(parts, keys)
+            assert hair is not None, "strands are of a model with fine structure"
+            return combed_noise(hair.amounts, self.config, times)
+
+        noise = self.octaves.get((keys.features[HAIR], times), comb)
+        logits, coverage, strands = (
+            t[None].to(self.device) for t in (view.mask_logits, view.coverage[None], view.strands)
+        )
+        share = outline_share(logits, coverage)
+        return finer_strands(noise, strands, share, size, times, self.config)
 
     def atlas(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Tensor | None:
         """The paint of a portrait, (1, 3, A, A), cached; None of a model without."""
@@ -376,6 +416,7 @@ class ViewStage:
         self.tables.clear()
         self.atlases.clear()
         self.combed.clear()
+        self.octaves.clear()
         self.memo.clear()
         self.doubled_memo.clear()
         if self.graphed is not None:

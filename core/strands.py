@@ -6,6 +6,9 @@ of them. So noise is averaged along the direction that the amounts of a place ag
 integral convolution: Cabral and Leedom 1993), as far as they agree, so that curls stay curls. That
 takes one map a portrait, in lifting coordinates, which every pixel of a view is looked up in, as
 paint is.
+
+Larger pictures, which the upscaler has doubled, get the strands that only they can show: an octave
+of noise more for each doubling, combed on a finer map.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .detail import oriented_noise
+from .detail import BANDS, oriented_noise, shown_by_pixels
 from .generators import PartMap
 from .lifting import window_coordinates
 from .parts import part_index
@@ -38,6 +41,13 @@ many directions it is from each of them."""
 _SMOOTH = 5
 """Texels of the hair's map over which directions are averaged, twice."""
 _NOISE_SIDE = 256
+_OCTAVE = ((0.25, 0.5),)
+"""Frequencies of what a doubling adds, in cycles a texel of its own map."""
+OCTAVE_SHARE = 0.33
+"""How much of it there is for an amount of fine structure: what hair of 79 renders of 512 pixels
+has more in that octave than the upscaler makes of their halves (root mean squares; median 0.32)."""
+_NEXT_SHARE = 0.5
+"""The same from an octave to the next: in these renders, between the fine band and that octave."""
 _SPREAD = 8
 """Texels of the combed noise over which its variance is made 1."""
 _TINY = 1e-12
@@ -65,10 +75,20 @@ class Strands:
     Attributes:
         amount: of each tile, what the hair has of Σ_k m_k a_k, (N, T, r, r).
         noise: the combed noise of both bands at each pixel, (N, 2, S, S).
+        surface: Σ m (u, v, 1) of the hair alone, on rays, (N, 3, r, r).
     """
 
     amount: Tensor
     noise: Tensor
+    surface: Tensor
+
+    def fine(self) -> Tensor:
+        """What larger pictures are given finer strands by, (N, 4, r, r).
+
+        That is the length of the fine amounts, and ``surface``.
+        """
+        amounts = self.amount.unflatten(1, (2, -1))[:, 1]
+        return torch.cat([amounts.square().sum(1, keepdim=True).sqrt(), self.surface], 1)
 
 
 def combed_hair(part: PartMap, config: ModelConfig) -> CombedHair | None:
@@ -80,8 +100,13 @@ def combed_hair(part: PartMap, config: ModelConfig) -> CombedHair | None:
 
 
 @torch.no_grad()
-def combed_noise(amounts: Tensor, config: ModelConfig) -> Tensor:
-    """Noise along the directions of hair, as ``CombedHair.noise``, from its ``amounts``."""
+def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Tensor:
+    """Noise along the directions of hair, as ``CombedHair.noise``, from its ``amounts``.
+
+    Args:
+        doublings: of the picture that it is for; if any, the noise is only what the last of them
+            can show more, (B, 1, h, w), with texels as many times finer.
+    """
     directions = config.detail_directions
     energy = amounts.square().unflatten(1, (2, directions)).sum(1)  # (B, D, H, W)
     energy = _smoothed(energy)
@@ -97,16 +122,18 @@ def combed_noise(amounts: Tensor, config: ModelConfig) -> Tensor:
     narrow = (-_NARROWNESS * apart.square()).softmax(1)  # (B, D, H, W)
 
     window = config.maps[HAIR].window
-    texels = config.detail_density * config.image_size / config.frame_side  # a unit
+    texels = config.detail_density * config.image_size / config.frame_side * 2**doublings  # a unit
     size = (round((window[3] - window[2]) * texels), round((window[1] - window[0]) * texels))
-    tiles = _noise(directions, size, amounts.device)  # (2, D, h, w)
+    bands = _OCTAVE if doublings else BANDS
+    tiles = _noise(directions, size, amounts.device, bands)  # (bands, D, h, w)
     weights = torch.lerp(energy, narrow, share).sqrt()
     weights = F.interpolate(weights, size=size, mode="bilinear")  # (B, D, h, w)
-    noise = (tiles * weights[:, None]).sum(2)  # (B, 2, h, w)
+    noise = (tiles * weights[:, None]).sum(2)  # (B, bands, h, w)
     along = _along(F.interpolate(resultant, size=size, mode="bilinear"))  # (B, h, w, 2)
     grid = _texel_centres(size, amounts.device)
     texel = along.new_tensor([2 / size[1], 2 / size[0]])
-    for reach in LEVELS:
+    # as long on the head, whatever the texels
+    for reach in (*LEVELS, *(LEVELS[-1] * 2 ** (n + 1) for n in range(doublings))):
         step = along * (reach * texel)
         before, behind = (
             F.grid_sample(noise, place, padding_mode="border", align_corners=False)
@@ -137,7 +164,37 @@ def strands_seen(hair: CombedHair, surface: Tensor, config: ModelConfig) -> Stra
     noise = F.grid_sample(
         hair.noise.expand(len(surface), -1, -1, -1), _places(where, config), align_corners=False
     )
-    return Strands(amount * met, noise)
+    return Strands(amount * met, noise, surface)
+
+
+def finer_strands(
+    noise: Tensor, fine: Tensor, share: Tensor, size: int, doublings: int, config: ModelConfig
+) -> Tensor:
+    """By how much finer strands brighten a picture that was doubled, (1, 1, size, size).
+
+    Args:
+        noise: of that many doublings (:func:`combed_noise`), (1, 1, h, w).
+        fine: of :meth:`Strands.fine`, (1, 4, r, r).
+        share: how much of the amounts counts, (1, 1, s, s), s a multiple of r.
+        size: pixels of the picture either way.
+        doublings: how often it was doubled.
+    """
+    gain, rays = fine.new_zeros(1, 1, size, size), fine.shape[-1]
+    rows, columns = (_extent(fine[0, 3].amax(axis) > _LEAST_SHARE) for axis in (1, 0))
+    if rows is None or columns is None:
+        return gain
+    inside = _cut(gain, rows, columns, rays)  # where the hair is
+    near, share = (
+        F.interpolate(_cut(t, rows, columns, rays), size=inside.shape[-2:], mode="bilinear")
+        for t in (fine, share)
+    )
+    places = _places(near[:, 1:], config)  # (1, h', w', 2)
+    found = F.grid_sample(noise, places, align_corners=False)
+    half = places.new_tensor([noise.shape[-1] / 2, noise.shape[-2] / 2])
+    shown = shown_by_pixels((places * half).permute(0, 3, 1, 2))
+    length = near[:, :1] * OCTAVE_SHARE * _NEXT_SHARE ** (doublings - 1)
+    inside.copy_((length * found * share * shown).expm1())
+    return gain
 
 
 def strands_on_view(
@@ -185,6 +242,19 @@ def _along(resultant: Tensor) -> Tensor:
     return direction * _agreement(resultant)[:, 0, ..., None]
 
 
+def _extent(found: Tensor) -> tuple[int, int] | None:
+    """From where to where something is found, one more on either side; None where nothing is."""
+    where = found.nonzero()[:, 0].tolist()
+    return (max(where[0] - 1, 0), min(where[-1] + 2, len(found))) if where else None
+
+
+def _cut(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], rays: int) -> Tensor:
+    """What of (1, C, h, w) lies in some rows and columns of ``rays`` either way; a view."""
+    side = x.shape[-1] // rays
+    first, last = (slice(start * side, end * side) for start, end in (rows, columns))
+    return x[..., first, last]
+
+
 def _smoothed(x: Tensor) -> Tensor:
     """(B, C, H, W) averaged over squares, twice."""
     for _ in range(2):
@@ -194,13 +264,18 @@ def _smoothed(x: Tensor) -> Tensor:
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
-def _noise(directions: int, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Oriented noise of a whole map, (2, D, h, w)."""
-    tiles = oriented_noise(directions, _NOISE_SIDE)
+def _noise(
+    directions: int,
+    size: tuple[int, int],
+    device: torch.device,
+    bands: tuple[tuple[float, float], ...],
+) -> Tensor:
+    """Oriented noise of a whole map, (bands, D, h, w)."""
+    tiles = oriented_noise(directions, _NOISE_SIDE, bands)
     height, width = size
     copies = (1, -(-height // _NOISE_SIDE), -(-width // _NOISE_SIDE))
     whole = tiles.repeat(copies)[:, :height, :width]
-    return whole.unflatten(0, (2, directions)).contiguous().to(device)
+    return whole.unflatten(0, (len(bands), directions)).contiguous().to(device)
 
 
 @cache

@@ -101,10 +101,10 @@ def test_fine_structure_ends_with_the_final_mask_and_not_with_the_ray() -> None:
     final = torch.full((1, PART_COUNT, 8, 8), -20.0)
     final[:, part_index("hair"), :, :4] = 0
     final[:, 0, :, 4:] = 0  # drawn sharply: hair on the left
-    share = outline_share(final, rays)
+    share = outline_share(final, 1 - rays[:, :1])
     assert torch.allclose(share[..., :4], torch.tensor(2.0)) and share[..., 4:].max() < 1e-6
     rays[:, 0], rays[:, part_index("hair")] = 0.0, 1.0
-    assert torch.allclose(outline_share(final, rays)[..., :4], torch.tensor(1.0))
+    assert torch.allclose(outline_share(final, 1 - rays[:, :1])[..., :4], torch.tensor(1.0))
     detail = SurfaceDetail(CONFIG)
     whole, half, none = (
         detail(amounts(5), flat_surface(), CONFIG.image_size, torch.full((1, 1, 8, 8), share))

@@ -17,10 +17,12 @@ from core.generators import PartMap
 from core.model import SSGAN3D
 from core.strands import (
     HAIR,
+    OCTAVE_SHARE,
     CombedHair,
     Strands,
     combed_hair,
     combed_noise,
+    finer_strands,
     strands_of,
     strands_seen,
 )
@@ -91,12 +93,12 @@ def test_light_is_the_length_of_the_amounts_times_the_noise() -> None:
     amount = torch.zeros(1, 2 * DIRECTIONS, rays, rays)
     amount[:, 0], amount[:, DIRECTIONS], amount[:, DIRECTIONS + 1] = 0.2, 0.03, 0.04
     noise = torch.tensor([0.5, 2.0])[None, :, None, None].expand(1, 2, size, size)
-    light = detail(amount, surface, size, None, Strands(amount, noise)).log1p()
+    light = detail(amount, surface, size, None, Strands(amount, noise, surface)).log1p()
     inner = light[..., 8:-8, 8:-8]  # 0.2 · 0.5 + √(0.03² + 0.04²) · 2, nothing from tiles
     torch.testing.assert_close(inner, torch.full_like(inner, 0.2), atol=2e-3, rtol=0)
     # what is not hair keeps its tiles
     none = torch.zeros_like(amount)
-    skin = detail(amount, surface, size, None, Strands(none, noise))
+    skin = detail(amount, surface, size, None, Strands(none, noise, surface))
     torch.testing.assert_close(skin, detail(amount, surface, size))
     assert skin.std() > 0.01
 
@@ -140,6 +142,72 @@ def test_amounts_learn_and_directions_are_given() -> None:
     assert seen is not None and len(seen.amount) == len(seen.noise) == 2
     seen.amount.sum().backward()
     assert features.grad is not None and features.grad[..., CONFIG.features :].abs().sum() > 0
+
+
+def half_covered() -> Tensor:
+    """A plane of hair on the left half of a picture, of fine amounts that are 0.1 long."""
+    rays, reach = CONFIG.ray_size, CONFIG.frame_side / 2
+    line = (torch.arange(rays) + 0.5) / rays * 2 - 1
+    fine = torch.stack(
+        [
+            torch.full((rays, rays), 0.1),
+            line.expand(rays, -1) * reach,
+            -line[:, None].expand(-1, rays) * reach,
+            torch.ones(rays, rays),
+        ]
+    )
+    fine[:, :, rays // 2 :] = 0
+    return fine[None]
+
+
+def test_larger_pictures_get_finer_strands_where_the_hair_is() -> None:
+    share = torch.ones(1, 1, CONFIG.image_size // 2, CONFIG.image_size // 2)
+    for doublings, wanted in ((1, OCTAVE_SHARE), (2, OCTAVE_SHARE / 2)):
+        side = CONFIG.image_size * 2**doublings
+        even = torch.ones(1, 1, 8, 8)
+        gain = finer_strands(even, half_covered(), share, side, doublings, CONFIG)
+        inner = gain[..., : side // 2 - side // 32]
+        torch.testing.assert_close(inner.log1p(), torch.full_like(inner, 0.1 * wanted))
+        assert not gain[..., side // 2 + side // 32 :].any()
+        half = finer_strands(even, half_covered(), share / 2, side, doublings, CONFIG)
+        torch.testing.assert_close(half.log1p(), gain.log1p() / 2)
+    nothing = finer_strands(even, torch.zeros_like(half_covered()), share, side, 2, CONFIG)
+    assert nothing.shape[-1] == side and not nothing.any()
+
+
+def test_finer_strands_are_an_octave_finer_and_as_long() -> None:
+    once, twice = (combed_noise(amounts(0), CONFIG, doublings) for doublings in (1, 2))
+    plain = combed_noise(amounts(0), CONFIG)
+    assert once.shape[1] == twice.shape[1] == 1
+    for noise, times in ((once, 2), (twice, 4)):
+        assert noise.shape[-1] == pytest.approx(times * plain.shape[-1], abs=times)
+        assert float(noise.std()) == pytest.approx(1, abs=0.1)
+        assert correlation(noise, 0, 8 * times)[0] > 0.4  # eight texels of the plain one
+        assert correlation(noise, 2, 0)[0] < 0  # waves of two to four texels
+
+
+def test_only_large_pictures_of_models_with_fine_structure_have_finer_strands() -> None:
+    config = dataclasses.replace(
+        ModelConfig.tiny(), detail_directions=DIRECTIONS, upscaler_channels=4
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        model = SSGAN3D(config)
+    for group in model.generators.groups:
+        torch.nn.init.constant_(group.detail_head_bias, 0.5)
+    engine = PortraitEngine(model.eval().requires_grad_(False), device="cpu", precision="float32")
+    portrait, side = engine.sample(1), config.image_size
+    plain = engine.render(portrait, Camera.orbit(0.0)).image
+    large = engine.render(portrait, Camera.orbit(0.0), size=(2 * side, 2 * side))
+    assert engine.view_stage.octaves.made == 1
+    upscaler = engine.view_stage.upscaler
+    assert upscaler is not None
+    apart = large.image - upscaler(plain).clamp(-1, 1)
+    hair = torch.nn.functional.interpolate(large.mask[:, HAIR, None], apart.shape[-2:])
+    assert apart.abs().amax() > 0.01
+    assert (apart.abs().amax(1, keepdim=True)[hair < 1e-3]).max() < 2e-3
+    engine.render(portrait, Camera.orbit(0.2), size=(2 * side, 2 * side))
+    assert engine.view_stage.octaves.made == 1  # of the hair, not of the view
 
 
 def test_a_model_without_fine_structure_combs_nothing() -> None:
