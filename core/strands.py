@@ -40,6 +40,9 @@ _NARROWNESS = 3.0
 many directions it is from each of them."""
 _SMOOTH = 5
 """Texels of the hair's map over which directions are averaged, twice."""
+_SHARPENED = 4.0
+"""Times what a mean of 3 × 3 texels lacks, added to combed noise: averaging along directions that
+are never quite those of a wave takes most of the finest ones."""
 _NOISE_SIDE = 256
 _OCTAVE = ((0.25, 0.5),)
 """Frequencies of what a doubling adds, in cycles a texel of its own map."""
@@ -129,7 +132,7 @@ def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Te
     weights = torch.lerp(energy, narrow, share).sqrt()
     weights = F.interpolate(weights, size=size, mode="bilinear")  # (B, D, h, w)
     noise = (tiles * weights[:, None]).sum(2)  # (B, bands, h, w)
-    along = _along(F.interpolate(resultant, size=size, mode="bilinear"))  # (B, h, w, 2)
+    along, combed = _along(F.interpolate(resultant, size=size, mode="bilinear"))
     grid = _texel_centres(size, amounts.device)
     texel = along.new_tensor([2 / size[1], 2 / size[0]])
     # as long on the head, whatever the texels
@@ -140,6 +143,9 @@ def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Te
             for place in (grid - step, grid + step)
         )
         noise = (before + behind) / 2
+    fine = noise[:, -1:]
+    lost = fine - F.avg_pool2d(fine, 3, 1, 1, count_include_pad=False)
+    noise = torch.cat([noise[:, :-1], fine + _SHARPENED * combed * lost], 1)
     variance = F.avg_pool2d(noise.square(), _SPREAD, ceil_mode=True)
     variance = F.avg_pool2d(variance, 3, 1, 1, count_include_pad=False)
     return noise * F.interpolate(variance, size=size, mode="bilinear").clamp_min(_TINY).rsqrt()
@@ -235,11 +241,15 @@ def _agreement(resultant: Tensor) -> Tensor:
     return ((length - low) / (high - low)).clamp(0, 1)
 
 
-def _along(resultant: Tensor) -> Tensor:
-    """How strands run, (B, h, w, 2) in texels (right, down), as long as they are combed."""
+def _along(resultant: Tensor) -> tuple[Tensor, Tensor]:
+    """How strands run, (B, h, w, 2) in texels (right, down), as long as they are combed.
+
+    And how far they are combed, (B, 1, h, w).
+    """
     across = torch.atan2(resultant[:, 1], resultant[:, 0]) / 2
     direction = torch.stack([-across.sin(), across.cos()], -1)
-    return direction * _agreement(resultant)[:, 0, ..., None]
+    combed = _agreement(resultant)
+    return direction * combed[:, 0, ..., None], combed
 
 
 def _extent(found: Tensor) -> tuple[int, int] | None:
