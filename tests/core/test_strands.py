@@ -18,6 +18,7 @@ from core.model import SSGAN3D
 from core.strands import (
     HAIR,
     OCTAVE_SHARE,
+    STRENGTH,
     CombedHair,
     Strands,
     combed_hair,
@@ -57,7 +58,7 @@ def test_strands_of_one_direction_are_long() -> None:
         round((window[3] - window[2]) * texels),
         round((window[1] - window[0]) * texels),
     )
-    torch.testing.assert_close(hanging.std((0, 2, 3)), torch.ones(2), atol=0.1, rtol=0)
+    torch.testing.assert_close(hanging.std((0, 2, 3)), torch.tensor(STRENGTH), atol=0.1, rtol=0)
     assert (correlation(hanging, 0, 8) > 0.5).all()
     assert (correlation(hanging, 8, 0) < 0.3).all()
     lying = combed_noise(amounts(2), CONFIG)
@@ -181,7 +182,7 @@ def test_finer_strands_are_an_octave_finer_and_as_long() -> None:
     assert once.shape[1] == twice.shape[1] == 1
     for noise, times in ((once, 2), (twice, 4)):
         assert noise.shape[-1] == pytest.approx(times * plain.shape[-1], abs=times)
-        assert float(noise.std()) == pytest.approx(1, abs=0.1)
+        assert float(noise.std()) == pytest.approx(STRENGTH[1], abs=0.1)
         assert correlation(noise, 0, 8 * times)[0] > 0.4  # eight texels of the plain one
         assert correlation(noise, 2, 0)[0] < 0  # waves of two to four texels
 
