@@ -32,12 +32,13 @@ HAIR = part_index("hair")
 LEVELS = (2.0, 4.0, 8.0)
 """Texels before and behind a place at which noise is averaged, one after the other: together eight
 samples, four texels apart."""
-AGREEMENT = (0.1, 0.3)
+AGREEMENT = (0.2, 1.0)
 """Resultant of the directions' energies, by doubled angles, below which hair is left as it is, and
-above which it is combed wholly. (Afros of the embedded model have 0.1 to 0.2, long hair 0.5.)"""
-_NARROWNESS = 3.0
+above which it would be combed wholly."""
+_NARROWNESS = 1.0
 """Combed hair has its direction's noise by the exponential of minus this, times the square of how
-many directions it is from each of them."""
+many directions it is from each of them. With both numbers, and ``LEVELS``, pictures of training
+people have hair about as straight as their renders' (docs/method.md)."""
 _SMOOTH = 5
 """Texels of the hair's map over which directions are averaged, twice."""
 _SHARPENED = 8.0

@@ -69,7 +69,7 @@ def test_strands_of_one_direction_are_long() -> None:
 def test_hair_that_runs_between_two_tiles_is_combed_between_them() -> None:
     # tiles 0 and 1 vary along 0° and 45°, so that strands lean by 22.5°: (-sin, cos), y down
     noise = combed_noise(amounts(0, 1), CONFIG)
-    away = 12
+    away = 8
     lean = round(-away * math.sin(math.pi / 8)), round(away * math.cos(math.pi / 8))
     assert (correlation(noise, *lean) > 0.4).all()
     for other in (-lean[0], lean[1]), (0, away), (away, 0):

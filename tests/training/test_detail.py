@@ -51,7 +51,7 @@ def test_a_tile_has_the_energy_that_its_response_says(tile: int) -> None:
 
 
 @pytest.mark.parametrize("texels", [0.8, 1.6])
-@pytest.mark.parametrize("tile", [1, 5])
+@pytest.mark.parametrize("tile", [5, 6])
 def test_a_picture_has_the_energy_that_is_counted_as_given(texels: float, tile: int) -> None:
     """Tiles that are finer than pixels fade, and must not count as if they were seen."""
     size, rays = 128, 32
@@ -80,7 +80,7 @@ def test_a_picture_has_the_energy_that_is_counted_as_given(texels: float, tile: 
     assert float(counted) == pytest.approx(0.01 * min(1, texels**-4), rel=0.05)
 
 
-@pytest.mark.parametrize(("tile", "mirrored"), [(1, 3), (3, 1), (5, 7)])
+@pytest.mark.parametrize(("tile", "mirrored"), [(5, 7), (7, 5)])
 def test_strands_lean_in_pictures_as_in_the_renders_that_they_were_measured_in(
     tile: int, mirrored: int
 ) -> None:
