@@ -136,18 +136,21 @@ def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Te
     tiles = _noise(directions, size, amounts.device, bands)  # (bands, D, h, w)
     weights = torch.lerp(energy, narrow, share).sqrt()
     weights = F.interpolate(weights, size=size, mode="bilinear")  # (B, D, h, w)
-    noise = (tiles * weights[:, None]).sum(2)  # (B, bands, h, w)
+    noise = tiles[:, 0] * weights[:, :1]  # (B, bands, h, w)
+    for direction in range(1, directions):  # all at once would not fit a processor's cache
+        noise.addcmul_(tiles[:, direction], weights[:, direction, None])
     along, combed = _along(F.interpolate(resultant, size=size, mode="bilinear"))
     grid = _texel_centres(size, amounts.device)
     texel = along.new_tensor([2 / size[1], 2 / size[0]])
     # as long on the head, whatever the texels
     for reach in (*LEVELS, *(LEVELS[-1] * 2 ** (n + 1) for n in range(doublings))):
         step = along * (reach * texel)
-        before, behind = (
-            F.grid_sample(noise, place, padding_mode="border", align_corners=False)
-            for place in (grid - step, grid + step)
+        # before and behind in one batch: a thread each, as lookups are shared out by picture
+        places = torch.cat([grid - step, grid + step])
+        both = F.grid_sample(
+            torch.cat([noise, noise]), places, padding_mode="border", align_corners=False
         )
-        noise = (before + behind) / 2
+        noise = both.unflatten(0, (2, -1)).mean(0)
     fine = noise[:, -1:]
     lost = fine - F.avg_pool2d(fine, 3, 1, 1, count_include_pad=False)
     noise = torch.cat([noise[:, :-1], fine + _SHARPENED * combed * lost], 1)
