@@ -267,7 +267,7 @@ class PortraitEngine:
         """Bound the memory of cached results: those that were used last are kept.
 
         What is in memory is drawn again, or from a new camera, without running part generators.
-        With the embedded model on a CPU a portrait takes 9 to 13 MiB, each of its views 5.
+        With the embedded model on a CPU a portrait takes 10 to 14 MiB, each of its views 5.
         The model and PyTorch come on top, and what a picture needs while it is made.
 
         Raises:
