@@ -133,7 +133,8 @@ def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Te
     texels = config.detail_density * config.image_size / config.frame_side * 2**doublings  # a unit
     size = (round((window[3] - window[2]) * texels), round((window[1] - window[0]) * texels))
     bands = _OCTAVE if doublings else BANDS
-    tiles = _noise(directions, size, amounts.device, bands)  # (bands, D, h, w)
+    noise_of = _noise if doublings else _kept_noise
+    tiles = noise_of(directions, size, amounts.device, bands)  # (bands, D, h, w)
     weights = torch.lerp(energy, narrow, share).sqrt()
     weights = F.interpolate(weights, size=size, mode="bilinear")  # (B, D, h, w)
     noise = tiles[:, 0] * weights[:, :1]  # (B, bands, h, w)
@@ -282,7 +283,6 @@ def _smoothed(x: Tensor) -> Tensor:
     return x
 
 
-@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
 def _noise(
     directions: int,
@@ -296,6 +296,10 @@ def _noise(
     copies = (1, -(-height // _NOISE_SIDE), -(-width // _NOISE_SIDE))
     whole = tiles.repeat(copies)[:, :height, :width]
     return whole.unflatten(0, (len(bands), directions)).contiguous().to(device)
+
+
+_kept_noise = cache(_noise)
+"""For what every edit of hair needs; that of pictures doubled twice would be 55 MB for good."""
 
 
 @cache

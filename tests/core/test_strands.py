@@ -33,7 +33,6 @@ CONFIG = dataclasses.replace(
     ModelConfig.tiny(), image_size=256, ray_size=64, detail_directions=DIRECTIONS
 )
 SPEC = CONFIG.maps[HAIR]
-FINE = slice(DIRECTIONS, None)
 
 
 def amounts(*tiles: int) -> Tensor:
