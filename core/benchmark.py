@@ -33,12 +33,10 @@ from .errors import PortraitError
 from .latents import PortraitLatents
 from .lifting import LIFTED
 from .model import SSGAN3D, GeneratorOutput
-from .paint import paint_on_view
 from .part_runner import fused_linear
 from .parts import PART_COUNT, PART_NAMES
 from .picture import Rendering
 from .stages import PartKeys
-from .strands import strands_on_view
 from .volume import FeatureTable, camera_tensors, sample_rays
 
 Pictures = tuple[Tensor, Tensor]
@@ -451,9 +449,8 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
         weights = weights_stage.compute(parts, keys, latents.visible, [camera])
         table = FeatureTable({k: part.map for k, part in parts.items()}, config)
         features = table.composite(weights, config)[0]
-        mask, surface = (t[0].unflatten(-1, side) for t in (weights.mask, weights.surface()))
-        paint = paint_on_view(views.atlas(parts, keys, latents.visible), weights, config)
-        strands = strands_on_view(views.hair(parts, keys), weights, config)
+        mask = weights.mask[0].unflatten(-1, side)
+        layers = views.layers(parts, keys, latents.visible).seen(weights, config)
         drawn = views.compute(parts, keys, latents.visible, weights, [camera])
         geometry = weights_stage.gather(parts, latents.visible)
 
@@ -474,8 +471,8 @@ def _stages(engine: PortraitEngine, rates: dict[str, float], repeats: int) -> li
             "geometry, rays, weights": (weigh, geometry),
             "features": (lambda i: table.composite(weights, config), [weights.mask, weights.uv]),
             "render net": (
-                lambda i: views.net(features, mask, surface, paint, strands),
-                [features, mask, surface, views.net],
+                lambda i: views.net(features, mask, layers),
+                [features, mask, layers.surface, views.net],
             ),
             "masks, labels, depth": (outputs, drawn),
         }

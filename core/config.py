@@ -11,6 +11,10 @@ from .errors import CheckpointError
 from .parts import PART_COUNT, PART_NAMES
 
 Window = tuple[float, float, float, float]
+Spectrum = tuple[tuple[float, ...], ...]
+"""Root mean squares of grain (:mod:`.grain`), as shares of the light, by band of sizes and axis of
+colour; empty for none."""
+_SPECTRUM_SHAPE = 4, 3
 
 DEFAULT_TRUNCATION = 1.0
 """Of portraits for which nobody asks for another: mixtures of people need none."""
@@ -56,19 +60,23 @@ SHIPPED_MAPS: dict[str, PartMapSpec] = {
 }
 
 
-_LATER_FIELDS = {
+_LATER_FIELDS: dict[str, Any] = {
     "shuffle_blur": False,
     "people": 0,
     "detail_directions": 0,
     "detail_side": 128,
     "detail_density": 1.5,
     "detail_on_skin": 0.012,
-    "detail_grain": 0.0,
+    "grain": (),
     "paint_size": 0,
     "upscaler_channels": 0,
     "upscaler_blocks": 3,
 }
 """Fields that model files of before do not know, and what those do."""
+_OLD_GRAIN = "detail_grain"
+"""Field of model files whose grain was of one colour and one spectrum: its root mean square."""
+_OLD_SPECTRUM = (0.26, 0.74, 0.68, 0.0)
+"""What such grain had in each of today's bands, as shares of that."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,7 @@ class ModelConfig:
             cannot be shown, and fades.
         detail_on_skin: bound of their amounts on skin (:data:`.detail.LENGTHS`): beards. Models
             that have not been taught where skin is bare show canvas where it is more than 0.012.
-        detail_grain: root mean square of the grain that all skin has (:data:`.detail.GRAIN`), as a
-            share of its light.
+        grain: root mean squares of the grain that all skin has (:mod:`.grain`).
         paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
             160 they are a pixel of the trained framing.
         upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
@@ -162,7 +169,7 @@ class ModelConfig:
     detail_side: int = 128
     detail_density: float = 1.0
     detail_on_skin: float = 0.12
-    detail_grain: float = 0.0
+    grain: Spectrum = ()
     paint_size: int = 0
     upscaler_channels: int = 0
     upscaler_blocks: int = 3
@@ -190,6 +197,9 @@ class ModelConfig:
             raise ValueError("every size of a model must be at least 1")
         if min(spec.hidden for spec in self.maps) < 0:
             raise ValueError("the channels of a part's generator cannot be negative")
+        bands, axes = _SPECTRUM_SHAPE
+        if self.grain and [len(band) for band in self.grain] != [axes] * bands:
+            raise ValueError(f"grain has {bands} bands along {axes} axes, not {self.grain}")
         if self.paint_size < 0:
             raise ValueError(f"an atlas cannot have {self.paint_size} texels")
         if min(self.upscaler_channels, self.upscaler_blocks) < 0:
@@ -282,11 +292,11 @@ class ModelConfig:
         """
         known = {field.name for field in fields(cls)}
         values = _LATER_FIELDS | values
+        old_grain = values.pop(_OLD_GRAIN, 0.0)
         if set(values) != known:
             odd = ", ".join(sorted(set(values) ^ known))
             raise CheckpointError("The model's configuration does not fit this version: {0}.", odd)
         try:
-            values = dict(values)
             values["maps"] = tuple(
                 PartMapSpec(
                     int(m["height"]), int(m["width"]), _window(m["window"]), int(m.get("hidden", 0))
@@ -295,6 +305,9 @@ class ModelConfig:
             )
             values["geometry_window"] = _window(values["geometry_window"])
             values["render_channels"] = tuple(int(c) for c in values["render_channels"])
+            if old_grain:
+                values["grain"] = tuple((float(old_grain) * s, 0.0, 0.0) for s in _OLD_SPECTRUM)
+            values["grain"] = _spectrum(values["grain"])
             if values["lift_origin"] is None:
                 values["lift_origin"] = math.inf
             for field in fields(cls):
@@ -313,3 +326,7 @@ _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bo
 def _window(values: Sequence[float]) -> Window:
     u0, u1, v0, v1 = (float(value) for value in values)
     return u0, u1, v0, v1
+
+
+def _spectrum(values: Sequence[Sequence[float]]) -> Spectrum:
+    return tuple(tuple(float(strength) for strength in band) for band in values)

@@ -5,7 +5,8 @@ the render net, which knows pixels but not places on the surface: strands that i
 on the screen while the head turns. So periodic tiles of noise lie on the surface, in lifting
 coordinates, one texel a pixel of a face in the trained framing: strands in a few directions, coarse
 and fine. Each part's generator says how much of each shows where; the tiles are looked up at every
-pixel. Those of hair, which alone has coarse ones, are combed first (:mod:`.strands`).
+pixel. Those of hair, which alone has coarse ones, are combed first (:mod:`.strands`). Skin has
+grain besides, the same for everybody (:mod:`.grain`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .config import ModelConfig
 from .parts import PART_NAMES
 
 if TYPE_CHECKING:
-    from .strands import Strands
+    from .surface_layers import SurfaceLayers
 
 DETAILED = tuple(PART_NAMES.index(n) for n in ("skin", "nose", "hair", "neck", "clothes", "hat"))
 """Parts with fine structure of their own; the small ones are edges and colours all over."""
@@ -42,19 +43,13 @@ LENGTHS = {
 Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
 tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Cloth has a
 grain; knit is form and colour. That of skin is a model's own, ``detail_on_skin``: it is for beards
-alone, as what is learnt of pores differs between directions by chance, and looks like canvas.
-"""
-GRAIN = ("skin", "nose", "neck")
-"""Parts that have as much of all fine tiles at least, ``detail_grain``: pores and spots.
-
-They have no place that a code could hold and no direction that could be learnt, and without them
-skin is wax.
+alone: pores are :mod:`.grain`, as what is learnt of them differs between directions by chance, and
+looks like canvas.
 """
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
 FALLOFF = 1.2
 """Amplitudes fall with the frequency to this power, as the renders' hair does."""
-_TINY = 1e-12
 
 
 class SurfaceDetail(nn.Module):
@@ -66,43 +61,44 @@ class SurfaceDetail(nn.Module):
         super().__init__()
         # v points up and a picture's rows run down: strands lean as the filters see them
         noise = oriented_noise(config.detail_directions, config.detail_side).flip(1)
-        fine = noise[None, config.detail_directions :]  # coarse ones are the hair's alone
-        wrapped = F.pad(fine, (1, 1, 1, 1), mode="circular")[0]
+        fine = noise[config.detail_directions :]  # coarse ones are the hair's alone
         # made again wherever a model is loaded; three dimensions, as four would be turned to
         # channels last with the net's weights
+        wrapped = F.pad(fine[None], (1, 1, 1, 1), mode="circular")[0]
         self.register_buffer("wrapped", wrapped, persistent=False)  # (D, t + 2, t + 2)
         self.directions = config.detail_directions
-        self.side = config.detail_side
-        texels = config.detail_density * config.image_size / config.frame_side  # a unit
-        self.periods = texels / config.detail_side
+        self.texels = config.detail_density * config.image_size / config.frame_side  # a unit
 
     def forward(
         self,
         amount: Tensor,
-        surface: Tensor,
+        layers: SurfaceLayers,
         size: int,
         share: Tensor | None = None,
-        strands: Strands | None = None,
+        skin: Tensor | None = None,
     ) -> Tensor:
-        """By how much the picture is brightened, as a share of its light, (B, 1, S, S).
+        """By how much the picture is brightened, as a share of its light.
 
         The tiles add up to the logarithm of 1 + that: strands shine more than gaps are dark. (The
         structure of hair in renders has a skewness of 0.5, and more peaks than Gaussian noise.)
 
         Args:
             amount: of each tile, Σ_k m_k a_k, (B, T, r, r).
-            surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, 3, r, r).
+            layers: whose surface, strands and grain are drawn.
             size: S.
             share: how much of the amounts counts, (B, 1, h, w); all of them where it is None.
-            strands: what of it is hair; nothing where it is None.
+            skin: how much of a place is skin with grain, (B, 1, h, w); nothing where it is None.
+
+        Returns:
+            (B, 1, S, S), or (B, 3, S, S) where skin has grain, which is coloured.
         """
-        amount = amount[:, self.directions :].float()
+        amount, strands = amount[:, self.directions :].float(), layers.strands
         if strands is not None:
             amount = (amount - strands.amount[:, self.directions :]).clamp_min(0)
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
         amount = F.interpolate(amount.contiguous(), size=(size, size), mode="bilinear")
-        position = self._position(surface, size)
-        gain = (amount * self._lookup(position)).sum(1, keepdim=True)
+        position = self._position(layers.surface, size)
+        gain = (amount * _lookup(self.wrapped[None], position)).sum(1, keepdim=True)
         if strands is not None:
             bands = strands.amount.unflatten(1, (2, self.directions))
             # vector_norm, for its gradient at zero is zero
@@ -111,28 +107,32 @@ class SurfaceDetail(nn.Module):
             gain = gain + (bands * strands.noise).sum(1, keepdim=True)
         if share is not None:
             gain = gain * F.interpolate(share, size=(size, size), mode="bilinear")
-        return (gain * self._resolved(position)).expm1()
+        if layers.grain is not None and skin is not None:
+            skin = F.interpolate(skin, size=(size, size), mode="bilinear")
+            gain = gain + skin * _lookup(layers.grain, position)
+        return (gain * shown_by_pixels(position)).expm1()
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:
         """How much of the tiles a pixel can show, in [0, 1], (B, 1, S, S); as :meth:`forward`."""
-        return self._resolved(self._position(surface, size))
+        return shown_by_pixels(self._position(surface, size))
 
     def _position(self, surface: Tensor, size: int) -> Tensor:
-        """Where pixels lie on the tiles, in periods, (B, 2, S, S)."""
+        """Where pixels lie on the tiles, in texels, (B, 2, S, S)."""
         where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
-        return where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.periods
+        return where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.texels
 
-    def _resolved(self, position: Tensor) -> Tensor:
-        """Less where a pixel covers texels."""
-        return shown_by_pixels(position * self.side)
 
-    def _lookup(self, position: Tensor) -> Tensor:
-        """The periodic fine tiles at (B, 2, S, S) periods: (B, D, S, S)."""
-        texel = (position - position.floor()) * self.side + 1  # in the padded tile
-        grid = (texel / (self.side + 2) * 2 - 1).permute(0, 2, 3, 1)
-        batch = position.shape[0]
-        wrapped = self.wrapped.float()[None].expand(batch, -1, -1, -1)
-        return F.grid_sample(wrapped, grid, align_corners=False)
+def _lookup(wrapped: Tensor, position: Tensor) -> Tensor:
+    """Periodic tiles at (B, 2, S, S) texels, (B, C, S, S).
+
+    Args:
+        wrapped: with a texel of what follows around them, (B or 1, C, t + 2, t + 2).
+    """
+    period = wrapped.shape[-1] - 2
+    texel = torch.remainder(position, period) + 1  # in the padded tile
+    grid = (texel / (period + 2) * 2 - 1).permute(0, 2, 3, 1)
+    wrapped = wrapped.float().expand(len(position), -1, -1, -1)
+    return F.grid_sample(wrapped, grid, align_corners=False)
 
 
 def shown_by_pixels(texels: Tensor) -> Tensor:
@@ -153,34 +153,20 @@ def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:
     return torch.tensor([lengths.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
 
 
-def least_amounts(parts: Sequence[int], config: ModelConfig) -> Tensor:
-    """What each coarse and each fine tile of parts has at least, (K, 2)."""
-    each = config.detail_grain / max(config.detail_directions, 1) ** 0.5
-    return torch.tensor([(0.0, each * (PART_NAMES[part] in GRAIN)) for part in parts])
-
-
-def bounded_amounts(x: Tensor, lengths: Tensor, least: Tensor | None = None) -> Tensor:
+def bounded_amounts(x: Tensor, lengths: Tensor) -> Tensor:
     """What a part's head gives, (…, T), as the amounts of the tiles.
 
     Each is 0 to ``MOST``, x² where it is small; those of a band are no longer than its length.
-    Their squares and those of ``least`` add up, as energies of noises do.
 
     Args:
-        lengths, least: of the parts' :func:`length_bounds` and :func:`least_amounts`, to be
-            broadcast to (…, 2); no ``least`` is none.
+        lengths: of the parts' :func:`length_bounds`, to be broadcast to (…, 2).
     """
     squared = x.square()
     amounts = (squared / (1 + squared / MOST)).unflatten(-1, (2, -1))  # (…, 2, D)
     # vector_norm, for its gradient at zero is zero
     own = torch.linalg.vector_norm(amounts, dim=-1)
     shrunk = (lengths / own.clamp_min(1e-6)).clamp_max(1)  # (…, 2)
-    amounts = amounts * shrunk[..., None]
-    if least is None:
-        return amounts.flatten(-2)
-    least = least[..., None]
-    # the root's gradient at zero is infinite
-    both = (amounts.square() + least.square()).clamp_min(_TINY).sqrt()
-    return torch.where(least > 0, both, amounts).flatten(-2)
+    return (amounts * shrunk[..., None]).flatten(-2)
 
 
 def oriented_filters(

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .detail import bounded_amounts, least_amounts, length_bounds
+from .detail import bounded_amounts, length_bounds
+from .grain import SKIN, grain_mix
 from .parts import PAINTED, PART_COUNT, part_index
 
 SLOPE = 0.2
@@ -38,12 +39,14 @@ class PartMap:
         density: σ_k^2d ≥ 0, (B, H, W).
         paint: what is added to the picture at every pixel, where the part lies (:mod:`.paint`),
             (B, H, W, 3); None for parts without.
+        grain: how the grain of skin is mixed (:func:`.grain.grain_mix`), (B, N); None of others.
     """
 
     features: Tensor
     depth: Tensor
     density: Tensor
     paint: Tensor | None = None
+    grain: Tensor | None = None
 
 
 def bounded_depth(part: int, depth: Tensor, config: ModelConfig) -> Tensor:
@@ -130,9 +133,7 @@ class PartGroup(nn.Module):
             self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
             self.register_buffer("detail_lengths", length_bounds(parts, config), persistent=False)
-            self.register_buffer("detail_least", least_amounts(parts, config), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
-            self.detail_least: Tensor  # (Kg, 2)
         self.is_painted = config.paint_size > 0 and any(part in PAINTED for part in parts)
         if self.is_painted:  # rows of other parts stay unused
             self.paint_head = nn.Parameter(torch.zeros(count, width, 3))
@@ -189,6 +190,7 @@ class PartGroup(nn.Module):
                 bounded_depth(part, depth[:, row], self.config),
                 density[:, row],
                 paint[:, row] if paint is not None and part in PAINTED else None,
+                grain_mix(base[:, row]) if self.config.grain and part == SKIN else None,
             )
             for row, part in enumerate(wanted)
         }
@@ -209,12 +211,9 @@ class PartGroup(nn.Module):
         style = torch.einsum("bkz,kzc->bkc", codes, pick(self.detail_style))
         style = style + pick(self.detail_style_bias)
         x = _modulated(x, pick(self.detail_weight), pick(self.detail_bias), style)
-        lengths, least = (
-            pick(bounds).to(x.dtype).repeat(codes.shape[0], 1)[:, None]  # (B Kg, 1, 2)
-            for bounds in (self.detail_lengths, self.detail_least)
-        )
+        lengths = pick(self.detail_lengths).to(x.dtype).repeat(codes.shape[0], 1)
         amounts = self._head(x, self.detail_head, self.detail_head_bias, pick)
-        return bounded_amounts(amounts, lengths, least)
+        return bounded_amounts(amounts, lengths[:, None])  # (B Kg, 1, 2)
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""

@@ -18,12 +18,13 @@ from .camera import Camera
 from .config import ModelConfig
 from .cuda_graph import Recording
 from .fixed_shapes import FixedTable, RayGrid, ray_frames
+from .grain import NOISES, SKIN, grain_of
 from .lifting import LIFTED, Geometry
-from .paint import paint_on_view
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
 from .render_net import RenderNet
-from .strands import HAIR, CombedHair, combed_noise, strands_on_view
+from .strands import HAIR, CombedHair, combed_noise
+from .surface_layers import PortraitLayers
 from .volume import ray_weights
 
 if TYPE_CHECKING:
@@ -48,19 +49,8 @@ class FixedViews:
         self.geometry = Geometry(
             torch.zeros(lifted, device=self.device), torch.zeros(lifted, device=self.device)
         )
-        self.atlas: Tensor | None = None
-        if config.paint_size:
-            side = config.paint_size
-            self.atlas = torch.zeros(1, 3, side, side, device=self.device)
-        self.hair: CombedHair | None = None
-        if config.detail_directions:
-            spec = config.maps[HAIR]
-            amounts = torch.zeros(
-                1, config.detail_tiles, spec.height, spec.width, device=self.device
-            )
-            self.hair = CombedHair(amounts, torch.zeros_like(combed_noise(amounts, config)))
-        self._atlas_key: Hashable = None
-        self._hair_key: Hashable = None
+        self.layers = self._empty_layers()
+        self._layers_key: Hashable = None
         self._geometry_key: Hashable = None
         self._feature_keys: list[Hashable] = [None] * PART_COUNT
         size, half, rays = config.image_size, config.image_size // 2, config.ray_size
@@ -71,8 +61,23 @@ class FixedViews:
             (rays, rays),
             (rays, rays),
             (3, spec.height, spec.width),
-            (4 if self.hair is not None else 0, rays, rays),
+            (4 if self.layers.hair is not None else 0, rays, rays),
         )
+
+    def _empty_layers(self) -> PortraitLayers:
+        """Layers of no portrait yet, of the shapes that the model's have."""
+        config, atlas, hair, grain = self.config, None, None, None
+        if config.paint_size:
+            atlas = torch.zeros(1, 3, config.paint_size, config.paint_size, device=self.device)
+        if config.detail_directions:
+            spec = config.maps[HAIR]
+            amounts = torch.zeros(
+                1, config.detail_tiles, spec.height, spec.width, device=self.device
+            )
+            hair = CombedHair(amounts, torch.zeros_like(combed_noise(amounts, config)))
+        if config.grain:
+            grain = grain_of(torch.zeros(1, NOISES, device=self.device), config.grain)
+        return PortraitLayers(atlas, hair, grain)
 
     def take(
         self,
@@ -80,8 +85,7 @@ class FixedViews:
         features: Sequence[Hashable],
         geometry_key: Hashable,
         geometry: Callable[[], Geometry],
-        atlas: Callable[[], Tensor | None],
-        hair: Callable[[], CombedHair | None],
+        layers: Callable[[], PortraitLayers],
     ) -> None:
         """Copy what of a portrait is not there yet.
 
@@ -90,8 +94,7 @@ class FixedViews:
             features: by part, what its features depend on.
             geometry_key: what its geometry depends on.
             geometry: gives the geometry.
-            atlas: gives the paint of the portrait, if the model has any.
-            hair: gives the fine structure of its hair, likewise.
+            layers: gives what lies on the portrait's surface.
         """
         for part, key in enumerate(features):
             if self._feature_keys[part] != key:
@@ -104,20 +107,12 @@ class FixedViews:
             self.geometry.depth.copy_(new.depth)
             self.geometry.density.copy_(new.density)
             self._geometry_key = geometry_key
-        atlas_key = (geometry_key, *(features[part] for part in PAINTED))
-        if self.atlas is not None and self._atlas_key != atlas_key:
-            self._atlas_key = None
-            paint = atlas()
-            assert paint is not None
-            self.atlas.copy_(paint)
-            self._atlas_key = atlas_key
-        if self.hair is not None and self._hair_key != features[HAIR]:
-            self._hair_key = None
-            combed = hair()
-            assert combed is not None
-            self.hair.amounts.copy_(combed.amounts)
-            self.hair.noise.copy_(combed.noise)
-            self._hair_key = features[HAIR]
+        layers_key = (geometry_key, *(features[part] for part in (*PAINTED, HAIR, SKIN)))
+        if self._layers_key != layers_key:
+            self._layers_key = None
+            for there, wanted in zip(_tensors(self.layers), _tensors(layers()), strict=True):
+                there.copy_(wanted)
+            self._layers_key = layers_key
 
     def draw(self, frames: Tensor) -> Tensor:
         """The views of cameras (:func:`.fixed_shapes.ray_frames`) in one block, (V, L) float32."""
@@ -125,10 +120,8 @@ class FixedViews:
         weights = ray_weights(self.geometry, self.grid.samples(frames), self.config)
         features = self.table.composite(weights)[0]  # (V, C + T, r, r), channels last
         mask = weights.mask[0].unflatten(-1, side)  # (V, K, r, r)
-        surface = weights.surface()[0].unflatten(-1, side)
-        paint = paint_on_view(self.atlas, weights, self.config)
-        strands = strands_on_view(self.hair, weights, self.config)
-        image, logits = self.net(features, mask, surface, paint, strands)
+        layers = self.layers.seen(weights, self.config)
+        image, logits = self.net(features, mask, layers)
         background = self.table.rows[self.table.spans[BACKGROUND], :3].T.float()
         outputs = (
             image.float().clamp(-1, 1),
@@ -136,7 +129,7 @@ class FixedViews:
             weights.depth[0],
             1 - mask[:, BACKGROUND],
             background.expand(count, -1, -1),
-            mask[:, :0] if strands is None else strands.fine(),
+            mask[:, :0] if layers.strands is None else layers.strands.fine(),
         )
         return torch.cat([output.flatten(1) for output in outputs], 1)
 
@@ -181,21 +174,20 @@ class GraphedViews:
         features: Sequence[Hashable],
         geometry_key: Hashable,
         geometry: Callable[[], Geometry],
-        atlas: Callable[[], Tensor | None],
-        hair: Callable[[], CombedHair | None],
+        layers: Callable[[], PortraitLayers],
         cameras: Sequence[Camera],
     ) -> list[View] | None:
         """Views of a portrait from canonical cameras; None where they cannot be recorded.
 
         Args:
-            parts, features, geometry_key, geometry, atlas, hair: as for :meth:`FixedViews.take`.
+            parts, features, geometry_key, geometry, layers: as for :meth:`FixedViews.take`.
         """
         if not self.works:
             return None
         try:
             if self.portrait is None:
                 self.portrait = FixedViews(self.net, self.config)
-            self.portrait.take(parts, features, geometry_key, geometry, atlas, hair)
+            self.portrait.take(parts, features, geometry_key, geometry, layers)
             return self.views(cameras)
         except Exception as error:  # whatever it is, the plain path may still work
             _log.warning("Pictures cannot be recorded on this GPU, so they take longer: %s", error)
@@ -246,6 +238,13 @@ class GraphedViews:
     def _there(self) -> FixedViews:
         assert self.portrait is not None, "a portrait is taken before it is seen"
         return self.portrait
+
+
+def _tensors(layers: PortraitLayers) -> list[Tensor]:
+    """All that the layers of a portrait hold."""
+    hair = layers.hair
+    found = [layers.atlas, layers.grain, *((hair.amounts, hair.noise) if hair else ())]
+    return [tensor for tensor in found if tensor is not None]
 
 
 def _portions(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:

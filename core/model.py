@@ -12,10 +12,10 @@ from .config import ModelConfig
 from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
-from .paint import FACE, paint_of
 from .people_mixture import PeopleMixture
 from .render_net import RenderNet, detailed
-from .strands import HAIR, Strands, combed_hair, strands_of
+from .strands import HAIR, combed_hair
+from .surface_layers import SurfaceLayers, surface_layers
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayBatch, ray_weights
 
@@ -29,17 +29,13 @@ class PosedFeatures:
             much of each tile of fine structure shows.
         mask: m, (B, V, K, r, r), sums to 1.
         depth: planar depth of the surface, (B, V, r, r).
-        surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (B, V, 3, r, r).
-        paint: what the face's paint adds to the picture, (B, V, 3, S, S); None without paint.
-        strands: what of the fine structure is hair, of N = B V views; None without any.
+        layers: what lies on the surface, of N = B V views.
     """
 
     features: Tensor
     mask: Tensor
     depth: Tensor
-    surface: Tensor
-    paint: Tensor | None = None
-    strands: Strands | None = None
+    layers: SurfaceLayers
 
 
 @dataclass
@@ -110,12 +106,9 @@ class SSGAN3D(nn.Module):
     def finish(self, posed: PosedFeatures) -> GeneratorOutput:
         """What the render net makes of what the volume renderer gives."""
         views = posed.features.shape[:2]
-        features, mask, surface = (
-            t.flatten(0, 1) for t in (posed.features, posed.mask, posed.surface)
-        )
+        features, mask = (t.flatten(0, 1) for t in (posed.features, posed.mask))
         features = features.contiguous(memory_format=torch.channels_last)
-        paint = None if posed.paint is None else posed.paint.flatten(0, 1)
-        smooth, logits, gain = self.render_net.layers(features, mask, surface, paint, posed.strands)
+        smooth, logits, gain = self.render_net.drawn(features, mask, posed.layers)
         return GeneratorOutput(
             detailed(smooth, gain).unflatten(0, views),
             logits.unflatten(0, views),
@@ -151,11 +144,11 @@ class SSGAN3D(nn.Module):
             FeatureTable(maps, self.config).composite(weights, self.config),
             weights.mask.unflatten(-1, grid),
             weights.depth.unflatten(-1, grid),
-            weights.surface().unflatten(-1, grid),
-            paint_of(maps, visible, weights.surface(FACE).unflatten(-1, grid), self.config),
-            strands_of(
+            surface_layers(
+                maps,
+                visible,
+                lambda parts: weights.surface(parts).unflatten(-1, grid),
                 combed_hair(maps[HAIR], self.config),
-                weights.surface((HAIR,)).unflatten(-1, grid),
                 self.config,
             ),
         )

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from .detail import DETAILED, bounded_amounts
 from .generators import SLOPE, PartGroup, PartMap, bounded_depth
+from .grain import SKIN, grain_mix
 from .parts import PAINTED
 
 
@@ -92,8 +93,7 @@ class PartRunner:
             self.detail_head = _transposed(group.detail_head[row].detach().to(precision))
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
             self.detail_lengths = group.detail_lengths[row].to(precision)
-            least = group.detail_least[row].to(precision)
-            self.detail_least = least if bool(least.any()) else None
+        self.is_grained = bool(config.grain) and part == SKIN
         self.is_painted = config.paint_size > 0 and part in PAINTED
         if self.is_painted:
             self.paint_head = _transposed(group.paint_head[row].detach().to(precision))
@@ -129,7 +129,8 @@ class PartRunner:
             features[..., :3] += color.permute(1, 2, 0).to(self.precision)
         depth, density = geometry.contiguous().unbind(0)
         depth = bounded_depth(self.part, depth, self.config)
-        return PartMap(features[None], depth[None], F.softplus(density)[None], paint)
+        grain = grain_mix(base[None]) if self.is_grained else None
+        return PartMap(features[None], depth[None], F.softplus(density)[None], paint, grain)
 
     def _modulated(self, weight: Tensor, style: Tensor) -> Tensor:
         """Weights (…, C out, C in), which hold √2, scaled by styles (…, C in) and normalised."""
@@ -145,7 +146,7 @@ class PartRunner:
         weight = self._modulated(self.detail_weight, style)
         x = linear(x, weight, self.detail_bias, SLOPE)
         amounts = linear(x, self.detail_head, self.detail_head_bias)
-        return bounded_amounts(amounts, self.detail_lengths, self.detail_least)
+        return bounded_amounts(amounts, self.detail_lengths)
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

@@ -27,13 +27,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig, Window
-from .detail import DETAILED
 from .generators import PartMap
 from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
 from .model import SSGAN3D, GeneratorOutput, PosedFeatures
-from .paint import FACE, paint_of
 from .parts import BACKGROUND, PART_COUNT
-from .strands import HAIR, combed_hair, strands_of
+from .strands import HAIR, combed_hair
+from .surface_layers import surface_layers
 from .volume import RayBatch, picture_positions
 
 _REACH = 4.0
@@ -149,18 +148,16 @@ def composite(
         moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
         return torch.stack([moment.sum(-1) for moment in moments], 2).unflatten(-1, side)
 
-    strands = strands_of(combed, surface((HAIR,)), config)
-    if strands is not None:
+    layers = surface_layers(maps, visible, surface, combed, config)
+    if layers.strands is not None:
         amount = (weight[:, None] * of_hair).sum(-1)  # (B, T, V, R)
         amount = amount.transpose(1, 2).flatten(0, 1).unflatten(-1, side)
-        strands = replace(strands, amount=amount)
+        layers = replace(layers, strands=replace(layers.strands, amount=amount))
     return PosedFeatures(
         posed.transpose(1, 2).unflatten(-1, side),
         mask.transpose(1, 2).unflatten(-1, side),
         depth.unflatten(-1, side),
-        surface(DETAILED),
-        paint_of(maps, visible, surface(FACE), config),
-        strands,
+        layers,
     )
 
 

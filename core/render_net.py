@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .detail import SurfaceDetail
+from .grain import GRAINED
 from .parts import BACKGROUND, PART_COUNT
 
 if TYPE_CHECKING:
-    from .strands import Strands
+    from .surface_layers import SurfaceLayers
 
 MASK_FLOOR = 1.0e-4
 """Smallest coarse mask value that the residual starts from: log 0 would drown any residual."""
@@ -95,45 +96,34 @@ class RenderNet(nn.Module):
         return (blur or binomial_blur)(x) if self.shuffle_blur else x
 
     def forward(
-        self,
-        features: Tensor,
-        mask: Tensor,
-        surface: Tensor,
-        paint: Tensor | None = None,
-        strands: Strands | None = None,
+        self, features: Tensor, mask: Tensor, layers: SurfaceLayers
     ) -> tuple[Tensor, Tensor]:
         """Picture (B, 3, S, S) and mask logits (B, K, S / 2, S / 2).
 
         Args:
             features: f_render, (B, C + T, r, r).
             mask: m, (B, K, r, r).
-            surface: where the rays meet what has detail (:meth:`.volume.RayWeights.surface`),
-                (B, 3, r, r).
-            paint: what is added to the smooth picture (:func:`.paint.painted`), (B, 3, S, S).
-            strands: what of the fine structure is hair.
+            layers: what lies on the surface.
         """
-        smooth, logits, gain = self.layers(features, mask, surface, paint, strands)
+        smooth, logits, gain = self.drawn(features, mask, layers)
         return detailed(smooth, gain), logits
 
-    def layers(
-        self,
-        features: Tensor,
-        mask: Tensor,
-        surface: Tensor,
-        paint: Tensor | None = None,
-        strands: Strands | None = None,
+    def drawn(
+        self, features: Tensor, mask: Tensor, layers: SurfaceLayers
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Smooth picture, mask logits, and the detail's gain, (B, 1, S, S), if there is any."""
+        """Smooth picture, mask logits, and the gain of :class:`.SurfaceDetail`, if it has one."""
         amount = features[:, self.features :]
         features = features[:, : self.features]
         x = self.trunk(features, mask)
         picture, logits = self.picture(x, features), self.mask_logits(x, mask)
-        if paint is not None:
-            picture = picture + paint
+        if layers.paint is not None:
+            picture = picture + layers.paint
         gain = None
         if self.detail is not None:
-            share = outline_share(logits, 1 - mask[:, BACKGROUND, None])
-            gain = self.detail(amount, surface, picture.shape[-1], share, strands)
+            # whatever the structure, it moves no outline
+            soft = F.softmax(logits.detach().float(), 1)
+            share = outline_share(soft, 1 - mask[:, BACKGROUND, None])
+            gain = self.detail(amount, layers, picture.shape[-1], share, grained_share(soft))
         return picture, logits, gain
 
 
@@ -147,18 +137,25 @@ def log_mask(mask: Tensor) -> Tensor:
     return mask.clamp_min(MASK_FLOOR).log()
 
 
-def outline_share(logits: Tensor, met: Tensor) -> Tensor:
+def grained_share(soft: Tensor) -> Tensor:
+    """How much of a place is skin with grain, (B, 1, h, w), from final masks (B, K, h, w)."""
+    share = soft[:, GRAINED[0], None]
+    for part in GRAINED[1:]:  # no list of channels: a GPU would be waited for
+        share = share + soft[:, part, None]
+    return share
+
+
+def outline_share(soft: Tensor, met: Tensor) -> Tensor:
     """How much more of the portrait there is at a place than the ray there met, (B, 1, h, w).
 
     A ray is four pixels wide, so that the amounts of fine structure reach beyond outlines, which
     final masks have drawn sharply by then: strands were dots on the background.
 
     Args:
-        logits: of the final mask, (B, K, h, w).
+        soft: the final mask, (B, K, h, w).
         met: how much of the portrait each ray met, (B, 1, r, r).
     """
-    # whatever the structure, it moves no outline
-    covered = 1 - F.softmax(logits.detach().float(), 1)[:, BACKGROUND, None]
+    covered = 1 - soft[:, BACKGROUND, None]
     met = enlarge_to(met.detach().float(), covered.shape[-2:])
     return (covered / met.clamp_min(1e-3)).clamp_max(_MOST_SHARE)
 

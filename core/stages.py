@@ -18,13 +18,14 @@ from torch import Tensor
 from .camera import Camera
 from .config import ModelConfig
 from .generators import PartGroup, PartMap
+from .grain import SKIN, grain_of
 from .graphed_parts import GraphedParts
 from .graphed_views import GraphedViews
 from .latents import PortraitLatents
 from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .memo import Memo, MemoLimit
 from .model import SSGAN3D
-from .paint import face_atlas, paint_on_view
+from .paint import face_atlas
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
@@ -36,8 +37,8 @@ from .strands import (
     combed_hair,
     combed_noise,
     finer_strands,
-    strands_on_view,
 )
+from .surface_layers import PortraitLayers
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
 
@@ -83,8 +84,8 @@ class PartResult:
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         old = self.map
-        paint = None if old.paint is None else old.paint.clone()
-        own = PartMap(old.features.clone(), old.depth.clone(), old.density.clone(), paint)
+        paint, grain = (None if t is None else t.clone() for t in (old.paint, old.grain))
+        own = PartMap(old.features.clone(), old.depth.clone(), old.density.clone(), paint, grain)
         if self.geometry is None:
             return PartResult(own, None)
         depth, density = self.geometry
@@ -235,6 +236,7 @@ class ViewStage:
         self.atlases: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.combed: Memo[CombedHair | None] = Memo(limit, tensor_bytes)
         self.octaves: Memo[Tensor] = Memo(limit, tensor_bytes)
+        self.grains: Memo[Tensor | None] = Memo(limit, tensor_bytes)
         self.memo: Memo[View] = Memo(limit, _view_bytes)
         self.doubled_memo: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.graphed: GraphedViews | None = None
@@ -291,8 +293,7 @@ class ViewStage:
                 keys.features,
                 geometry_key,
                 lambda: self.weights.lifted(geometry_key, parts, visible),
-                lambda: self.atlas(parts, keys, visible),
-                lambda: self.hair(parts, keys),
+                lambda: self.layers(parts, keys, visible),
                 cameras,
             )
             if views is not None:
@@ -322,12 +323,10 @@ class ViewStage:
             image = enlarge_to(features[:, :3].float(), 2 * side)
             logits = log_mask(mask)
         else:
-            surface = weights.surface()[0].unflatten(-1, (side, side))
-            paint = paint_on_view(self.atlas(parts, keys, visible), weights, self.config)
-            strands = strands_on_view(self.hair(parts, keys), weights, self.config)
-            image, logits = self.net(features, mask, surface, paint, strands)
-            if strands is not None:
-                fine = strands.fine()
+            layers = self.layers(parts, keys, visible).seen(weights, self.config)
+            image, logits = self.net(features, mask, layers)
+            if layers.strands is not None:
+                fine = layers.strands.fine()
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
         fine = fine.cpu()
@@ -387,8 +386,16 @@ class ViewStage:
         logits, coverage, strands = (
             t[None].to(self.device) for t in (view.mask_logits, view.coverage[None], view.strands)
         )
-        share = outline_share(logits, coverage)
+        share = outline_share(logits.float().softmax(1), coverage)
         return finer_strands(noise, strands, share, size, times, self.config)
+
+    def layers(
+        self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor
+    ) -> PortraitLayers:
+        """What lies on the surface of a portrait, cached."""
+        return PortraitLayers(
+            self.atlas(parts, keys, visible), self.hair(parts, keys), self.grain(parts, keys)
+        )
 
     def atlas(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Tensor | None:
         """The paint of a portrait, (1, 3, A, A), cached; None of a model without."""
@@ -410,10 +417,17 @@ class ViewStage:
             keys.features[HAIR], lambda: combed_hair(parts[HAIR].map, self.config)
         )
 
+    def grain(self, parts: dict[int, PartResult], keys: PartKeys) -> Tensor | None:
+        """The grain of a portrait's skin, cached; None of a model without."""
+        return self.grains.get(
+            keys.features[SKIN], lambda: grain_of(parts[SKIN].map.grain, self.config.grain)
+        )
+
     def clear(self) -> None:
         """Forget all results."""
         self.weights.clear()
         self.tables.clear()
+        self.grains.clear()
         self.atlases.clear()
         self.combed.clear()
         self.octaves.clear()

@@ -259,7 +259,7 @@ def _structure(
     energy, known = missing_energies(
         batch.image, smooth, batch.mask, config.detail_directions, side, list(parts)
     )
-    resolved = detail.resolved(posed.surface[:, 0].float(), config.image_size).square()
+    resolved = detail.resolved(posed.layers.surface.float(), config.image_size).square()
     return energy, known[:, 0], F.adaptive_avg_pool2d(resolved, side)[:, 0].sqrt()
 
 

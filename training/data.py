@@ -6,6 +6,7 @@ The format is described in docs/data.md; ``training.synthetic`` writes it.
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from torch import Tensor
 from core.camera import Camera
 from core.errors import PortraitError
 from core.parts import BACKGROUND, PART_COUNT, PART_NAMES
+from training.synthetic.dataset import JPEG
 
 DEPTH_SCALE = 8000.0
 """Stored depth is planar depth in model units times this, where a row gives no other."""
@@ -246,6 +248,21 @@ class PortraitSet:
     def presence(self, index: Tensor | Sequence[int]) -> Tensor:
         """Which parts the portraits have, (N, K) bool."""
         return presence_of([self.views[int(i)] for i in index])
+
+
+def as_stored(image: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) in [-1, 1] as they are read from a set that they were written to.
+
+    What is compared with renders has to pass the same encoder: on bare skin it makes most of the
+    finest structure of colour.
+    """
+    pixels = ((image.detach().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    stored = []
+    for picture in pixels.cpu().numpy():
+        data = io.BytesIO()
+        Image.fromarray(picture).save(data, **JPEG)
+        stored.append(np.asarray(Image.open(data)).transpose(2, 0, 1))
+    return (torch.from_numpy(np.stack(stored)).float() / 127.5 - 1).to(image.device)
 
 
 def _load(view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

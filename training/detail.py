@@ -122,10 +122,10 @@ def energies(image: Tensor, inside: Tensor, directions: int, side: int) -> Tenso
     step = size // side
     total, counted = (F.avg_pool2d(t, step) for t in (found.square() * inside, inside))
     spread = _SPREAD / step
-    return _blur(total, spread) / _blur(counted, spread).clamp_min(1e-3)
+    return gaussian_blur(total, spread) / gaussian_blur(counted, spread).clamp_min(1e-3)
 
 
-def _blur(x: Tensor, spread: float) -> Tensor:
+def gaussian_blur(x: Tensor, spread: float) -> Tensor:
     """(B, C, H, W) blurred by a Gaussian of such a standard deviation."""
     reach = math.ceil(3 * spread)
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device) / spread) ** 2)
@@ -216,7 +216,7 @@ def given_by(model: SSGAN3D, posed: PosedFeatures) -> Tensor:
     config, detail = model.config, model.render_net.detail
     assert detail is not None
     amount = posed.features[:, :, config.features :].flatten(0, 1)
-    resolved = detail.resolved(posed.surface.flatten(0, 1), config.image_size)
+    resolved = detail.resolved(posed.layers.surface, config.image_size)
     return given_energies(amount, resolved, config)
 
 

@@ -1,15 +1,17 @@
 """``python -m training grain``: how much grain the skin of renders has, and a model with as much.
 
-Pores and spots have no place that a code could hold, so that a fitted model's skin is wax. What
-renders of its people have more than the model shows, in the bands of its fine tiles, is measured
-where skin is, away from edges, and compared with what a trial grain adds to the model's pictures.
-Of a picture the median counts, as a beard, a wrinkle and a highlight are no grain; of all pictures
-the lower quartile, because everybody gets it and nobody's skin should be rougher than it is.
+Pores, spots and patches have no place that a code could hold, so that a fitted model's skin is wax.
+What renders of its people have more than the model's pictures is measured where skin is, away from
+edges, by band of sizes and axis of colour, and compared with what trial grain adds to the pictures.
+Of a picture the median counts, as a beard, a wrinkle and a highlight are no grain, and of all
+pictures again.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,33 +19,45 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint
-from core.config import ModelConfig
+from core.config import Spectrum
 from core.engine import embedded_weights
 from core.errors import PortraitError
+from core.grain import AXES, BANDS, to_axes
 from core.model import SSGAN3D
 from core.parts import part_index
 from core.people_mixture import PeopleMixture
-from training.data import PortraitSet, read_views
-from training.detail import energies, inside_of
+from training.data import PortraitSet, as_stored, read_views
+from training.detail import gaussian_blur, inside_of
 from training.model_files import rebuilt, write_model
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
-from training.warm_start import Batch, Views, render_codes
+from training.warm_start import Batch, Views
 
 SAMPLES = 16
 _AT_ONCE = 8
 _TRIAL = 0.02
-"""Grain whose energy in the model's own pictures is what that of renders is compared with."""
+"""Root mean square of the trial grain of one band."""
+_ROUNDS = 3
+"""The encoder drops what is faint, so that what grain adds hangs on how much there is."""
+_TRIED = 64
+"""Pictures that trial grain is added to."""
+_SCALES = (0.7, 1.4, 2.8, 5.6)
+"""Standard deviations of Gaussians in pixels, whose differences show the bands apart."""
+_CELL = 4
+"""Pixels a side of the squares whose energies the median is of."""
+_DARKEST = 0.02
+"""Light that counts as such at least, as logarithms grow without bound towards none."""
+_STEPS = 1000
 
 
-def with_grain(model: SSGAN3D, grain: float) -> SSGAN3D:
-    """The same model with a grain of such a root mean square on its skin."""
-    return rebuilt(model, detail_grain=grain)
+def with_grain(model: SSGAN3D, grain: Spectrum) -> SSGAN3D:
+    """The same model with other grain on its skin."""
+    return rebuilt(model, grain=grain)
 
 
 @torch.no_grad()
-def measured_grain(model: SSGAN3D, views: Views, rows: Tensor, pictures: int) -> float:
-    """Root mean square of the grain that three quarters of renders have, as a share of the light.
+def measured_grain(model: SSGAN3D, views: Views, rows: Tensor, pictures: int) -> Spectrum:
+    """The grain that half of the renders have more than a model's pictures without any.
 
     Args:
         model: has tiles of fine structure.
@@ -58,40 +72,106 @@ def measured_grain(model: SSGAN3D, views: Views, rows: Tensor, pictures: int) ->
         raise PortraitError(
             "The model has no fine structure. Run `python -m training detail` first."
         )
-    step = max(len(views.data) // pictures, 1)
-    chosen = list(range(0, len(views.data), step))[:pictures]
-    models = [with_grain(model, grain) for grain in (0.0, _TRIAL)]
-    shares = []
-    for start in range(0, len(chosen), _AT_ONCE):
-        some = chosen[start : start + _AT_ONCE]
-        portraits = views.data.portrait_of[some]
-        batch = views.of(portraits, some, torch.Generator().manual_seed(start))
-        bare, grained = (_drawn(one, batch, rows[portraits]) for one in models)
-        real, without, with_it = (
-            _skin_energies(image, batch.mask, model.config)
-            for image in (batch.image, bare, grained)
-        )
-        for missing, tried in zip(real - without, with_it - without, strict=True):
-            if not missing.isnan().all():
-                shares.append(missing.nanmedian() / tried.nanmedian().clamp_min(1e-9))
-    if not shares:
+    chosen = _spread(len(views.data), pictures)
+    gives = _gives(model, views, rows, chosen[:_TRIED])
+    squares = torch.zeros(len(BANDS), len(AXES))
+    for _ in range(_ROUNDS):
+        missing = _missing(with_grain(model, _spectrum(squares)), views, rows, chosen)
+        for axis in range(len(AXES)):
+            wanted = missing[:, axis] + gives[..., axis] @ squares[:, axis]
+            squares[:, axis] = _non_negative(gives[..., axis], wanted)
+    return _spectrum(squares)
+
+
+def _gives(model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor) -> Tensor:
+    """Energy that each band of grain gives in each, (bands, bands of the grain, axes)."""
+    bare = with_grain(model, ())
+    tried = []
+    for band in range(len(BANDS)):
+        only = torch.zeros(len(BANDS), len(AXES))
+        only[band] = _TRIAL**2
+        tried.append(with_grain(model, _spectrum(only)))
+    given = []
+    for batch, own in _batches(views, rows, chosen):
+        without = _axes_of(_drawn(bare, batch, own))
+        # what is added and no picture with it: a fixed tile agrees by chance with what is there
+        added = [_axes_of(_drawn(one, batch, own)) - without for one in tried]
+        given.append(torch.stack([_skin_energies(one, batch.mask) for one in added], 2))
+    return torch.cat(given).nanmedian(0).values / _TRIAL**2
+
+
+def _missing(model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor) -> Tensor:
+    """Energies that renders have more than a model's pictures, (bands, axes)."""
+    missing = []
+    for batch, own in _batches(views, rows, chosen):
+        pictures = batch.image, as_stored(_drawn(model, batch, own))
+        real, made = (_skin_energies(_axes_of(one), batch.mask) for one in pictures)
+        missing.append(real - made)
+    lacks = torch.cat(missing).nanmedian(0).values
+    if lacks.isnan().any():
         raise PortraitError("No picture shows skin that is wide enough to be measured.")
-    return _TRIAL * float(torch.stack(shares).quantile(0.25).clamp_min(0).sqrt())
+    return lacks
+
+
+def _batches(views: Views, rows: Tensor, chosen: Tensor) -> Iterator[tuple[Batch, Tensor]]:
+    """Some views, a few at a time, and the rows of their people."""
+    for number, some in enumerate(chosen.split(_AT_ONCE)):
+        portraits = views.data.portrait_of[some]
+        generator = torch.Generator().manual_seed(number)
+        yield views.of(portraits, some.tolist(), generator), rows[portraits]
+
+
+def _spectrum(squares: Tensor) -> Spectrum:
+    """Roots of mean squares (bands, axes)."""
+    return tuple(tuple(round(float(one), 4) for one in band) for band in squares.sqrt())
+
+
+def _spread(count: int, wanted: int) -> Tensor:
+    """Some of ``count`` numbers, evenly spread, in an order of which each part is spread too."""
+    chosen = torch.arange(0, count, max(count // wanted, 1))[:wanted]
+    return chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))]
+
+
+def _non_negative(matrix: Tensor, wanted: Tensor) -> Tensor:
+    """What is not negative and for which |A x - b| is least, by projected gradients."""
+    matrix, wanted = matrix.double(), wanted.double()
+    square, x = matrix.T @ matrix, torch.zeros_like(wanted)
+    rate = 1 / torch.linalg.matrix_norm(square, 2).clamp_min(1e-12)
+    for _ in range(_STEPS):
+        x = (x - rate * (square @ x - matrix.T @ wanted)).clamp_min(0)
+    return x
 
 
 def _drawn(model: SSGAN3D, batch: Batch, rows: Tensor) -> Tensor:
     """Pictures of the people of a batch, (B, 3, S, S)."""
     assert isinstance(model.mapping, PeopleMixture)
     codes = codes_of_rows(model.mapping, rows, batch.visible)
-    return render_codes(model, codes, batch.rays).image[:, 0].float()
+    # in float32: to round is to add noise, a third of the grain that is looked for
+    made = model(codes.base, codes.shape, codes.texture, codes.visible, batch.rays)
+    return made.image[:, 0]
 
 
-def _skin_energies(image: Tensor, mask: Tensor, config: ModelConfig) -> Tensor:
-    """Energies of pictures in the fine band, (B, r, r), NaN at rays without skin around."""
-    directions, side = config.detail_directions, config.ray_size
-    counted = F.interpolate(inside_of(mask, [part_index("skin")]), image.shape[-2:])
-    fine = energies(image, counted, directions, side)[:, directions:].sum(1)
-    return fine.where(F.adaptive_avg_pool2d(counted, side)[:, 0] > 0.99, torch.nan)
+def _axes_of(image: Tensor) -> Tensor:
+    """Logarithms of the light of pictures, along the axes of colour, (B, 3, S, S)."""
+    return to_axes(((image + 1) / 2).clamp_min(_DARKEST).log())
+
+
+def _skin_energies(axes: Tensor, mask: Tensor) -> Tensor:
+    """Medians over the skin of each picture, by band and axis; NaN without skin: (B, 4, 3)."""
+    inside = F.interpolate(inside_of(mask, [part_index("skin")]), axes.shape[-2:])
+    blurred = [axes, *(_within(axes, inside, scale) for scale in _SCALES)]
+    found = []
+    for finer, coarser in pairwise(blurred):
+        squared = (finer - coarser).square().where(inside > 0, torch.nan)
+        cells = squared.unfold(2, _CELL, _CELL).unfold(3, _CELL, _CELL)  # (B, 3, c, c, n, n)
+        found.append(cells.mean((4, 5)).flatten(2).nanmedian(2).values)
+    return torch.stack(found, 1)
+
+
+def _within(light: Tensor, inside: Tensor, scale: float) -> Tensor:
+    """Blurred by a Gaussian, of what is inside alone."""
+    blurred = gaussian_blur(light * inside, scale)
+    return blurred / gaussian_blur(inside, scale).clamp_min(1e-3)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +194,10 @@ def run(arguments: argparse.Namespace) -> int:
     model, info = load_checkpoint(weights)
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
-    grain = round(measured_grain(model, views, rows, arguments.pictures), 4)
+    grain = measured_grain(model, views, rows, arguments.pictures)
     write_model(arguments.out, with_grain(model, grain), info)
-    print(f"{arguments.out}: a grain of {grain:g}")
+    for (low, high), band in zip(BANDS, grain, strict=True):
+        told = ", ".join(f"{axis} {one:g}" for axis, one in zip(AXES, band, strict=True))
+        print(f"{low:g} to {high:g} cycles a texel: {told}")
+    print(arguments.out)
     return 0

@@ -119,7 +119,7 @@ def posed_views(model: SSGAN3D, data: PortraitSet, rows: Tensor) -> Posed:
         with mixed("cpu"):
             posed = model.posed(codes.base, codes.shape, codes.texture, codes.visible, rays)
             smooth = model.finish(posed).smooth[:, 0]
-        paint = torch.zeros_like(smooth) if posed.paint is None else posed.paint[:, 0]
+        paint = torch.zeros_like(smooth) if posed.layers.paint is None else posed.layers.paint
         one = Posed(posed.features[:, 0, : config.features], posed.mask[:, 0], paint, smooth)
         made.append([getattr(one, field.name).half() for field in fields(one)])
     return Posed(*(torch.cat(parts) for parts in zip(*made, strict=True)))

@@ -61,14 +61,13 @@ def test_views_of_one_course_are_the_engines(engine):
         parts = engine.part_stage(latents, keys)
         key = _geometry_key(keys, latents.visible)
         geometry = engine.view_stage.weights.lifted(key, parts, latents.visible)
-        hair = engine.view_stage.hair(parts, keys)
+        layers = engine.view_stage.layers(parts, keys, latents.visible)
         views.take(
             parts,
             keys.features,
             key,
             lambda geometry=geometry: geometry,
-            lambda: None,
-            lambda hair=hair: hair,
+            lambda layers=layers: layers,
         )
         expected = engine.view_stage(parts, keys, latents.visible, cameras)
         for made, plain in zip(views.views(views.draw(frames), cameras), expected, strict=True):

@@ -147,8 +147,7 @@ def test_engine_replay_model_and_equations_paint_alike(painted_model: SSGAN3D) -
         keys.features,
         key,
         lambda: engine.view_stage.weights.lifted(key, parts, latents.visible),
-        lambda: engine.view_stage.atlas(parts, keys, latents.visible),
-        lambda: engine.view_stage.hair(parts, keys),
+        lambda: engine.view_stage.layers(parts, keys, latents.visible),
     )
     replayed = fixed.views(fixed.draw(torch.from_numpy(ray_frames(cameras))), cameras)
     for number, (view, again) in enumerate(zip(views, replayed, strict=True)):
@@ -159,8 +158,9 @@ def test_engine_replay_model_and_equations_paint_alike(painted_model: SSGAN3D) -
     geometry = gather_geometry(
         {k: part_geometry(k, one, CONFIG) for k, one in maps.items()}, codes[3]
     )
-    fast = painted_model.posed_maps(maps, geometry, codes[3], rays).paint
-    slow = reference.composite(maps, geometry, rays, CONFIG, visible=codes[3], levels=None).paint
+    fast = painted_model.posed_maps(maps, geometry, codes[3], rays).layers.paint
+    slow = reference.composite(maps, geometry, rays, CONFIG, visible=codes[3], levels=None)
+    slow = slow.layers.paint
     assert fast is not None and slow is not None
     assert fast.abs().mean() > 1e-3
     assert (fast - slow).abs().mean() < 0.02 * fast.abs().mean()

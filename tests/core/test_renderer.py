@@ -13,6 +13,7 @@ from core.lifting import gather_geometry, part_geometry
 from core.model import PosedFeatures
 from core.parts import BACKGROUND, part_index
 from core.raymarch import RaySamples, ShellTable, march
+from core.surface_layers import SurfaceLayers
 from core.volume import FeatureTable, camera_tensors, ray_weights, sample_rays
 
 # The common grid is fine here, so that both paths read the same shapes. What is left:
@@ -35,7 +36,8 @@ def both(maps, config, yaw, levels):
     side = (config.ray_size, config.ray_size)
     fast = PosedFeatures(
         features,
-        *(t.unflatten(-1, side) for t in (weights.mask, weights.depth, weights.surface())),
+        *(t.unflatten(-1, side) for t in (weights.mask, weights.depth)),
+        SurfaceLayers(weights.surface()[0].unflatten(-1, side)),
     )
     return fast, reference.composite(maps, geometry, rays, config, levels=levels)
 
@@ -47,10 +49,10 @@ def test_fast_path_follows_the_equations(smooth_maps, degrees, lift_origin):
     config = dataclasses.replace(FINE, lift_origin=lift_origin)
     yaw = math.radians(degrees)
     fast, plain = both(smooth_maps(config), config, yaw, levels=128)
-    features, mask, depth, surface = (
-        abs(getattr(fast, name) - getattr(plain, name))
-        for name in ("features", "mask", "depth", "surface")
+    features, mask, depth = (
+        abs(getattr(fast, name) - getattr(plain, name)) for name in ("features", "mask", "depth")
     )
+    surface = abs(fast.layers.surface - plain.layers.surface)
     assert mask.max() < MASK_TOLERANCE
     assert mask.mean() < MASK_MEAN_TOLERANCE
     assert features.max() < FEATURE_TOLERANCE

@@ -27,6 +27,7 @@ from core.strands import (
     strands_of,
     strands_seen,
 )
+from core.surface_layers import SurfaceLayers
 
 DIRECTIONS = 4
 CONFIG = dataclasses.replace(
@@ -93,13 +94,15 @@ def test_light_is_the_length_of_the_amounts_times_the_noise() -> None:
     amount = torch.zeros(1, 2 * DIRECTIONS, rays, rays)
     amount[:, 0], amount[:, DIRECTIONS], amount[:, DIRECTIONS + 1] = 0.2, 0.03, 0.04
     noise = torch.tensor([0.5, 2.0])[None, :, None, None].expand(1, 2, size, size)
-    light = detail(amount, surface, size, None, Strands(amount, noise, surface)).log1p()
+    strands = Strands(amount, noise, surface)
+    light = detail(amount, SurfaceLayers(surface, strands=strands), size).log1p()
     inner = light[..., 8:-8, 8:-8]  # 0.2 · 0.5 + √(0.03² + 0.04²) · 2, nothing from tiles
     torch.testing.assert_close(inner, torch.full_like(inner, 0.2), atol=2e-3, rtol=0)
     # what is not hair keeps its tiles
     none = torch.zeros_like(amount)
-    skin = detail(amount, surface, size, None, Strands(none, noise, surface))
-    torch.testing.assert_close(skin, detail(amount, surface, size))
+    strands = Strands(none, noise, surface)
+    skin = detail(amount, SurfaceLayers(surface, strands=strands), size)
+    torch.testing.assert_close(skin, detail(amount, SurfaceLayers(surface), size))
     assert skin.std() > 0.01
 
 

@@ -2,6 +2,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -9,7 +10,8 @@ from PIL import Image
 from core.config import ModelConfig
 from core.parts import BACKGROUND, part_index
 from training.codes import FactorIndex
-from training.data import DatasetError, PortraitSet, presence_of, read_views
+from training.data import DatasetError, PortraitSet, as_stored, presence_of, read_views
+from training.synthetic.dataset import DatasetFolder
 from training.warm_start import Views
 
 
@@ -24,6 +26,22 @@ def test_reads_people_with_their_views(balls: Path) -> None:
     # planar depth of the ball's front relative to the origin
     assert float(data.depth[front, centre, centre]) == pytest.approx(-0.7, abs=0.01)
     assert not bool(data.foreground[front, 0, 0])
+
+
+def test_pictures_as_stored_are_what_a_set_gives_back(balls: Path, tmp_path: Path) -> None:
+    data = PortraitSet(read_views([balls]))
+    torch.manual_seed(0)
+    drawn = data.picture([0, 1]) * 0.8 + 0.05 * torch.rand(2, 3, data.size, data.size)
+    pixels = ((drawn + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    folder = DatasetFolder(tmp_path / "set", size=data.size, generator="test")
+    nothing = np.zeros((data.size, data.size), np.uint8)
+    for number, picture in enumerate(pixels):
+        folder.write_view(f"{number}", picture, nothing, nothing.astype(np.float32))
+    for number, stored in enumerate(as_stored(drawn)):
+        with Image.open(tmp_path / "set" / "images" / f"{number}.jpg") as image:
+            read = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
+        assert torch.equal(stored, read)
+        assert 0 < (stored - drawn[number]).abs().mean() < 0.02
 
 
 def test_soft_masks_are_shares_of_squares(balls: Path) -> None:

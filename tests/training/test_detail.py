@@ -13,6 +13,7 @@ from core.checkpoint import load_checkpoint
 from core.config import ModelConfig
 from core.detail import COARSE, DETAILED, SurfaceDetail, length_bounds, oriented_noise
 from core.parts import PART_COUNT, part_index
+from core.surface_layers import SurfaceLayers
 from core.volume import picture_positions
 from training.__main__ import main
 from training.data import PortraitSet, read_views
@@ -65,7 +66,7 @@ def test_a_picture_has_the_energy_that_is_counted_as_given(texels: float, tile: 
     surface = torch.stack([across, down, torch.ones_like(across)])[None]
     amount = torch.zeros(1, 2 * DIRECTIONS, rays, rays)
     amount[:, tile] = 0.1
-    gain = detail(amount, surface, size)
+    gain = detail(amount, SurfaceLayers(surface), size)
     shown = (gain[0, 0, 16:-16, 16:-16]).square().mean()
     resolved = detail.resolved(surface, size)
     given = given_energies(amount, resolved, config)
@@ -91,7 +92,7 @@ def test_strands_lean_in_pictures_as_in_the_renders_that_they_were_measured_in(
     surface = torch.cat([positions, torch.ones(1, 32, 32)])[None]
     amount = torch.zeros(1, 2 * DIRECTIONS, 32, 32)
     amount[:, tile] = 0.1
-    shown = grey(detail(amount, surface, 128)[0, 0])
+    shown = grey(detail(amount, SurfaceLayers(surface), 128)[0, 0])
     found = energies(shown, torch.ones(1, 1, 128, 128), DIRECTIONS, 32).mean((0, 2, 3))
     assert int(found.argmax()) == tile
     assert float(found[mirrored]) < 0.2 * float(found[tile])

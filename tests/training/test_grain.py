@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from core.checkpoint import load_checkpoint, save_checkpoint
+from core.config import Spectrum
+from core.grain import grain_tile, to_axes
 from core.model import SSGAN3D
-from core.parts import part_index
+from core.parts import PART_COUNT, part_index
 from training.__main__ import main
-from training.data import PortraitSet, read_views
+from training.data import PortraitSet, as_stored, read_views
 from training.detail import with_detail
-from training.grain import SAMPLES, measured_grain, with_grain
+from training.grain import SAMPLES, _non_negative, _skin_energies, measured_grain, with_grain
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Batch, Views
 
@@ -24,7 +26,7 @@ from training.warm_start import Batch, Views
 @pytest.fixture
 def teacher(mixing: Path) -> SSGAN3D:
     torch.manual_seed(0)
-    return with_grain(with_detail(load_checkpoint(mixing)[0], 4), 0.0)
+    return with_grain(with_detail(load_checkpoint(mixing)[0], 4), ())
 
 
 @pytest.fixture
@@ -41,41 +43,61 @@ def drawn_by(model: SSGAN3D, rows: torch.Tensor, of: Callable[..., Batch]) -> Ca
         codes = codes_of_rows(model.mapping, rows[portraits], batch.visible)
         with torch.no_grad():
             made = model(codes.base, codes.shape, codes.texture, codes.visible, batch.rays)
-        return replace(batch, image=made.image[:, 0])
+        return replace(batch, image=as_stored(made.image[:, 0]))
 
     return pictured
 
 
-@pytest.mark.parametrize("grain", [0.0, 0.05, 0.1])
+SPECTRUM = ((0.01, 0.0, 0.02), (0.02, 0.02, 0.0), (0.0, 0.03, 0.01), (0.03, 0.0, 0.02))
+LIGHT = ((0.0, 0.0, 0.0), (0.05, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+
+
+def test_strengths_are_found_on_a_grey_wall() -> None:
+    """Eight pictures that are all skin, a texel a pixel."""
+    mask = torch.zeros(8, PART_COUNT, 64, 64)
+    mask[:, part_index("skin")] = 1
+
+    def energies(spectrum: Spectrum) -> torch.Tensor:
+        tile = grain_tile(spectrum)
+        crops = torch.stack([tile.roll((40 * i, 90 * i), (1, 2))[:, :128, :128] for i in range(8)])
+        return _skin_energies(to_axes(crops), mask).mean(0)
+
+    bands = [tuple((float(i == band),) * 3 for i in range(4)) for band in range(4)]
+    gives = torch.stack([energies(band) for band in bands], 1)  # (bands, bands, axes)
+    assert (gives.diagonal().T >= gives.amax(0)).all()  # each shows most in its own band
+    wanted = energies(SPECTRUM)
+    found = [_non_negative(gives[..., axis], wanted[:, axis]).sqrt() for axis in range(3)]
+    torch.testing.assert_close(
+        torch.stack(found, 1).float(), torch.tensor(SPECTRUM), atol=0.006, rtol=0.1
+    )
+
+
 def test_grain_is_found_in_pictures_that_have_it(
-    teacher: SSGAN3D, known: tuple[Views, torch.Tensor], grain: float
+    teacher: SSGAN3D, known: tuple[Views, torch.Tensor]
 ) -> None:
     views, rows = known
-    for group in teacher.generators.groups:  # nothing but the grain
-        group.detail_head.zero_()
-        group.detail_head_bias.zero_()
     shown = copy.copy(views)
-    shown.of = drawn_by(with_grain(teacher, grain), rows, views.of)  # type: ignore[method-assign]
-    found = measured_grain(teacher, shown, rows, 12)
-    assert found == pytest.approx(grain, rel=0.2, abs=0.005)
-    # a model that has some already is measured without it
-    assert measured_grain(with_grain(teacher, 0.3), shown, rows, 12) == pytest.approx(found)
+    for spectrum in ((), LIGHT):
+        of = drawn_by(with_grain(teacher, spectrum), rows, views.of)
+        shown.of = of  # type: ignore[method-assign]
+        found = torch.tensor(measured_grain(teacher, shown, rows, 18))
+        if spectrum:  # on so little skin a band is told apart from the next by half
+            assert float(found[1, 0]) == pytest.approx(0.05, abs=0.01)
+            assert found.flatten().sort().values[-2] < 0.03
+        else:
+            assert not found.any()
+        # a model that has some already is measured without it
+        again = measured_grain(with_grain(teacher, SPECTRUM), shown, rows, 18)
+        torch.testing.assert_close(torch.tensor(again), found)
 
 
-def test_skin_has_grain_and_its_beards_keep_theirs(teacher: SSGAN3D) -> None:
-    people = teacher.mapping
-    codes = people.base[:2], people.shape[:2], people.texture[:2]
-    with torch.no_grad():
-        bare, grained = (model.generators(*codes) for model in (teacher, with_grain(teacher, 0.08)))
-    colours = teacher.config.features
-    for part, plain in bare.items():
-        before, after = (one.features[..., colours:] for one in (plain, grained[part]))
-        expected = before.clone()
-        if part in [part_index(name) for name in ("skin", "nose", "neck")]:
-            # four fine tiles of 0.04 have a root mean square of 0.08; energies add up
-            expected[..., 4:] = (before[..., 4:].square() + 0.04**2).sqrt()
-        torch.testing.assert_close(after, expected)
-        assert torch.equal(plain.features[..., :colours], grained[part].features[..., :colours])
+def test_strengths_by_hand_are_never_negative() -> None:
+    matrix = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
+    found = _non_negative(matrix, torch.tensor([4.0, 5.0]))
+    torch.testing.assert_close(found.float(), torch.tensor([1.0, 2.0]))
+    # (x, 0) with (2, 1)·(2x, x) = (2, 1)·(4, 0.5): x = 8.5 / 5
+    found = _non_negative(matrix, torch.tensor([4.0, 0.5]))
+    torch.testing.assert_close(found.float(), torch.tensor([1.7, 0.0]))
 
 
 def test_the_command_writes_a_model_with_the_grain_of_its_renders(
@@ -88,4 +110,6 @@ def test_the_command_writes_a_model_with_the_grain_of_its_renders(
     save_checkpoint(weights, teacher, load_checkpoint(mixing)[1])
     assert main([*arguments, "--weights", str(weights)]) == 0
     said = capsys.readouterr().out
-    assert said.endswith(f"a grain of {load_checkpoint(out)[0].config.detail_grain:g}\n")
+    assert said.endswith(f"{out}\n")
+    strengths = [f"{one:g}" for band in load_checkpoint(out)[0].config.grain for one in band]
+    assert len(strengths) == 12 and all(one in said for one in strengths)

@@ -1,4 +1,8 @@
-"""Pictures that are measured: held-out renders, and a model's at the same cameras."""
+"""Pictures that are measured: held-out renders, and a model's at the same cameras.
+
+Renders have been stored, and most of what is finest in the colours of their skin is the encoder's.
+So a model's pictures pass it too.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from torch.nn import functional as F
 
 from core.camera import Camera
 from core.engine import PortraitEngine
-from training.data import PortraitSet
+from training.data import PortraitSet, as_stored
 
 FIRST_SEED = 1_000
 """Seeds of measured portraits count up from here."""
@@ -78,10 +82,10 @@ def renders(data: PortraitSet) -> Pictures:
 def generated(
     engine: PortraitEngine, seed: int, cameras: Sequence[Camera], truncation: float
 ) -> Pictures:
-    """One random portrait from some cameras."""
+    """One random portrait from some cameras, stored as renders are."""
     rendering = engine.render(engine.sample(seed, truncation), list(cameras))
     return Pictures(
-        rendering.image,
+        as_stored(rendering.image),
         rendering.labels,
         rendering.depth,
         list(cameras),
@@ -118,8 +122,9 @@ def generated_features(
         for i in range(start, min(start + CHUNK, count)):
             portrait = engine.sample(FIRST_SEED + i, truncation)
             images.append(engine.render(portrait, cameras[i % len(cameras)]).image)
+        stored = as_stored(torch.cat(images))
         for features, kept in zip(spaces, rows, strict=True):
-            kept.append(features(torch.cat(images)))
+            kept.append(features(stored))
     return [torch.cat(kept) for kept in rows]
 
 

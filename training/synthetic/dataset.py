@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,6 +29,8 @@ FORMAT = 1
 LICENCE = "CC0-1.0"
 DEPTH_SCALE = 5000
 """Steps a model unit; 8000 in sets before generator 2.0, whose rows do not say so."""
+JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0}
+"""How pictures are stored."""
 _FOLDERS = {"images": ".jpg", "labels": ".png", "depth": ".png"}
 
 
@@ -134,9 +137,8 @@ class DatasetFolder:
             depth: (H, W) model units along the view axis, 0 for the background.
         """
         code = np.round(halve_depth(depth) * DEPTH_SCALE).clip(0, 65535).astype(np.uint16)
-        jpeg = {"format": "JPEG", "quality": 95, "subsampling": 0}
         for folder, pixels, how in (
-            ("images", image, jpeg),
+            ("images", image, JPEG),
             ("labels", labels, {"format": "PNG"}),
             ("depth", code, {"format": "PNG"}),
         ):
