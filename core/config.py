@@ -68,6 +68,7 @@ _LATER_FIELDS: dict[str, Any] = {
     "detail_density": 1.5,
     "detail_on_skin": 0.012,
     "grain": (),
+    "forehead_grain": 1.0,
     "paint_size": 0,
     "upscaler_channels": 0,
     "upscaler_blocks": 3,
@@ -126,6 +127,7 @@ class ModelConfig:
         detail_on_skin: bound of their amounts on skin (:data:`.detail.LENGTHS`): beards. Models
             that have not been taught where skin is bare show canvas where it is more than 0.012.
         grain: root mean squares of the grain that all skin has (:mod:`.grain`).
+        forehead_grain: how much of it foreheads have.
         paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
             160 they are a pixel of the trained framing.
         upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
@@ -170,6 +172,7 @@ class ModelConfig:
     detail_density: float = 1.0
     detail_on_skin: float = 0.12
     grain: Spectrum = ()
+    forehead_grain: float = 1.0
     paint_size: int = 0
     upscaler_channels: int = 0
     upscaler_blocks: int = 3

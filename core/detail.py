@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
+from .grain import grain_light
 from .parts import PART_NAMES
+from .tiles import looked_up, shown_by_pixels, tile_positions, wrapped
 
 if TYPE_CHECKING:
     from .surface_layers import SurfaceLayers
@@ -32,9 +34,7 @@ COARSE = (PART_NAMES.index("hair"),)
 MOST = 0.15
 """Bound of one tile's amount."""
 LENGTHS = {
-    "nose": (0.0, 0.012),
     "hair": (0.12, 0.2),
-    "neck": (0.0, 0.012),
     "clothes": (0.0, 0.03),
     "hat": (0.0, 0.12),
 }
@@ -43,19 +43,23 @@ LENGTHS = {
 Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
 tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Cloth has a
 grain; knit is form and colour. That of skin is a model's own, ``detail_on_skin``: it is for beards
-alone: pores are :mod:`.grain`, as what is learnt of them differs between directions by chance, and
-looks like canvas.
+alone. Noses and necks have none.
 """
+FAINT = {"skin": (0.0, 0.015)}
+"""Lengths that are taken away, as energies are: bare skin has 0.008 to 0.015, stubble a median of
+0.025, short beards of 0.045. What is learnt of pores differs between directions by chance, and was
+canvas that the upscaler made brush strokes of; they are :mod:`.grain`."""
 BANDS = ((0.045, 0.11), (0.11, 0.5))
 """Frequencies of coarse and fine tiles, in cycles a texel."""
 FALLOFF = 1.2
 """Amplitudes fall with the frequency to this power, as the renders' hair does."""
+_TINY = 1e-8
 
 
 class SurfaceDetail(nn.Module):
     """The tiles on the surface: by how much they change the light of each pixel."""
 
-    wrapped: Tensor
+    tiles: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -64,10 +68,8 @@ class SurfaceDetail(nn.Module):
         fine = noise[config.detail_directions :]  # coarse ones are the hair's alone
         # made again wherever a model is loaded; three dimensions, as four would be turned to
         # channels last with the net's weights
-        wrapped = F.pad(fine[None], (1, 1, 1, 1), mode="circular")[0]
-        self.register_buffer("wrapped", wrapped, persistent=False)  # (D, t + 2, t + 2)
-        self.directions = config.detail_directions
-        self.texels = config.detail_density * config.image_size / config.frame_side  # a unit
+        self.register_buffer("tiles", wrapped(fine), persistent=False)  # (D, t + 2, t + 2)
+        self.config, self.directions = config, config.detail_directions
 
     def forward(
         self,
@@ -97,8 +99,8 @@ class SurfaceDetail(nn.Module):
             amount = (amount - strands.amount[:, self.directions :]).clamp_min(0)
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
         amount = F.interpolate(amount.contiguous(), size=(size, size), mode="bilinear")
-        position = self._position(layers.surface, size)
-        gain = (amount * _lookup(self.wrapped[None], position)).sum(1, keepdim=True)
+        position = tile_positions(layers.surface, size, self.config)
+        gain = (amount * looked_up(self.tiles[None], position)).sum(1, keepdim=True)
         if strands is not None:
             bands = strands.amount.unflatten(1, (2, self.directions))
             # vector_norm, for its gradient at zero is zero
@@ -108,43 +110,14 @@ class SurfaceDetail(nn.Module):
         if share is not None:
             gain = gain * F.interpolate(share, size=(size, size), mode="bilinear")
         if layers.grain is not None and skin is not None:
-            skin = F.interpolate(skin, size=(size, size), mode="bilinear")
-            gain = gain + skin * _lookup(layers.grain, position)
+            gain = gain + grain_light(
+                looked_up(layers.grain, position), position, skin, self.config
+            )
         return (gain * shown_by_pixels(position)).expm1()
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:
         """How much of the tiles a pixel can show, in [0, 1], (B, 1, S, S); as :meth:`forward`."""
-        return shown_by_pixels(self._position(surface, size))
-
-    def _position(self, surface: Tensor, size: int) -> Tensor:
-        """Where pixels lie on the tiles, in texels, (B, 2, S, S)."""
-        where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
-        return where[:, :2] / where[:, 2:].clamp_min(1e-4) * self.texels
-
-
-def _lookup(wrapped: Tensor, position: Tensor) -> Tensor:
-    """Periodic tiles at (B, 2, S, S) texels, (B, C, S, S).
-
-    Args:
-        wrapped: with a texel of what follows around them, (B or 1, C, t + 2, t + 2).
-    """
-    period = wrapped.shape[-1] - 2
-    texel = torch.remainder(position, period) + 1  # in the padded tile
-    grid = (texel / (period + 2) * 2 - 1).permute(0, 2, 3, 1)
-    wrapped = wrapped.float().expand(len(position), -1, -1, -1)
-    return F.grid_sample(wrapped, grid, align_corners=False)
-
-
-def shown_by_pixels(texels: Tensor) -> Tensor:
-    """How much of a texture pixels can show which lie on it at (B, 2, H, W), in [0, 1].
-
-    Less where a pixel covers texels: (B, 1, H, W).
-    """
-    grown = F.pad(texels, (0, 1, 0, 1), mode="replicate")
-    here = grown[..., :-1, :-1]
-    across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
-    down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
-    return 1 / torch.maximum(across, down).clamp_min(1)
+        return shown_by_pixels(tile_positions(surface, size, self.config))
 
 
 def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:
@@ -153,19 +126,28 @@ def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:
     return torch.tensor([lengths.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
 
 
-def bounded_amounts(x: Tensor, lengths: Tensor) -> Tensor:
+def faint_lengths(parts: Sequence[int]) -> Tensor:
+    """``FAINT`` of parts, (K, 2)."""
+    return torch.tensor([FAINT.get(PART_NAMES[part], (0.0, 0.0)) for part in parts])
+
+
+def bounded_amounts(x: Tensor, lengths: Tensor, faint: Tensor | None = None) -> Tensor:
     """What a part's head gives, (…, T), as the amounts of the tiles.
 
     Each is 0 to ``MOST``, x² where it is small; those of a band are no longer than its length.
 
     Args:
-        lengths: of the parts' :func:`length_bounds`, to be broadcast to (…, 2).
+        lengths, faint: of the parts' :func:`length_bounds` and :func:`faint_lengths`, to be
+            broadcast to (…, 2); no ``faint`` is none.
     """
     squared = x.square()
     amounts = (squared / (1 + squared / MOST)).unflatten(-1, (2, -1))  # (…, 2, D)
     # vector_norm, for its gradient at zero is zero
     own = torch.linalg.vector_norm(amounts, dim=-1)
     shrunk = (lengths / own.clamp_min(1e-6)).clamp_max(1)  # (…, 2)
+    if faint is not None:
+        left = (1 - (faint / own.clamp_min(1e-6)).square()).clamp_min(_TINY)
+        shrunk = shrunk * left.sqrt()  # whose gradient at zero is infinite
     return (amounts * shrunk[..., None]).flatten(-2)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .detail import bounded_amounts, length_bounds
+from .detail import bounded_amounts, faint_lengths, length_bounds
 from .grain import SKIN, grain_mix
 from .parts import PAINTED, PART_COUNT, part_index
 
@@ -133,7 +133,9 @@ class PartGroup(nn.Module):
             self.detail_head = nn.Parameter(torch.zeros(count, width, tiles))
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
             self.register_buffer("detail_lengths", length_bounds(parts, config), persistent=False)
+            self.register_buffer("detail_faint", faint_lengths(parts), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
+            self.detail_faint: Tensor  # (Kg, 2)
         self.is_painted = config.paint_size > 0 and any(part in PAINTED for part in parts)
         if self.is_painted:  # rows of other parts stay unused
             self.paint_head = nn.Parameter(torch.zeros(count, width, 3))
@@ -211,9 +213,12 @@ class PartGroup(nn.Module):
         style = torch.einsum("bkz,kzc->bkc", codes, pick(self.detail_style))
         style = style + pick(self.detail_style_bias)
         x = _modulated(x, pick(self.detail_weight), pick(self.detail_bias), style)
-        lengths = pick(self.detail_lengths).to(x.dtype).repeat(codes.shape[0], 1)
+        lengths, faint = (
+            pick(bounds).to(x.dtype).repeat(codes.shape[0], 1)[:, None]  # (B Kg, 1, 2)
+            for bounds in (self.detail_lengths, self.detail_faint)
+        )
         amounts = self._head(x, self.detail_head, self.detail_head_bias, pick)
-        return bounded_amounts(amounts, lengths[:, None])  # (B Kg, 1, 2)
+        return bounded_amounts(amounts, lengths, faint)
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import Spectrum
+from .config import ModelConfig, Spectrum
 from .parts import PART_NAMES
+from .tiles import looked_up, texels_of, wrapped
 
 SKIN = PART_NAMES.index("skin")
 GRAINED = tuple(PART_NAMES.index(name) for name in ("skin", "nose", "neck"))
@@ -33,6 +34,13 @@ AXES = ("light", "red against green", "green against blue")
 SIDE = 256
 """Texels of the periodic tile either way: two units, so that no face shows it twice."""
 
+OCTAVE_SHARE = 1.3
+"""How strong the octave is that a doubled picture shows more, beside the finest of ``BANDS``: with
+it the skin of 46 doubled pictures has what renders of 512 pixels have there (median)."""
+_NEXT_SHARE = 0.8
+"""The same from an octave to the next: in these renders, about that between the others."""
+FOREHEAD = 0.2, 0.35
+"""Lifting coordinate v, up, from which grain falls to what foreheads have, and where it has."""
 NOISES = 6
 """That are mixed: two people's grain is alike (correlated by more than 0.9) in one of 100 pairs."""
 _TURN = 2.0
@@ -68,6 +76,54 @@ def grain_of(mix: Tensor | None, spectrum: Spectrum) -> Tensor | None:
     return tile
 
 
+def finer_grain(octave: Tensor, texels: Tensor, doublings: int) -> Tensor:
+    """Grain that only a doubled picture can show, at its pixels, (B, 3, H, W).
+
+    Args:
+        octave: of :func:`grain_of`, by the :func:`finest` band of a model's spectrum.
+        texels: where the pixels lie, (B, 2, H, W).
+        doublings: how often it was doubled, at least once.
+    """
+    found = looked_up(octave, texels * 2) * OCTAVE_SHARE
+    for number in range(1, doublings):
+        strength = OCTAVE_SHARE * _NEXT_SHARE**number
+        found.add_(looked_up(octave, texels * 2 ** (number + 1)), alpha=strength)
+    return found
+
+
+def finest(spectrum: Spectrum) -> Spectrum:
+    """The first band of a spectrum alone."""
+    return spectrum[0], *(tuple(0.0 for _ in band) for band in spectrum[1:])
+
+
+def grain_light(grain: Tensor, texels: Tensor, skin: Tensor, config: ModelConfig) -> Tensor:
+    """Logarithm of what grain multiplies red, green and blue of pixels with, (B, 3, H, W).
+
+    Args:
+        grain: at the pixels, (B, 3, H, W).
+        texels: where these lie (:func:`.tiles.tile_positions`), (B, 2, H, W).
+        skin: how much of a place is skin with grain (:func:`grained_share`), (B, 1, h, w).
+    """
+    share = F.interpolate(skin, size=texels.shape[-2:], mode="bilinear")
+    share = share * grained_height(texels[:, 1:] / texels_of(config), config)
+    return share * grain
+
+
+def grained_share(soft: Tensor) -> Tensor:
+    """How much of a place is skin with grain, (B, 1, h, w), from final masks (B, K, h, w)."""
+    share = soft[:, GRAINED[0], None]
+    for part in GRAINED[1:]:  # no list of channels: a GPU would be waited for
+        share = share + soft[:, part, None]
+    return share
+
+
+def grained_height(height: Tensor, config: ModelConfig) -> Tensor:
+    """How much of the grain places have by their v, (B, 1, H, W), in [0, 1]."""
+    low, high = FOREHEAD
+    risen = ((height - low) / (high - low)).clamp(0, 1)
+    return 1 - (1 - config.forehead_grain) * risen
+
+
 def grain_tile(spectrum: Spectrum, seed: int = 0) -> Tensor:
     """One of the noises, (3, ``SIDE``, ``SIDE``): the same everywhere up to rounding."""
     generator = torch.Generator().manual_seed(seed)
@@ -88,7 +144,7 @@ def grain_tile(spectrum: Spectrum, seed: int = 0) -> Tensor:
 def _noises(spectrum: Spectrum, device: torch.device) -> Tensor:
     """(``NOISES``, 3, t + 2, t + 2)."""
     tiles = torch.stack([grain_tile(spectrum, seed) for seed in range(NOISES)])
-    return F.pad(tiles, (1, 1, 1, 1), mode="circular").to(device)
+    return wrapped(tiles).to(device)
 
 
 @cache

@@ -62,6 +62,7 @@ class FixedViews:
             (rays, rays),
             (3, spec.height, spec.width),
             (4 if self.layers.hair is not None else 0, rays, rays),
+            (3 if self.layers.grain is not None else 0, rays, rays),
         )
 
     def _empty_layers(self) -> PortraitLayers:
@@ -130,6 +131,7 @@ class FixedViews:
             1 - mask[:, BACKGROUND],
             background.expand(count, -1, -1),
             mask[:, :0] if layers.strands is None else layers.strands.fine(),
+            mask[:, :0] if layers.grain is None else layers.surface,
         )
         return torch.cat([output.flatten(1) for output in outputs], 1)
 
@@ -141,9 +143,17 @@ class FixedViews:
             list(piece.unflatten(1, shape))
             for piece, shape in zip(pieces, self._shapes, strict=True)
         ]
-        image, logits, depth, coverage, backdrop, fine = fields
+        image, logits, depth, coverage, backdrop, *rest = fields
         return [
-            View(camera, image[i], logits[i], backdrop[i], depth[i], coverage[i], fine[i])
+            View(
+                camera,
+                image[i],
+                logits[i],
+                backdrop[i],
+                depth[i],
+                coverage[i],
+                *(field[i] for field in rest),
+            )
             for i, camera in enumerate(cameras)
         ]
 

@@ -93,6 +93,8 @@ class PartRunner:
             self.detail_head = _transposed(group.detail_head[row].detach().to(precision))
             self.detail_head_bias = group.detail_head_bias[row].detach().to(precision)
             self.detail_lengths = group.detail_lengths[row].to(precision)
+            faint = group.detail_faint[row].to(precision)
+            self.detail_faint = faint if bool(faint.any()) else None
         self.is_grained = bool(config.grain) and part == SKIN
         self.is_painted = config.paint_size > 0 and part in PAINTED
         if self.is_painted:
@@ -146,7 +148,7 @@ class PartRunner:
         weight = self._modulated(self.detail_weight, style)
         x = linear(x, weight, self.detail_bias, SLOPE)
         amounts = linear(x, self.detail_head, self.detail_head_bias)
-        return bounded_amounts(amounts, self.detail_lengths)
+        return bounded_amounts(amounts, self.detail_lengths, self.detail_faint)
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

@@ -53,6 +53,8 @@ class View:
         coverage: share of each ray that is not background, (r, r).
         strands: what larger pictures are given finer strands of hair by (:meth:`.Strands.fine`),
             (4, r, r); (0, r, r) of a draft, or of a model without fine structure.
+        surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, where larger pictures are given
+            their grain, (3, r, r); (0, r, r) of a draft, or of a model without grain.
     """
 
     camera: Camera
@@ -62,6 +64,7 @@ class View:
     depth: Tensor
     coverage: Tensor
     strands: Tensor
+    surface: Tensor
 
     @cached_property
     def background(self) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .detail import SurfaceDetail
-from .grain import GRAINED
+from .grain import grained_share
 from .parts import BACKGROUND, PART_COUNT
 
 if TYPE_CHECKING:
@@ -135,14 +135,6 @@ def detailed(smooth: Tensor, gain: Tensor | None) -> Tensor:
 def log_mask(mask: Tensor) -> Tensor:
     """Logits of a coarse mask."""
     return mask.clamp_min(MASK_FLOOR).log()
-
-
-def grained_share(soft: Tensor) -> Tensor:
-    """How much of a place is skin with grain, (B, 1, h, w), from final masks (B, K, h, w)."""
-    share = soft[:, GRAINED[0], None]
-    for part in GRAINED[1:]:  # no list of channels: a GPU would be waited for
-        share = share + soft[:, part, None]
-    return share
 
 
 def outline_share(soft: Tensor, met: Tensor) -> Tensor:

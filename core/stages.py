@@ -18,7 +18,7 @@ from torch import Tensor
 from .camera import Camera
 from .config import ModelConfig
 from .generators import PartGroup, PartMap
-from .grain import SKIN, grain_of
+from .grain import SKIN, finer_grain, finest, grain_light, grain_of, grained_share
 from .graphed_parts import GraphedParts
 from .graphed_views import GraphedViews
 from .latents import PortraitLatents
@@ -39,6 +39,7 @@ from .strands import (
     finer_strands,
 )
 from .surface_layers import PortraitLayers
+from .tiles import looked_up, shown_by_pixels, tile_positions
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
 
@@ -318,7 +319,7 @@ class ViewStage:
         side = self.config.ray_size
         features = table.composite(weights, self.config)[0]  # (V, C, r, r), channels last
         mask = weights.mask[0].unflatten(-1, (side, side))  # (V, K, r, r)
-        fine = mask[:, :0]
+        fine = surface = mask[:, :0]
         if draft:
             image = enlarge_to(features[:, :3].float(), 2 * side)
             logits = log_mask(mask)
@@ -327,9 +328,11 @@ class ViewStage:
             image, logits = self.net(features, mask, layers)
             if layers.strands is not None:
                 fine = layers.strands.fine()
+            if layers.grain is not None:
+                surface = layers.surface
         image = image.float().clamp(-1, 1).cpu()
         logits, depth, coverage = logits.cpu(), weights.depth[0].cpu(), (1 - mask[:, 0]).cpu()
-        fine = fine.cpu()
+        fine, surface = fine.cpu(), surface.cpu()
         backdrop = parts[BACKGROUND].map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
         return [
             View(
@@ -340,6 +343,7 @@ class ViewStage:
                 depth[i].unflatten(-1, (side, side)),
                 coverage[i],
                 fine[i],
+                surface[i],
             )
             for i, camera in enumerate(cameras)
         ]
@@ -362,15 +366,54 @@ class ViewStage:
         whole = _view_key(keys, _geometry_key(keys, visible), view.camera, draft=False)
 
         def double() -> Tensor:
-            picture = view.image[None]
-            if times > 1:
-                picture = self.doubled(view, parts, keys, visible, times - 1)[None]
-            large = upscaler(picture.to(self.device))
-            if len(view.strands):
-                large = detailed(large, self._finer(view, parts, keys, times, large.shape[-1]))
-            return large[0].clamp(-1, 1).cpu()
+            picture = self._without_grain(view, parts, keys, upscaler, times)
+            grain = self._grain_on(view, parts, keys, times)
+            if grain is not None:
+                picture = detailed(picture, grain.expm1())
+            return picture[0].clamp(-1, 1).cpu()
 
         return self.doubled_memo.get((whole, times), double)
+
+    def _without_grain(
+        self,
+        view: View,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        upscaler: Upscaler,
+        times: int,
+    ) -> Tensor:
+        """A view's picture, doubled n times, (1, 3, 2^n S, 2^n S).
+
+        The upscaler would make brush strokes of grain.
+        """
+        if not times:
+            picture = view.image[None].to(self.device)
+            grain = self._grain_on(view, parts, keys, 0)
+            return picture if grain is None else detailed(picture, (-grain).expm1())
+        picture = upscaler(self._without_grain(view, parts, keys, upscaler, times - 1))
+        if len(view.strands):
+            picture = detailed(picture, self._finer(view, parts, keys, times, picture.shape[-1]))
+        return picture.clamp(-1, 1)
+
+    def _grain_on(
+        self, view: View, parts: dict[int, PartResult], keys: PartKeys, times: int
+    ) -> Tensor | None:
+        """Logarithm of what grain does to a view's picture, doubled n times.
+
+        (1, 3, 2^n S, 2^n S); None of a model without.
+        """
+        grain, mix = self.grain(parts, keys), parts[SKIN].map.grain
+        if grain is None or not len(view.surface):
+            return None
+        surface, logits = (t[None].to(self.device) for t in (view.surface, view.mask_logits))
+        texels = tile_positions(surface, view.image.shape[-1] * 2**times, self.config)
+        found = looked_up(grain, texels)
+        if times:
+            octave = grain_of(mix, finest(self.config.grain))
+            assert octave is not None, "what has grain has its octaves"
+            found = found + finer_grain(octave, texels, times)
+        skin = grained_share(logits.float().softmax(1))
+        return grain_light(found, texels, skin, self.config) * shown_by_pixels(texels)
 
     def _finer(
         self, view: View, parts: dict[int, PartResult], keys: PartKeys, times: int, size: int

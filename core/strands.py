@@ -22,10 +22,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .detail import BANDS, oriented_noise, shown_by_pixels
+from .detail import BANDS, oriented_noise
 from .generators import PartMap
 from .lifting import window_coordinates
 from .parts import part_index
+from .tiles import shown_by_pixels
 from .volume import RayWeights
 
 HAIR = part_index("hair")

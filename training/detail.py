@@ -49,12 +49,11 @@ _SPREAD = 6.0
 _FLOOR = 3.0e-5
 """Energy, of squares of shares of a place's light, that nobody sees."""
 UNSEEN = {"skin": 1e-3, "nose": 1e-3, "neck": 1e-3}
-"""Energies, of all filters together, that parts are not given, but for a ``_GRAIN``.
+"""Energies, of all filters together, that parts are not given.
 
 Pores and spots have less, and noise of all directions is no pores but canvas. A beard has two to
 twenty times as much.
 """
-_GRAIN = 1.5e-4
 _LARGEST = 0.05
 """Of such energies: more is a highlight, or an edge that the mask does not know."""
 REPORT_EVERY = 50
@@ -162,7 +161,7 @@ def missing_energies(
     labels = F.adaptive_avg_pool2d(mask, side)
     unseen = sum(labels[:, part_index(name), None] * least for name, least in UNSEEN.items())
     total = energy.sum(1, keepdim=True)
-    wanted = torch.minimum((total - unseen).clamp_min(_GRAIN), total)
+    wanted = (total - unseen).clamp_min(0)
     return energy * wanted / total.clamp_min(1e-9), known.to(image)
 
 

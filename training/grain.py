@@ -43,6 +43,9 @@ _TRIED = 64
 """Pictures that trial grain is added to."""
 _SCALES = (0.7, 1.4, 2.8, 5.6)
 """Standard deviations of Gaussians in pixels, whose differences show the bands apart."""
+_PLACES = "face", "forehead"
+_BROWS = 0.1
+"""How far above the eyes foreheads begin, as a share of the picture."""
 _CELL = 4
 """Pixels a side of the squares whose energies the median is of."""
 _DARKEST = 0.02
@@ -50,14 +53,18 @@ _DARKEST = 0.02
 _STEPS = 1000
 
 
-def with_grain(model: SSGAN3D, grain: Spectrum) -> SSGAN3D:
-    """The same model with other grain on its skin."""
-    return rebuilt(model, grain=grain)
+def with_grain(model: SSGAN3D, grain: Spectrum, forehead: float = 1.0) -> SSGAN3D:
+    """The same model with other grain on its skin, of which foreheads have a share."""
+    return rebuilt(model, grain=grain, forehead_grain=forehead)
 
 
 @torch.no_grad()
-def measured_grain(model: SSGAN3D, views: Views, rows: Tensor, pictures: int) -> Spectrum:
+def measured_grain(
+    model: SSGAN3D, views: Views, rows: Tensor, pictures: int
+) -> tuple[Spectrum, float]:
     """The grain that half of the renders have more than a model's pictures without any.
+
+    Below the eyes, and how much of that there is on foreheads; 1 where nobody shows one.
 
     Args:
         model: has tiles of fine structure.
@@ -74,17 +81,39 @@ def measured_grain(model: SSGAN3D, views: Views, rows: Tensor, pictures: int) ->
         )
     chosen = _spread(len(views.data), pictures)
     gives = _gives(model, views, rows, chosen[:_TRIED])
+    face, forehead = (
+        _fitted(model, views, rows, chosen, place, gives[place]) for place in range(len(_PLACES))
+    )
+    if face is None:
+        raise PortraitError("No picture shows skin that is wide enough to be measured.")
+    share = 1.0
+    if forehead is not None and face.any():
+        share = min(float((forehead.sum() / face.sum()).sqrt()), 1.0)
+    return _spectrum(face), round(share, 2)
+
+
+def _fitted(
+    model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor, place: int, gives: Tensor
+) -> Tensor | None:
+    """Mean squares of the grain of a place, (bands, axes); None where nobody shows it.
+
+    Args:
+        gives: energy that each band of grain gives there, (bands, bands of the grain, axes).
+    """
     squares = torch.zeros(len(BANDS), len(AXES))
     for _ in range(_ROUNDS):
-        missing = _missing(with_grain(model, _spectrum(squares)), views, rows, chosen)
+        missing = _missing(with_grain(model, _spectrum(squares)), views, rows, chosen)[place]
+        if missing.isnan().any() or gives.isnan().any():
+            return None
         for axis in range(len(AXES)):
-            wanted = missing[:, axis] + gives[..., axis] @ squares[:, axis]
-            squares[:, axis] = _non_negative(gives[..., axis], wanted)
-    return _spectrum(squares)
+            matrix = gives[..., axis]
+            wanted = missing[:, axis] + matrix @ squares[:, axis]
+            squares[:, axis] = _non_negative(matrix, wanted)
+    return squares
 
 
 def _gives(model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor) -> Tensor:
-    """Energy that each band of grain gives in each, (bands, bands of the grain, axes)."""
+    """Energy that each band of grain gives, (places, bands, bands of the grain, axes)."""
     bare = with_grain(model, ())
     tried = []
     for band in range(len(BANDS)):
@@ -96,21 +125,18 @@ def _gives(model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor) -> Tensor
         without = _axes_of(_drawn(bare, batch, own))
         # what is added and no picture with it: a fixed tile agrees by chance with what is there
         added = [_axes_of(_drawn(one, batch, own)) - without for one in tried]
-        given.append(torch.stack([_skin_energies(one, batch.mask) for one in added], 2))
+        given.append(torch.stack([_skin_energies(one, batch.mask) for one in added], 3))
     return torch.cat(given).nanmedian(0).values / _TRIAL**2
 
 
 def _missing(model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor) -> Tensor:
-    """Energies that renders have more than a model's pictures, (bands, axes)."""
+    """Energies that renders have more than a model's pictures, (places, bands, axes)."""
     missing = []
     for batch, own in _batches(views, rows, chosen):
         pictures = batch.image, as_stored(_drawn(model, batch, own))
         real, made = (_skin_energies(_axes_of(one), batch.mask) for one in pictures)
         missing.append(real - made)
-    lacks = torch.cat(missing).nanmedian(0).values
-    if lacks.isnan().any():
-        raise PortraitError("No picture shows skin that is wide enough to be measured.")
-    return lacks
+    return torch.cat(missing).nanmedian(0).values
 
 
 def _batches(views: Views, rows: Tensor, chosen: Tensor) -> Iterator[tuple[Batch, Tensor]]:
@@ -157,15 +183,34 @@ def _axes_of(image: Tensor) -> Tensor:
 
 
 def _skin_energies(axes: Tensor, mask: Tensor) -> Tensor:
-    """Medians over the skin of each picture, by band and axis; NaN without skin: (B, 4, 3)."""
+    """Medians over the skin of each picture, by place, band and axis: (B, 2, 4, 3).
+
+    NaN where a place shows no skin.
+    """
     inside = F.interpolate(inside_of(mask, [part_index("skin")]), axes.shape[-2:])
     blurred = [axes, *(_within(axes, inside, scale) for scale in _SCALES)]
+    places = [F.interpolate(place, axes.shape[-2:]) * inside for place in _places(mask)]
     found = []
-    for finer, coarser in pairwise(blurred):
-        squared = (finer - coarser).square().where(inside > 0, torch.nan)
-        cells = squared.unfold(2, _CELL, _CELL).unfold(3, _CELL, _CELL)  # (B, 3, c, c, n, n)
-        found.append(cells.mean((4, 5)).flatten(2).nanmedian(2).values)
-    return torch.stack(found, 1)
+    for place in places:
+        for finer, coarser in pairwise(blurred):
+            squared = (finer - coarser).square().where(place > 0, torch.nan)
+            cells = squared.unfold(2, _CELL, _CELL).unfold(3, _CELL, _CELL)  # (B, 3, c, c, n, n)
+            found.append(cells.mean((4, 5)).flatten(2).nanmedian(2).values)
+    return torch.stack(found, 1).unflatten(1, (len(places), -1))
+
+
+def _places(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """What lies below the eyes and what well above, by ``_PLACES``, (B, 1, h, 1) in {0, 1}.
+
+    Neither of a picture without eyes.
+    """
+    eyes = (mask[:, part_index("eyes")] > 0.5).any(2)  # (B, h)
+    shown = eyes.any(1, keepdim=True)
+    below = (eyes.flip(1).cumsum(1).flip(1) == 0) & shown
+    above = (eyes.cumsum(1) == 0) & shown
+    brows = round(_BROWS * eyes.shape[1])
+    above = F.pad(above[:, brows:], (0, brows))
+    return below[:, None, :, None].float(), above[:, None, :, None].float()
 
 
 def _within(light: Tensor, inside: Tensor, scale: float) -> Tensor:
@@ -194,10 +239,11 @@ def run(arguments: argparse.Namespace) -> int:
     model, info = load_checkpoint(weights)
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
-    grain = measured_grain(model, views, rows, arguments.pictures)
-    write_model(arguments.out, with_grain(model, grain), info)
+    grain, forehead = measured_grain(model, views, rows, arguments.pictures)
+    write_model(arguments.out, with_grain(model, grain, forehead), info)
     for (low, high), band in zip(BANDS, grain, strict=True):
         told = ", ".join(f"{axis} {one:g}" for axis, one in zip(AXES, band, strict=True))
         print(f"{low:g} to {high:g} cycles a texel: {told}")
+    print(f"{forehead:g} of that on foreheads")
     print(arguments.out)
     return 0

@@ -270,6 +270,7 @@ def test_a_portrait_that_fills_the_frame_has_a_background_outside():
         torch.ones(8, 8),
         torch.ones(8, 8),
         torch.zeros(0, 8, 8),
+        torch.zeros(0, 8, 8),
     )
     wide = Rendering([view], [Camera.orbit(0.0, side=4.0)], (32, 32))
     assert torch.allclose(wide.image[0, :, 0], torch.full((3, 32), -0.25), atol=1e-3)

@@ -16,6 +16,7 @@ from core.engine import PortraitEngine, embedded_weights
 from core.errors import CheckpointError
 from core.grain import (
     BANDS,
+    FOREHEAD,
     GRAINED,
     NOISES,
     SIDE,
@@ -23,11 +24,13 @@ from core.grain import (
     grain_mix,
     grain_of,
     grain_tile,
+    grained_height,
+    grained_share,
     to_axes,
 )
 from core.parts import PART_COUNT, part_index
-from core.render_net import grained_share
 from core.surface_layers import SurfaceLayers
+from core.tiles import texels_of
 from training.model_files import rebuilt
 
 FIRST = torch.eye(NOISES)[:1]
@@ -84,11 +87,20 @@ def test_grain_lies_on_skin_and_no_other_part() -> None:
     torch.testing.assert_close(share[0, 0, 0], torch.tensor([1.0, 0.0, 1.0, 0.0]))
 
 
+def test_foreheads_have_less_by_hand() -> None:
+    config = dataclasses.replace(CONFIG, forehead_grain=0.5)
+    low, high = FOREHEAD
+    heights = torch.tensor([-1.0, low, (low + high) / 2, high, 1.0])[:, None]
+    expected = torch.tensor([1.0, 1.0, 0.75, 0.5, 0.5])[:, None]
+    torch.testing.assert_close(grained_height(heights, config), expected)
+    assert (grained_height(heights, CONFIG) == 1).all()
+
+
 def drawn(skin: float, shift: int = 0) -> torch.Tensor:
     """Logarithm of what grain does on a plane, one texel a pixel, moved right by some pixels."""
     detail, rays = SurfaceDetail(CONFIG), CONFIG.ray_size
     pixels = (torch.arange(rays) + 0.5) * CONFIG.image_size / rays
-    across, down = ((pixels - moved) / detail.texels for moved in (shift, 0))
+    across, down = ((pixels - moved) / texels_of(CONFIG) for moved in (shift, 0))
     grid = torch.meshgrid(down, across, indexing="ij")[::-1]
     surface = torch.stack([*grid, torch.ones(rays, rays)])[None]
     layers = SurfaceLayers(surface, grain=grain_of(FIRST, SPECTRUM))
@@ -118,20 +130,52 @@ def test_grain_goes_where_the_surface_goes() -> None:
     )
 
 
-def test_grain_of_the_embedded_model_is_coloured_and_on_its_skin_alone() -> None:
+@pytest.fixture(scope="module")
+def engines() -> list[PortraitEngine]:
+    """Of the embedded model, and of the same without grain."""
     model, info = load_checkpoint(embedded_weights())
     assert any(axes[1] > 0 for axes in model.config.grain)
-    pictures = []
-    for one in (model, rebuilt(model, grain=())):
-        engine = PortraitEngine(one, info, device="cpu", precision="float32")
-        pictures.append(engine.render(engine.sample(27), Camera.orbit(0.2), size=(256, 256)))
-    grained, bare = pictures
+    models = model, rebuilt(model, grain=())
+    return [PortraitEngine(one, info, device="cpu", precision="float32") for one in models]
+
+
+def test_grain_of_the_embedded_model_is_coloured_and_on_its_skin_alone(
+    engines: list[PortraitEngine],
+) -> None:
+    grained, bare = (
+        engine.render(engine.sample(27), Camera.orbit(0.2), size=(256, 256)) for engine in engines
+    )
     assert torch.equal(grained.labels, bare.labels)
     changed = (grained.image - bare.image).abs()[0]
     skin = sum(bare.mask[:, part] for part in GRAINED)
     near, skin = F.max_pool2d(skin, 5, 1, 2)[0], skin[0]  # masks are drawn at half the size
     assert changed[:, skin > 0.99].mean() > 0.01
     assert changed[:, near < 0.001].max() < 0.001
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_grain_is_drawn_on_the_doubled_picture_and_not_doubled_itself(
+    engines: list[PortraitEngine], times: int
+) -> None:
+    """It stays where it is, and has finer octaves besides."""
+    light = []
+    for engine in engines:
+        for number in (0, times):
+            size = (256 * 2**number, 256 * 2**number)
+            drawn = engine.render(engine.sample(27), Camera.orbit(0.2), size=size)
+            light.append(((drawn.image + 1) / 2).clamp_min(0.02).log())
+    small, large = light[0] - light[2], light[1] - light[3]
+    skin = sum(drawn.mask[:, part] for part in GRAINED)
+    inside = (1 - F.max_pool2d(1 - skin, 9, 1, 4) > 0.99).expand_as(large)
+    averaged = F.avg_pool2d(large, 2**times)
+    whole = F.avg_pool2d(inside.float(), 2**times) == 1
+    assert whole.float().mean() > 0.05
+    alike = torch.corrcoef(torch.stack([averaged[whole], small[whole]]))[0, 1]
+    assert alike > 0.9
+    finer = large - F.interpolate(averaged, scale_factor=2**times, mode="nearest")
+    assert finer[inside].std() > 0.005
+    outside = (F.max_pool2d(skin, 9, 1, 4) < 0.001).expand_as(large)
+    assert large[outside].abs().mean() < 1e-3
 
 
 def test_grain_of_a_broken_file_is_refused() -> None:

@@ -84,7 +84,7 @@ def test_another_lens_does_not_double_again(upscaling: PortraitEngine) -> None:
     portrait = upscaling.sample(1)
     upscaling.render(portrait, FRONT, size=square(4 * SIDE))
     made = upscaling.view_stage.doubled_memo.made
-    assert made == 2  # from one size to the next
+    assert made == 1  # what it was made from, without its grain, is not kept
     kept = upscaling.results.used
     upscaling.render(portrait, Camera.orbit(0.1, side=1.5), size=(3 * SIDE, 4 * SIDE))
     assert upscaling.view_stage.doubled_memo.made == made

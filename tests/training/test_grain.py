@@ -18,7 +18,14 @@ from core.parts import PART_COUNT, part_index
 from training.__main__ import main
 from training.data import PortraitSet, as_stored, read_views
 from training.detail import with_detail
-from training.grain import SAMPLES, _non_negative, _skin_energies, measured_grain, with_grain
+from training.grain import (
+    SAMPLES,
+    _non_negative,
+    _places,
+    _skin_energies,
+    measured_grain,
+    with_grain,
+)
 from training.refine import codes_of_rows, known_views
 from training.warm_start import Batch, Views
 
@@ -56,11 +63,12 @@ def test_strengths_are_found_on_a_grey_wall() -> None:
     """Eight pictures that are all skin, a texel a pixel."""
     mask = torch.zeros(8, PART_COUNT, 64, 64)
     mask[:, part_index("skin")] = 1
+    mask[:, part_index("eyes"), 0] = 1  # what is below them is measured
 
     def energies(spectrum: Spectrum) -> torch.Tensor:
         tile = grain_tile(spectrum)
         crops = torch.stack([tile.roll((40 * i, 90 * i), (1, 2))[:, :128, :128] for i in range(8)])
-        return _skin_energies(to_axes(crops), mask).mean(0)
+        return _skin_energies(to_axes(crops), mask)[:, 0].mean(0)
 
     bands = [tuple((float(i == band),) * 3 for i in range(4)) for band in range(4)]
     gives = torch.stack([energies(band) for band in bands], 1)  # (bands, bands, axes)
@@ -80,14 +88,14 @@ def test_grain_is_found_in_pictures_that_have_it(
     for spectrum in ((), LIGHT):
         of = drawn_by(with_grain(teacher, spectrum), rows, views.of)
         shown.of = of  # type: ignore[method-assign]
-        found = torch.tensor(measured_grain(teacher, shown, rows, 18))
+        found = torch.tensor(measured_grain(teacher, shown, rows, 18)[0])
         if spectrum:  # on so little skin a band is told apart from the next by half
             assert float(found[1, 0]) == pytest.approx(0.05, abs=0.01)
             assert found.flatten().sort().values[-2] < 0.03
         else:
             assert not found.any()
         # a model that has some already is measured without it
-        again = measured_grain(with_grain(teacher, SPECTRUM), shown, rows, 18)
+        again, _ = measured_grain(with_grain(teacher, SPECTRUM), shown, rows, 18)
         torch.testing.assert_close(torch.tensor(again), found)
 
 
@@ -113,3 +121,13 @@ def test_the_command_writes_a_model_with_the_grain_of_its_renders(
     assert said.endswith(f"{out}\n")
     strengths = [f"{one:g}" for band in load_checkpoint(out)[0].config.grain for one in band]
     assert len(strengths) == 12 and all(one in said for one in strengths)
+
+
+def test_places_by_hand() -> None:
+    mask = torch.zeros(2, PART_COUNT, 40, 8)
+    mask[0, part_index("eyes"), 20:22, 3] = 1
+    below, above = _places(mask)
+    # from beneath the eyes on, and a tenth of the picture above them
+    assert below[0, 0, :, 0].nonzero()[:, 0].tolist() == list(range(22, 40))
+    assert above[0, 0, :, 0].nonzero()[:, 0].tolist() == list(range(16))
+    assert not below[1].any() and not above[1].any()  # no eyes, no places

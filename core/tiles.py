@@ -1,0 +1,54 @@
+"""Periodic tiles on the surface: where pixels lie on them, and what they show there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .config import ModelConfig
+
+
+def texels_of(config: ModelConfig) -> float:
+    """Texels a unit of lifting coordinates."""
+    return config.detail_density * config.image_size / config.frame_side
+
+
+def tile_positions(surface: Tensor, size: int, config: ModelConfig) -> Tensor:
+    """Where the pixels of a square picture lie, (B, 2, size, size), in texels (right, up).
+
+    Args:
+        surface: Σ_k m_k (u_k, v_k, 1), on rays, (B, 3, r, r).
+    """
+    where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
+    return where[:, :2] / where[:, 2:].clamp_min(1e-4) * texels_of(config)
+
+
+def shown_by_pixels(texels: Tensor) -> Tensor:
+    """How much of a texture pixels can show which lie on it at (B, 2, H, W), in [0, 1].
+
+    Less where a pixel covers texels: (B, 1, H, W).
+    """
+    grown = F.pad(texels, (0, 1, 0, 1), mode="replicate")
+    here = grown[..., :-1, :-1]
+    across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
+    down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
+    return 1 / torch.maximum(across, down).clamp_min(1)
+
+
+def wrapped(tiles: Tensor) -> Tensor:
+    """Tiles (…, C, t, t) with a texel of what follows around them, for :func:`looked_up`."""
+    return F.pad(tiles, (1, 1, 1, 1), mode="circular")
+
+
+def looked_up(tiles: Tensor, texels: Tensor) -> Tensor:
+    """Periodic tiles at (B, 2, H, W) texels, (B, C, H, W).
+
+    Args:
+        tiles: as from :func:`wrapped`, (B or 1, C, t + 2, t + 2).
+    """
+    period = tiles.shape[-1] - 2
+    texel = torch.remainder(texels, period) + 1  # in the wrapped tile
+    grid = (texel / (period + 2) * 2 - 1).permute(0, 2, 3, 1)
+    tiles = tiles.float().expand(len(texels), -1, -1, -1)
+    return F.grid_sample(tiles, grid, align_corners=False)
