@@ -34,7 +34,9 @@ COARSE = (PART_NAMES.index("hair"),)
 MOST = 0.15
 """Bound of one tile's amount."""
 LENGTHS = {
+    "nose": (0.0, 0.006),
     "hair": (0.12, 0.2),
+    "neck": (0.0, 0.006),
     "clothes": (0.0, 0.03),
     "hat": (0.0, 0.12),
 }
@@ -43,7 +45,7 @@ LENGTHS = {
 Amounts are learnt where renders show the part. At its borders and beneath others they are not: all
 tiles at once, unbounded, were curls at fringes and a ring of sparks around the nose. Cloth has a
 grain; knit is form and colour. That of skin is a model's own, ``detail_on_skin``: it is for beards
-alone. Noses and necks have none.
+alone, and of noses and necks next to nothing.
 """
 FAINT = {"skin": (0.0, 0.015)}
 """Lengths that are taken away, as energies are: bare skin has 0.008 to 0.015, stubble a median of

@@ -49,11 +49,13 @@ _SPREAD = 6.0
 _FLOOR = 3.0e-5
 """Energy, of squares of shares of a place's light, that nobody sees."""
 UNSEEN = {"skin": 1e-3, "nose": 1e-3, "neck": 1e-3}
-"""Energies, of all filters together, that parts are not given.
+"""Energies, of all filters together, that parts are not given, but for a ``_TRACE``.
 
 Pores and spots have less, and noise of all directions is no pores but canvas. A beard has two to
 twenty times as much.
 """
+_TRACE = 1.0e-5
+"""Nobody sees it; of nothing there are no logarithms."""
 _LARGEST = 0.05
 """Of such energies: more is a highlight, or an edge that the mask does not know."""
 REPORT_EVERY = 50
@@ -161,7 +163,7 @@ def missing_energies(
     labels = F.adaptive_avg_pool2d(mask, side)
     unseen = sum(labels[:, part_index(name), None] * least for name, least in UNSEEN.items())
     total = energy.sum(1, keepdim=True)
-    wanted = (total - unseen).clamp_min(0)
+    wanted = torch.minimum((total - unseen).clamp_min(_TRACE), total)
     return energy * wanted / total.clamp_min(1e-9), known.to(image)
 
 

@@ -89,7 +89,19 @@ def measured_grain(
     share = 1.0
     if forehead is not None and face.any():
         share = min(float((forehead.sum() / face.sum()).sqrt()), 1.0)
-    return _spectrum(face), round(share, 2)
+    return _spectrum(_without_form(face)), round(share, 2)
+
+
+def _without_form(squares: Tensor) -> Tensor:
+    """The same with as much light in the last band as colours let expect from the one before.
+
+    Folds, smiles and highlights are as large, and have light, but hardly any colour.
+    """
+    *_, before, last = squares
+    grown = last[1] / before[1].clamp_min(1e-12)  # of red against green
+    last = last.clone()
+    last[0] = torch.minimum(last[0], before[0] * grown)
+    return torch.cat([squares[:-1], last[None]])
 
 
 def _fitted(

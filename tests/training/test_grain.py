@@ -23,6 +23,7 @@ from training.grain import (
     _non_negative,
     _places,
     _skin_energies,
+    _without_form,
     measured_grain,
     with_grain,
 )
@@ -121,6 +122,16 @@ def test_the_command_writes_a_model_with_the_grain_of_its_renders(
     assert said.endswith(f"{out}\n")
     strengths = [f"{one:g}" for band in load_checkpoint(out)[0].config.grain for one in band]
     assert len(strengths) == 12 and all(one in said for one in strengths)
+
+
+def test_folds_are_no_grain_by_hand() -> None:
+    squares = torch.tensor([[9.0, 1, 1], [9, 1, 1], [2, 4, 1], [9, 6, 1]])
+    # red against green grows by 6 / 4 from the third band to the last: so may light
+    expected = torch.tensor([[9.0, 1, 1], [9, 1, 1], [2, 4, 1], [3, 6, 1]])
+    torch.testing.assert_close(_without_form(squares), expected)
+    squares[-1, 0] = 2  # less is not made more
+    torch.testing.assert_close(_without_form(squares), squares)
+    assert not _without_form(torch.zeros(4, 3)).any()
 
 
 def test_places_by_hand() -> None:
