@@ -101,7 +101,7 @@ class SurfaceDetail(nn.Module):
             amount = (amount - strands.amount[:, self.directions :]).clamp_min(0)
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
         amount = F.interpolate(amount.contiguous(), size=(size, size), mode="bilinear")
-        position = tile_positions(layers.surface, size, self.config)
+        position = tile_positions(layers.surface, (size, size), self.config)
         gain = (amount * looked_up(self.tiles[None], position)).sum(1, keepdim=True)
         if strands is not None:
             bands = strands.amount.unflatten(1, (2, self.directions))
@@ -119,7 +119,7 @@ class SurfaceDetail(nn.Module):
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:
         """How much of the tiles a pixel can show, in [0, 1], (B, 1, S, S); as :meth:`forward`."""
-        return shown_by_pixels(tile_positions(surface, size, self.config))
+        return shown_by_pixels(tile_positions(surface, (size, size), self.config))
 
 
 def length_bounds(parts: Sequence[int], config: ModelConfig) -> Tensor:

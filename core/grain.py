@@ -22,7 +22,15 @@ from torch.nn import functional as F
 
 from .config import ModelConfig, Spectrum
 from .parts import PART_NAMES
-from .tiles import looked_up, texels_of, wrapped
+from .tiles import (
+    cut,
+    extent,
+    looked_up,
+    shown_by_pixels,
+    texels_of,
+    tile_positions,
+    wrapped,
+)
 
 SKIN = PART_NAMES.index("skin")
 GRAINED = tuple(PART_NAMES.index(name) for name in ("skin", "nose", "neck"))
@@ -39,6 +47,7 @@ OCTAVE_SHARE = 1.3
 it the skin of 46 doubled pictures has what renders of 512 pixels have there (median)."""
 _NEXT_SHARE = 0.8
 """The same from an octave to the next: in these renders, about that between the others."""
+_LEAST_SKIN = 1e-3
 FOREHEAD = 0.2, 0.35
 """Lifting coordinate v, up, from which grain falls to what foreheads have, and where it has."""
 NOISES = 6
@@ -76,19 +85,40 @@ def grain_of(mix: Tensor | None, spectrum: Spectrum) -> Tensor | None:
     return tile
 
 
-def finer_grain(octave: Tensor, texels: Tensor, doublings: int) -> Tensor:
-    """Grain that only a doubled picture can show, at its pixels, (B, 3, H, W).
+def grain_on_view(
+    grain: Tensor,
+    octave: Tensor | None,
+    surface: Tensor,
+    skin: Tensor,
+    size: int,
+    doublings: int,
+    config: ModelConfig,
+) -> Tensor:
+    """Logarithm of what grain multiplies a square picture with that was doubled, (1, 3, H, H).
 
     Args:
-        octave: of :func:`grain_of`, by the :func:`finest` band of a model's spectrum.
-        texels: where the pixels lie, (B, 2, H, W).
-        doublings: how often it was doubled, at least once.
+        grain, octave: of :func:`grain_of`, by a model's spectrum and by its :func:`finest` band,
+            which only doubled pictures need.
+        surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, on rays, (1, 3, r, r).
+        skin: how much of a place is skin with grain (:func:`grained_share`), (1, 1, h, w).
+        size: H.
+        doublings: how often it was doubled.
     """
-    found = looked_up(octave, texels * 2) * OCTAVE_SHARE
-    for number in range(1, doublings):
+    light = surface.new_zeros(1, len(AXES), size, size)
+    rays = surface.shape[-1]
+    found = extent(F.adaptive_max_pool2d(skin, rays)[0, 0] > _LEAST_SKIN)
+    if found is None:
+        return light
+    inside = cut(light, found, rays)
+    surface, skin = (cut(t, found, rays) for t in (surface, skin))
+    texels = tile_positions(surface, inside.shape[-2:], config)
+    shown = looked_up(grain, texels)
+    for number in range(doublings):
+        assert octave is not None
         strength = OCTAVE_SHARE * _NEXT_SHARE**number
-        found.add_(looked_up(octave, texels * 2 ** (number + 1)), alpha=strength)
-    return found
+        shown.add_(looked_up(octave, texels * 2 ** (number + 1)), alpha=strength)
+    inside.copy_(grain_light(shown, texels, skin, config) * shown_by_pixels(texels))
+    return light
 
 
 def finest(spectrum: Spectrum) -> Spectrum:

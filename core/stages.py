@@ -18,7 +18,7 @@ from torch import Tensor
 from .camera import Camera
 from .config import ModelConfig
 from .generators import PartGroup, PartMap
-from .grain import SKIN, finer_grain, finest, grain_light, grain_of, grained_share
+from .grain import SKIN, finest, grain_of, grain_on_view, grained_share
 from .graphed_parts import GraphedParts
 from .graphed_views import GraphedViews
 from .latents import PortraitLatents
@@ -39,7 +39,6 @@ from .strands import (
     finer_strands,
 )
 from .surface_layers import PortraitLayers
-from .tiles import looked_up, shown_by_pixels, tile_positions
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayWeights, camera_tensors, ray_weights, sample_rays
 
@@ -367,9 +366,7 @@ class ViewStage:
 
         def double() -> Tensor:
             picture = self._without_grain(view, parts, keys, upscaler, times)
-            grain = self._grain_on(view, parts, keys, times)
-            if grain is not None:
-                picture = detailed(picture, grain.expm1())
+            picture = self._grained(picture, view, parts, keys, times)
             return picture[0].clamp(-1, 1).cpu()
 
         return self.doubled_memo.get((whole, times), double)
@@ -387,33 +384,36 @@ class ViewStage:
         The upscaler would make brush strokes of grain.
         """
         if not times:
-            picture = view.image[None].to(self.device)
-            grain = self._grain_on(view, parts, keys, 0)
-            return picture if grain is None else detailed(picture, (-grain).expm1())
+            return self._grained(view.image[None].to(self.device), view, parts, keys, 0, sign=-1)
         picture = upscaler(self._without_grain(view, parts, keys, upscaler, times - 1))
         if len(view.strands):
             picture = detailed(picture, self._finer(view, parts, keys, times, picture.shape[-1]))
         return picture.clamp(-1, 1)
 
-    def _grain_on(
-        self, view: View, parts: dict[int, PartResult], keys: PartKeys, times: int
-    ) -> Tensor | None:
-        """Logarithm of what grain does to a view's picture, doubled n times.
+    def _grained(
+        self,
+        picture: Tensor,
+        view: View,
+        parts: dict[int, PartResult],
+        keys: PartKeys,
+        times: int,
+        *,
+        sign: int = 1,
+    ) -> Tensor:
+        """A view's picture, doubled n times, (1, 3, 2^n S, 2^n S), with grain on its skin.
 
-        (1, 3, 2^n S, 2^n S); None of a model without.
+        Args:
+            sign: -1 takes grain away that is there.
         """
-        grain, mix = self.grain(parts, keys), parts[SKIN].map.grain
+        grain = self.grain(parts, keys)
         if grain is None or not len(view.surface):
-            return None
+            return picture
+        octave = grain_of(parts[SKIN].map.grain, finest(self.config.grain)) if times else None
         surface, logits = (t[None].to(self.device) for t in (view.surface, view.mask_logits))
-        texels = tile_positions(surface, view.image.shape[-1] * 2**times, self.config)
-        found = looked_up(grain, texels)
-        if times:
-            octave = grain_of(mix, finest(self.config.grain))
-            assert octave is not None, "what has grain has its octaves"
-            found = found + finer_grain(octave, texels, times)
         skin = grained_share(logits.float().softmax(1))
-        return grain_light(found, texels, skin, self.config) * shown_by_pixels(texels)
+        size = picture.shape[-1]
+        light = grain_on_view(grain, octave, surface, skin, size, times, self.config)
+        return detailed(picture, (sign * light).expm1())
 
     def _finer(
         self, view: View, parts: dict[int, PartResult], keys: PartKeys, times: int, size: int

@@ -26,7 +26,7 @@ from .detail import BANDS, oriented_noise
 from .generators import PartMap
 from .lifting import window_coordinates
 from .parts import part_index
-from .tiles import shown_by_pixels
+from .tiles import cut, extent, shown_by_pixels
 from .volume import RayWeights
 
 HAIR = part_index("hair")
@@ -198,20 +198,20 @@ def finer_strands(
         doublings: how often it was doubled.
     """
     gain, rays = fine.new_zeros(1, 1, size, size), fine.shape[-1]
-    rows, columns = (_extent(fine[0, 3].amax(axis) > _LEAST_SHARE) for axis in (1, 0))
-    if rows is None or columns is None:
+    found = extent(fine[0, 3] > _LEAST_SHARE)
+    if found is None:
         return gain
-    inside = _cut(gain, rows, columns, rays)  # where the hair is
+    inside = cut(gain, found, rays)  # where the hair is
     near, share = (
-        F.interpolate(_cut(t, rows, columns, rays), size=inside.shape[-2:], mode="bilinear")
+        F.interpolate(cut(t, found, rays), size=inside.shape[-2:], mode="bilinear")
         for t in (fine, share)
     )
     places = _places(near[:, 1:], config)  # (1, h', w', 2)
-    found = F.grid_sample(noise, places, align_corners=False)
+    shine = F.grid_sample(noise, places, align_corners=False)
     half = places.new_tensor([noise.shape[-1] / 2, noise.shape[-2] / 2])
     shown = shown_by_pixels((places * half).permute(0, 3, 1, 2))
     length = near[:, :1] * OCTAVE_SHARE * _NEXT_SHARE ** (doublings - 1)
-    inside.copy_((length * found * share * shown).expm1())
+    inside.copy_((length * shine * share * shown).expm1())
     return gain
 
 
@@ -262,19 +262,6 @@ def _along(resultant: Tensor) -> tuple[Tensor, Tensor]:
     direction = torch.stack([-across.sin(), across.cos()], -1)
     combed = _agreement(resultant)
     return direction * combed[:, 0, ..., None], combed
-
-
-def _extent(found: Tensor) -> tuple[int, int] | None:
-    """From where to where something is found, one more on either side; None where nothing is."""
-    where = found.nonzero()[:, 0].tolist()
-    return (max(where[0] - 1, 0), min(where[-1] + 2, len(found))) if where else None
-
-
-def _cut(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], rays: int) -> Tensor:
-    """What of (1, C, h, w) lies in some rows and columns of ``rays`` either way; a view."""
-    side = x.shape[-1] // rays
-    first, last = (slice(start * side, end * side) for start, end in (rows, columns))
-    return x[..., first, last]
 
 
 def _smoothed(x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,13 +16,14 @@ def texels_of(config: ModelConfig) -> float:
     return config.detail_density * config.image_size / config.frame_side
 
 
-def tile_positions(surface: Tensor, size: int, config: ModelConfig) -> Tensor:
-    """Where the pixels of a square picture lie, (B, 2, size, size), in texels (right, up).
+def tile_positions(surface: Tensor, size: Sequence[int], config: ModelConfig) -> Tensor:
+    """Where the pixels of a picture lie, (B, 2, H, W), in texels (right, up).
 
     Args:
-        surface: Σ_k m_k (u_k, v_k, 1), on rays, (B, 3, r, r).
+        surface: Σ_k m_k (u_k, v_k, 1), on rays, (B, 3, h, w).
+        size: (H, W).
     """
-    where = F.interpolate(surface.detach().float(), size=(size, size), mode="bilinear")
+    where = F.interpolate(surface.detach().float(), size=tuple(size), mode="bilinear")
     return where[:, :2] / where[:, 2:].clamp_min(1e-4) * texels_of(config)
 
 
@@ -34,6 +37,27 @@ def shown_by_pixels(texels: Tensor) -> Tensor:
     across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
     down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
     return 1 / torch.maximum(across, down).clamp_min(1)
+
+
+def extent(found: Tensor) -> tuple[slice, slice] | None:
+    """Rows and columns of a picture (h, w) of bools where there is any, and one more around them.
+
+    None where there is none.
+    """
+    spans = []
+    for axis in (1, 0):
+        where = found.any(axis).nonzero()[:, 0].tolist()
+        if not where:
+            return None
+        spans.append(slice(max(where[0] - 1, 0), min(where[-1] + 2, found.shape[1 - axis])))
+    return spans[0], spans[1]
+
+
+def cut(x: Tensor, part: tuple[slice, slice], side: int) -> Tensor:
+    """What of (…, h, w) lies in some rows and columns of ``side`` either way; a view."""
+    scale = x.shape[-1] // side
+    rows, columns = (slice(one.start * scale, one.stop * scale) for one in part)
+    return x[..., rows, columns]
 
 
 def wrapped(tiles: Tensor) -> Tensor:
