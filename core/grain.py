@@ -42,9 +42,10 @@ AXES = ("light", "red against green", "green against blue")
 SIDE = 256
 """Texels of the periodic tile either way: two units, so that no face shows it twice."""
 
-OCTAVE_SHARE = 1.3
-"""How strong the octave is that a doubled picture shows more, beside the finest of ``BANDS``: with
-it the skin of 46 doubled pictures has what renders of 512 pixels have there (median)."""
+OCTAVE_SHARE = 1.0
+"""How strong the octave is that a doubled picture shows more, beside the finest of ``BANDS``. With
+it the skin of 46 doubled pictures has about what renders of 512 pixels have there (``python -m
+training grain --compare``; docs/method.md)."""
 _NEXT_SHARE = 0.8
 """The same from an octave to the next: in these renders, about that between the others."""
 _LEAST_SKIN = 1e-3

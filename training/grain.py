@@ -20,11 +20,12 @@ from torch.nn import functional as F
 
 from core.checkpoint import load_checkpoint
 from core.config import Spectrum
-from core.engine import embedded_weights
+from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
 from core.grain import AXES, BANDS, to_axes
+from core.latents import PortraitLatents
 from core.model import SSGAN3D
-from core.parts import part_index
+from core.parts import PART_COUNT, part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, as_stored, read_views
 from training.detail import gaussian_blur, inside_of
@@ -122,6 +123,33 @@ def _fitted(
             wanted = missing[:, axis] + matrix @ squares[:, axis]
             squares[:, axis] = _non_negative(matrix, wanted)
     return squares
+
+
+@torch.no_grad()
+def compared_skin(
+    engine: PortraitEngine, mapping: PeopleMixture, data: PortraitSet, rows: Tensor, pictures: int
+) -> tuple[Tensor, Tensor]:
+    """Root mean squares on the skin of renders of any size, and of pictures as users get them.
+
+    Below the eyes; medians of as many pictures, by band and axis, (4, 3) each. The bands are of
+    pixels: those of larger pictures are finer.
+    """
+    presence = data.presence([group[0] for group in data.identities])
+    real: list[Tensor] = []
+    made: list[Tensor] = []
+    for view in _spread(len(data), pictures).tolist():
+        portrait = int(data.portrait_of[view])
+        row = int(rows[portrait])
+        base = mapping.base[row].expand(PART_COUNT, -1).clone()
+        codes = mapping.shape[row].clone(), mapping.texture[row].clone()
+        latents = PortraitLatents(base, *codes, presence[portrait])
+        size = (data.size, data.size)
+        drawn = engine.render(latents, data.views[view].camera, size=size).image
+        mask = data.soft_mask([view], data.size // 2)
+        for kept, image in ((real, data.picture([view])), (made, as_stored(drawn))):
+            kept.append(_skin_energies(_axes_of(image), mask)[:, _PLACES.index("face")])
+    renders, own = (torch.cat(kept).nanmedian(0).values.sqrt() for kept in (real, made))
+    return renders, own
 
 
 def _gives(model: SSGAN3D, views: Views, rows: Tensor, chosen: Tensor) -> Tensor:
@@ -241,7 +269,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pictures", type=int, default=400, help="renders that are looked at (default 400)"
     )
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument("--out", type=Path, help="model file to write")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="print what skin has in renders, of any size, and in the model's pictures, and write "
+        "nothing",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -250,6 +284,16 @@ def run(arguments: argparse.Namespace) -> int:
     weights = arguments.weights or embedded_weights()
     model, info = load_checkpoint(weights)
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))
+    if arguments.compare:
+        engine = PortraitEngine(model, info, device="cpu", precision="float32")
+        assert isinstance(model.mapping, PeopleMixture)
+        both = compared_skin(engine, model.mapping, PortraitSet(known), rows, arguments.pictures)
+        for scale, *bands in zip(_SCALES, *both, strict=True):
+            for axis, real, made in zip(AXES, *bands, strict=True):
+                print(f"{scale:g} pixels, {axis}: renders {real:.4f}, pictures {made:.4f}")
+        return 0
+    if arguments.out is None:
+        raise PortraitError("--out is missing: give the model file to write, or --compare.")
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
     grain, forehead = measured_grain(model, views, rows, arguments.pictures)
     write_model(arguments.out, with_grain(model, grain, forehead), info)

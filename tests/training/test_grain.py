@@ -12,6 +12,7 @@ import torch
 
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import Spectrum
+from core.engine import PortraitEngine
 from core.grain import grain_tile, to_axes
 from core.model import SSGAN3D
 from core.parts import PART_COUNT, part_index
@@ -24,6 +25,7 @@ from training.grain import (
     _places,
     _skin_energies,
     _without_form,
+    compared_skin,
     measured_grain,
     with_grain,
 )
@@ -100,6 +102,24 @@ def test_grain_is_found_in_pictures_that_have_it(
         torch.testing.assert_close(torch.tensor(again), found)
 
 
+def test_a_models_own_pictures_have_what_they_have(
+    teacher: SSGAN3D, mixing: Path, balls: Path
+) -> None:
+    known, rows = known_views(read_views([balls]), load_checkpoint(mixing)[1]["people"])
+    data = PortraitSet(known)
+    engine = PortraitEngine(with_grain(teacher, SPECTRUM), device="cpu", precision="float32")
+    real, made = compared_skin(engine, teacher.mapping, data, rows, 18)
+    assert real.shape == made.shape == (4, 3) and made.isfinite().all()
+    none, less = compared_skin(
+        PortraitEngine(with_grain(teacher, ()), device="cpu", precision="float32"),
+        teacher.mapping,
+        data,
+        rows,
+        18,
+    )
+    assert torch.equal(none, real) and (less < made)[:3, :2].all()
+
+
 def test_strengths_by_hand_are_never_negative() -> None:
     matrix = torch.tensor([[2.0, 1.0], [1.0, 2.0]])
     found = _non_negative(matrix, torch.tensor([4.0, 5.0]))
@@ -117,6 +137,11 @@ def test_the_command_writes_a_model_with_the_grain_of_its_renders(
     assert main([*arguments, "--weights", str(mixing)]) == 1
     assert "training detail" in capsys.readouterr().err and not out.exists()
     save_checkpoint(weights, teacher, load_checkpoint(mixing)[1])
+    without = [one for one in arguments if one not in ("--out", str(out))]
+    assert main([*without, "--weights", str(weights)]) == 1
+    assert "--out is missing" in capsys.readouterr().err
+    assert main([*without, "--weights", str(weights), "--compare"]) == 0
+    assert "0.7 pixels, light: renders 0." in capsys.readouterr().out
     assert main([*arguments, "--weights", str(weights)]) == 0
     said = capsys.readouterr().out
     assert said.endswith(f"{out}\n")
