@@ -23,6 +23,7 @@ _COMMANDS = {
     "localize": ("training.localize", "make a model's edits change less outside of the part"),
     "detail": ("training.detail", "teach a model where how much fine structure lies"),
     "grain": ("training.grain", "measure how much grain skin has, and give a model as much"),
+    "hair": ("training.hair", "how straight hair is, in renders and in a model's pictures"),
     "upscale": ("training.upscale", "teach a model to double its pictures, from larger renders"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),
     "evaluate": ("training.evaluate.command", "measure a model against held-out renders"),

@@ -23,13 +23,13 @@ from core.config import Spectrum
 from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
 from core.grain import AXES, BANDS, to_axes
-from core.latents import PortraitLatents
 from core.model import SSGAN3D
-from core.parts import PART_COUNT, part_index
+from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, as_stored, read_views
 from training.detail import gaussian_blur, inside_of
 from training.model_files import rebuilt, write_model
+from training.own_pictures import own_pictures
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Batch, Views
@@ -134,19 +134,12 @@ def compared_skin(
     Below the eyes; medians of as many pictures, by band and axis, (4, 3) each. The bands are of
     pixels: those of larger pictures are finer.
     """
-    presence = data.presence([group[0] for group in data.identities])
     real: list[Tensor] = []
     made: list[Tensor] = []
-    for view in _spread(len(data), pictures).tolist():
-        portrait = int(data.portrait_of[view])
-        row = int(rows[portrait])
-        base = mapping.base[row].expand(PART_COUNT, -1).clone()
-        codes = mapping.shape[row].clone(), mapping.texture[row].clone()
-        latents = PortraitLatents(base, *codes, presence[portrait])
-        size = (data.size, data.size)
-        drawn = engine.render(latents, data.views[view].camera, size=size).image
+    chosen = _spread(len(data), pictures).tolist()
+    for view, drawn in zip(chosen, own_pictures(engine, mapping, data, rows, chosen), strict=True):
         mask = data.soft_mask([view], data.size // 2)
-        for kept, image in ((real, data.picture([view])), (made, as_stored(drawn))):
+        for kept, image in ((real, data.picture([view])), (made, drawn)):
             kept.append(_skin_energies(_axes_of(image), mask)[:, _PLACES.index("face")])
     renders, own = (torch.cat(kept).nanmedian(0).values.sqrt() for kept in (real, made))
     return renders, own
