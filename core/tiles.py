@@ -32,11 +32,30 @@ def shown_by_pixels(texels: Tensor) -> Tensor:
 
     Less where a pixel covers texels: (B, 1, H, W).
     """
+    across, down = _steps(texels)
+    longest = torch.maximum(across.square().sum(1, True), down.square().sum(1, True))
+    return 1 / longest.clamp_min(1)
+
+
+def unstretched(texels: Tensor, least: float) -> Tensor:
+    """How much a texture that lies at (B, 2, H, W) is not stretched, in [0, 1], (B, 1, H, W).
+
+    Lifting projects it from within the head: on the head's sides, seen from there, it is streaks.
+
+    Args:
+        least: texels a pixel, in the direction where they are fewest, that are enough.
+    """
+    across, down = _steps(texels)
+    area = (across[:, :1] * down[:, 1:] - across[:, 1:] * down[:, :1]).abs()
+    longest = torch.maximum(across.square().sum(1, True), down.square().sum(1, True)).sqrt()
+    return (area / longest.clamp_min(1e-6) / least).clamp_max(1)
+
+
+def _steps(texels: Tensor) -> tuple[Tensor, Tensor]:
+    """From each pixel to the next one, to the right and down, (B, 2, H, W) each."""
     grown = F.pad(texels, (0, 1, 0, 1), mode="replicate")
     here = grown[..., :-1, :-1]
-    across = (grown[..., :-1, 1:] - here).square().sum(1, keepdim=True)
-    down = (grown[..., 1:, :-1] - here).square().sum(1, keepdim=True)
-    return 1 / torch.maximum(across, down).clamp_min(1)
+    return grown[..., :-1, 1:] - here, grown[..., 1:, :-1] - here
 
 
 def extent(found: Tensor) -> tuple[slice, slice] | None:

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 
 from core.config import ModelConfig
-from core.tiles import cut, extent, looked_up, texels_of, tile_positions, wrapped
+from core.tiles import cut, extent, looked_up, texels_of, tile_positions, unstretched, wrapped
 
 CONFIG = dataclasses.replace(ModelConfig.tiny(), detail_density=2.0)
 
@@ -41,3 +41,18 @@ def test_positions_are_texels_of_a_surface_that_may_be_seen_half() -> None:
     assert where.shape == (1, 2, 8, 12)
     expected = torch.tensor([u, v])[None, :, None, None] * texels_of(CONFIG)
     torch.testing.assert_close(where, expected.expand_as(where))
+
+
+def test_what_is_stretched_fades_by_hand() -> None:
+    right, up = torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="xy")
+
+    def shown(matrix: list[list[float]]) -> float:
+        places = torch.einsum("ij,jhw->ihw", torch.tensor(matrix), torch.stack([right, up]))
+        inner = unstretched(places[None], 0.5)[..., 1:-1, 1:-1]
+        assert float(inner.std()) < 1e-6
+        return float(inner[0, 0, 0, 0])
+
+    assert shown([[0.9, 0.0], [0.0, 0.9]]) == 1.0
+    assert abs(shown([[0.2, 0.0], [0.0, 0.9]]) - 0.4) < 1e-6  # a fifth of a texel a pixel
+    turned = [[0.0, 0.9], [-0.1, 0.0]]
+    assert abs(shown(turned) - 0.2) < 1e-6
