@@ -6,7 +6,7 @@ on the screen while the head turns. So periodic tiles of noise lie on the surfac
 coordinates, one texel a pixel of a face in the trained framing: strands in a few directions, coarse
 and fine. Each part's generator says how much of each shows where; the tiles are looked up at every
 pixel. Those of hair, which alone has coarse ones, are combed first (:mod:`.strands`). Skin has
-grain besides, the same for everybody (:mod:`.grain`).
+grain besides, of each person's own (:mod:`.grain`).
 """
 
 from __future__ import annotations
