@@ -46,7 +46,7 @@ SIDE = 256
 OCTAVE_SHARE = 1.0
 """How strong the octave is that a doubled picture shows more, beside the finest of ``BANDS``. With
 it the skin of 46 doubled pictures has about what renders of 512 pixels have there (``python -m
-training grain --compare``; docs/method.md)."""
+training grain --compare``; docs/training.md)."""
 _NEXT_SHARE = 0.8
 """The same from an octave to the next: in these renders, about that between the others."""
 _LEAST_SKIN = 1e-3

@@ -39,7 +39,7 @@ above which it would be combed wholly."""
 _NARROWNESS = 1.0
 """Combed hair has its direction's noise by the exponential of minus this, times the square of how
 many directions it is from each of them. With both numbers, and ``LEVELS``, pictures of training
-people have hair about as straight as their renders' (docs/method.md)."""
+people have hair about as straight as their renders' (docs/experiments.md)."""
 _SMOOTH = 5
 """Texels of the hair's map over which directions are averaged, twice."""
 _SHARPENED = 8.0
