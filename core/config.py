@@ -67,9 +67,12 @@ _LATER_FIELDS: dict[str, Any] = {
     "detail_side": 128,
     "detail_density": 1.5,
     "detail_on_skin": 0.012,
+    "beard_gain": 1.0,
     "grain": (),
     "forehead_grain": 1.0,
     "paint_size": 0,
+    "prints": False,
+    "spots": False,
     "upscaler_channels": 0,
     "upscaler_blocks": 3,
 }
@@ -126,10 +129,14 @@ class ModelConfig:
             cannot be shown, and fades.
         detail_on_skin: bound of their amounts on skin (:data:`.detail.LENGTHS`): beards. Models
             that have not been taught where skin is bare show canvas where it is more than 0.012.
+        beard_gain: what amounts on skin are multiplied with after that. They are taught by medians,
+            or cheeks would get a little of the stubble that few have: too faint where it is.
         grain: root mean squares of the grain that all skin has (:mod:`.grain`).
         forehead_grain: how much of it foreheads have.
         paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
             160 they are a pixel of the trained framing.
+        prints: whether clothes of the people who are mixed have prints (:mod:`.prints`).
+        spots: whether their skins have spots (:mod:`.spots`).
         upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
         upscaler_blocks: its residual blocks.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
@@ -171,9 +178,12 @@ class ModelConfig:
     detail_side: int = 128
     detail_density: float = 1.0
     detail_on_skin: float = 0.12
+    beard_gain: float = 1.0
     grain: Spectrum = ()
     forehead_grain: float = 1.0
     paint_size: int = 0
+    prints: bool = False
+    spots: bool = False
     upscaler_channels: int = 0
     upscaler_blocks: int = 3
     yaw_max: float = 0.85
@@ -203,6 +213,10 @@ class ModelConfig:
         bands, axes = _SPECTRUM_SHAPE
         if self.grain and [len(band) for band in self.grain] != [axes] * bands:
             raise ValueError(f"grain has {bands} bands along {axes} axes, not {self.grain}")
+        if self.prints and not (self.people > 1 and self.detail_directions):
+            raise ValueError("prints are of people who are mixed, and lie with fine structure")
+        if self.spots and not (self.people > 1 and self.grain):
+            raise ValueError("spots are of people who are mixed, and lie in grain")
         if self.paint_size < 0:
             raise ValueError(f"an atlas cannot have {self.paint_size} texels")
         if min(self.upscaler_channels, self.upscaler_blocks) < 0:

@@ -80,6 +80,7 @@ class SurfaceDetail(nn.Module):
         size: int,
         share: Tensor | None = None,
         skin: Tensor | None = None,
+        cloth: Tensor | None = None,
     ) -> Tensor:
         """By how much the picture is brightened, as a share of its light.
 
@@ -88,22 +89,23 @@ class SurfaceDetail(nn.Module):
 
         Args:
             amount: of each tile, Σ_k m_k a_k, (B, T, r, r).
-            layers: whose surface, strands and grain are drawn.
+            layers: whose surface, strands, grain and prints are drawn.
             size: S.
             share: how much of the amounts counts, (B, 1, h, w); all of them where it is None.
             skin: how much of a place is skin with grain, (B, 1, h, w); nothing where it is None.
+            cloth: the same of clothes, which prints lie on.
 
         Returns:
-            (B, 1, S, S), or (B, 3, S, S) where skin has grain, which is coloured.
+            (B, 1, S, S), or (B, 3, S, S) where there is grain or a print, which are coloured.
         """
-        amount, strands = amount[:, self.directions :].float(), layers.strands
-        if strands is not None:
+        amount = amount[:, self.directions :].float()
+        for strands in layers.combed():
             amount = (amount - strands.amount[:, self.directions :]).clamp_min(0)
         # plane by plane, as the lookup gives its tiles: mixed layouts multiply five times as slowly
         amount = F.interpolate(amount.contiguous(), size=(size, size), mode="bilinear")
         position = tile_positions(layers.surface, (size, size), self.config)
         gain = (amount * looked_up(self.tiles[None], position)).sum(1, keepdim=True)
-        if strands is not None:
+        for strands in layers.combed():
             bands = strands.amount.unflatten(1, (2, self.directions))
             # vector_norm, for its gradient at zero is zero
             bands = torch.linalg.vector_norm(bands, dim=2)  # (B, 2, r, r)
@@ -115,7 +117,11 @@ class SurfaceDetail(nn.Module):
             gain = gain + grain_light(
                 looked_up(layers.grain, position), position, skin, self.config
             )
-        return (gain * shown_by_pixels(position)).expm1()
+        gain = gain * shown_by_pixels(position)
+        if layers.prints is not None and cloth is not None:
+            cloth = F.interpolate(cloth, size=(size, size), mode="bilinear")
+            gain = gain + layers.prints * cloth
+        return gain.expm1()
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:
         """How much of the tiles a pixel can show, in [0, 1], (B, 1, S, S); as :meth:`forward`."""

@@ -40,6 +40,8 @@ class PartMap:
         paint: what is added to the picture at every pixel, where the part lies (:mod:`.paint`),
             (B, H, W, 3); None for parts without.
         grain: how the grain of skin is mixed (:func:`.grain.grain_mix`), (B, N); None of others.
+        traits: what is known of people with such clothes, or such skin (:mod:`.traits`), (B, N);
+            None of others.
     """
 
     features: Tensor
@@ -47,6 +49,7 @@ class PartMap:
     density: Tensor
     paint: Tensor | None = None
     grain: Tensor | None = None
+    traits: Tensor | None = None
 
 
 def bounded_depth(part: int, depth: Tensor, config: ModelConfig) -> Tensor:
@@ -135,7 +138,10 @@ class PartGroup(nn.Module):
             self.register_buffer("detail_lengths", length_bounds(parts, config), persistent=False)
             self.register_buffer("detail_faint", faint_lengths(parts), persistent=False)
             self.detail_lengths: Tensor  # (Kg, 2)
+            gains = [config.beard_gain if part == SKIN else 1.0 for part in parts]
+            self.register_buffer("detail_gain", torch.tensor(gains), persistent=False)
             self.detail_faint: Tensor  # (Kg, 2)
+            self.detail_gain: Tensor  # (Kg,)
         self.is_painted = config.paint_size > 0 and any(part in PAINTED for part in parts)
         if self.is_painted:  # rows of other parts stay unused
             self.paint_head = nn.Parameter(torch.zeros(count, width, 3))
@@ -218,7 +224,8 @@ class PartGroup(nn.Module):
             for bounds in (self.detail_lengths, self.detail_faint)
         )
         amounts = self._head(x, self.detail_head, self.detail_head_bias, pick)
-        return bounded_amounts(amounts, lengths, faint)
+        gain = pick(self.detail_gain).to(x.dtype).repeat(codes.shape[0])[:, None, None]
+        return bounded_amounts(amounts, lengths, faint) * gain
 
     def _linear(self, basis, base, code, pick):  # type: ignore[no-untyped-def]
         """The linear model's share: (B, Kg, H, W, channels)."""

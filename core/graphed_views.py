@@ -22,8 +22,9 @@ from .grain import NOISES, SKIN, grain_of
 from .lifting import LIFTED, Geometry
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .picture import View
+from .prints import CLOTHES, atlas_size
 from .render_net import RenderNet
-from .strands import HAIR, CombedHair, combed_noise
+from .strands import COMBED, HAIR, CombedHair, combed_noise
 from .surface_layers import PortraitLayers
 from .volume import ray_weights
 
@@ -67,18 +68,24 @@ class FixedViews:
 
     def _empty_layers(self) -> PortraitLayers:
         """Layers of no portrait yet, of the shapes that the model's have."""
-        config, atlas, hair, grain = self.config, None, None, None
+        config, atlas, grain, prints = self.config, None, None, None
+        combed: list[CombedHair | None] = [None for _ in COMBED]
         if config.paint_size:
             atlas = torch.zeros(1, 3, config.paint_size, config.paint_size, device=self.device)
         if config.detail_directions:
-            spec = config.maps[HAIR]
-            amounts = torch.zeros(
-                1, config.detail_tiles, spec.height, spec.width, device=self.device
-            )
-            hair = CombedHair(amounts, torch.zeros_like(combed_noise(amounts, config)))
+            for number, part in enumerate(COMBED):
+                spec = config.maps[part]
+                amounts = torch.zeros(
+                    1, config.detail_tiles, spec.height, spec.width, device=self.device
+                )
+                noise = torch.zeros_like(combed_noise(amounts, config, part=part))
+                combed[number] = CombedHair(amounts, noise, part)
         if config.grain:
             grain = grain_of(torch.zeros(1, NOISES, device=self.device), config.grain)
-        return PortraitLayers(atlas, hair, grain)
+        if config.prints:
+            prints = torch.zeros(1, 3, *atlas_size(config), device=self.device)
+        hair, stubble = combed
+        return PortraitLayers(atlas, hair, grain, prints, stubble)
 
     def take(
         self,
@@ -108,11 +115,10 @@ class FixedViews:
             self.geometry.depth.copy_(new.depth)
             self.geometry.density.copy_(new.density)
             self._geometry_key = geometry_key
-        layers_key = (geometry_key, *(features[part] for part in (*PAINTED, HAIR, SKIN)))
+        layers_key = (geometry_key, *(features[part] for part in (*PAINTED, HAIR, SKIN, CLOTHES)))
         if self._layers_key != layers_key:
             self._layers_key = None
-            for there, wanted in zip(_tensors(self.layers), _tensors(layers()), strict=True):
-                there.copy_(wanted)
+            _copy_layers(self.layers, layers())
             self._layers_key = layers_key
 
     def draw(self, frames: Tensor) -> Tensor:
@@ -250,11 +256,20 @@ class GraphedViews:
         return self.portrait
 
 
-def _tensors(layers: PortraitLayers) -> list[Tensor]:
-    """All that the layers of a portrait hold."""
-    hair = layers.hair
-    found = [layers.atlas, layers.grain, *((hair.amounts, hair.noise) if hair else ())]
-    return [tensor for tensor in found if tensor is not None]
+def _copy_layers(there: PortraitLayers, wanted: PortraitLayers) -> None:
+    """Fill the layers of one portrait with those of another."""
+    for name in ("atlas", "grain", "prints"):
+        own, other = getattr(there, name), getattr(wanted, name)
+        if own is not None:
+            own.zero_() if other is None else own.copy_(other)
+    for own, other in ((there.hair, wanted.hair), (there.stubble, wanted.stubble)):
+        if own is None:
+            continue
+        if other is None:  # a portrait without such strands
+            own.amounts.zero_()
+        else:
+            own.amounts.copy_(other.amounts)
+            own.noise.copy_(other.noise)
 
 
 def _portions(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:

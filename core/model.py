@@ -14,7 +14,7 @@ from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
 from .people_mixture import PeopleMixture
 from .render_net import RenderNet, detailed
-from .strands import HAIR, combed_hair
+from .strands import COMBED, combed_hair
 from .surface_layers import SurfaceLayers, surface_layers
 from .upscaler import Upscaler
 from .volume import FeatureTable, RayBatch, ray_weights
@@ -77,7 +77,11 @@ class SSGAN3D(nn.Module):
         self, base: Tensor, shape: Tensor, texture: Tensor, chosen: Sequence[int] | None = None
     ) -> dict[int, PartMap]:
         """f_k, d_k, σ_k by part index; see :class:`~.generators.PartGenerators`."""
-        return self.generators(base, shape, texture, chosen)
+        maps: dict[int, PartMap] = self.generators(base, shape, texture, chosen)
+        if isinstance(self.mapping, PeopleMixture):
+            for part in maps:
+                maps[part].traits = self.mapping.traits(part, texture[:, part])
+        return maps
 
     def geometry(self, maps: dict[int, PartMap], visible: Tensor | None = None) -> Geometry:
         """Depth and density of all lifted parts on the common grid."""
@@ -146,9 +150,10 @@ class SSGAN3D(nn.Module):
             weights.depth.unflatten(-1, grid),
             surface_layers(
                 maps,
+                geometry,
                 visible,
                 lambda parts: weights.surface(parts).unflatten(-1, grid),
-                combed_hair(maps[HAIR], self.config),
+                [combed_hair(maps[part], self.config, part) for part in COMBED],
                 self.config,
             ),
         )

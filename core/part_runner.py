@@ -95,6 +95,7 @@ class PartRunner:
             self.detail_lengths = group.detail_lengths[row].to(precision)
             faint = group.detail_faint[row].to(precision)
             self.detail_faint = faint if bool(faint.any()) else None
+            self.detail_gain = config.beard_gain if part == SKIN else 1.0
         self.is_grained = bool(config.grain) and part == SKIN
         self.is_painted = config.paint_size > 0 and part in PAINTED
         if self.is_painted:
@@ -148,7 +149,8 @@ class PartRunner:
         weight = self._modulated(self.detail_weight, style)
         x = linear(x, weight, self.detail_bias, SLOPE)
         amounts = linear(x, self.detail_head, self.detail_head_bias)
-        return bounded_amounts(amounts, self.detail_lengths, self.detail_faint)
+        amounts = bounded_amounts(amounts, self.detail_lengths, self.detail_faint)
+        return amounts if self.detail_gain == 1 else amounts * self.detail_gain
 
     def _linear(self, basis: Tensor, base: Tensor, code: Tensor) -> Tensor:
         """The linear model's share: (channels, H, W)."""

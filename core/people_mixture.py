@@ -6,10 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .grain import SKIN
 from .indices import index_tensor
 from .likeness import face_codes, likeness
 from .mapping import ALWAYS
 from .parts import BRINGS_BASE, FACE_BASE, PART_COUNT, PART_NAMES, PARTS, part_index
+from .prints import CLOTHES, PATTERN
+from .prints import KINDS as PRINT_KINDS
+from .spots import KINDS as SPOT_KINDS
+from .spots import SPOTS
+from .traits import traits_of
 
 SHARPNESS = 100.0
 """Softmax inverse temperature of the mix: of 1,100 people, one is nine tenths of a face in 92 seeds
@@ -47,6 +53,9 @@ class PeopleMixture(nn.Module):
         base, shape, texture: their codes, (S, base_dim), (S, K, code_dim) twice.
         presence: (S, K), 1 where they have a part to lend. Rows of zeros are empty; who lends no
             skin is nobody's face.
+        prints: what their clothes are printed with, (S, ``prints.PATTERN``), zeros for nothing;
+            of a model with prints.
+        spots: of their skin, (S, ``spots.SPOTS``); of a model with spots.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -62,6 +71,10 @@ class PeopleMixture(nn.Module):
             "presence": (count, PART_COUNT),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
+        if config.prints:
+            self.register_buffer("prints", torch.zeros(count, PATTERN))
+        if config.spots:
+            self.register_buffer("spots", torch.zeros(count, SPOTS))
         face = torch.tensor([[name in FACE_PARTS] for name in PART_NAMES])  # (K, 1)
         always = torch.tensor([not part.optional for part in PARTS])  # (K,)
         self.register_buffer("_in_face", face, persistent=False)
@@ -73,6 +86,8 @@ class PeopleMixture(nn.Module):
         self.shape: Tensor
         self.texture: Tensor
         self.presence: Tensor
+        self.prints: Tensor
+        self.spots: Tensor
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map z (B, z_dim), drawn from N(0, 1).
@@ -120,6 +135,20 @@ class PeopleMixture(nn.Module):
         brings = index_tensor(BRINGS_BASE, base.device)
         base[:, brings] = weights[:, brings] @ self.base
         return base
+
+    def traits(self, part: int, texture: Tensor) -> Tensor | None:
+        """The prints of clothes, or the spots of skin, with texture codes (B, Z): (B, N).
+
+        None of other parts, and of a model without them. See :func:`.traits.traits_of`.
+        """
+        if part == CLOTHES and self.config.prints:
+            kept, amounts = self.prints, len(PRINT_KINDS)
+        elif part == SKIN and self.config.spots:
+            kept, amounts = self.spots, len(SPOT_KINDS)
+        else:
+            return None
+        known = self.presence[:, part] > 0
+        return traits_of(texture, self.texture[:, part], kept, known, amounts)
 
     def face_blend(self, z: Tensor) -> Tensor:
         """How much of the face each person is, (B, S), which sums to 1, for z (B, z_dim)."""

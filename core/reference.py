@@ -31,7 +31,7 @@ from .generators import PartMap
 from .lifting import LIFTED, Geometry, shell, to_grid, window_coordinates
 from .model import SSGAN3D, GeneratorOutput, PosedFeatures
 from .parts import BACKGROUND, PART_COUNT
-from .strands import HAIR, combed_hair
+from .strands import COMBED, combed_hair
 from .surface_layers import surface_layers
 from .volume import RayBatch, picture_positions
 
@@ -122,14 +122,15 @@ def composite(
     fields = _continuous(maps, geometry, rays, config)
     if levels is not None:
         fields = _gridded(maps, geometry, rays, config, levels)
-    combed, of_hair = combed_hair(maps[HAIR], config), features[:, config.features :].clone()
+    combed = [combed_hair(maps[part], config, part) for part in COMBED]
+    of_part = {part: features[:, config.features :].clone() for part in COMBED}
     for part, (sigma, weighted) in zip(LIFTED, fields, strict=True):
         density[:, part] = sigma
         features += weighted
-        if part == HAIR and combed is not None:
-            of_hair += weighted[:, config.features :]
+        if part in of_part:
+            of_part[part] += weighted[:, config.features :]
     total = density.sum(1)  # (B, V, R, N)
-    features, of_hair = (t / total.clamp_min(1e-8)[:, None] for t in (features, of_hair))
+    features = features / total.clamp_min(1e-8)[:, None]
     alpha = 1 - torch.exp(-total * rays.step)
     left = torch.cumprod(1 - alpha, -1)  # transmittance behind each sample
     passed = torch.cat([torch.ones_like(left[..., :1]), left[..., :-1]], -1)
@@ -148,11 +149,14 @@ def composite(
         moments = [fine * rays.uv[..., 0], fine * rays.uv[..., 1], fine]
         return torch.stack([moment.sum(-1) for moment in moments], 2).unflatten(-1, side)
 
-    layers = surface_layers(maps, visible, surface, combed, config)
-    if layers.strands is not None:
-        amount = (weight[:, None] * of_hair).sum(-1)  # (B, T, V, R)
+    layers = surface_layers(maps, geometry, visible, surface, combed, config)
+    strands = []
+    for seen, amounts in zip((layers.strands, layers.stubble), of_part.values(), strict=True):
+        amounts = amounts / total.clamp_min(1e-8)[:, None]
+        amount = (weight[:, None] * amounts).sum(-1)  # (B, T, V, R)
         amount = amount.transpose(1, 2).flatten(0, 1).unflatten(-1, side)
-        layers = replace(layers, strands=replace(layers.strands, amount=amount))
+        strands.append(None if seen is None else replace(seen, amount=amount))
+    layers = replace(layers, strands=strands[0], stubble=strands[1])
     return PosedFeatures(
         posed.transpose(1, 2).unflatten(-1, side),
         mask.transpose(1, 2).unflatten(-1, side),

@@ -14,6 +14,7 @@ from .config import ModelConfig
 from .detail import SurfaceDetail
 from .grain import grained_share
 from .parts import BACKGROUND, PART_COUNT
+from .prints import CLOTHES
 
 if TYPE_CHECKING:
     from .surface_layers import SurfaceLayers
@@ -123,7 +124,8 @@ class RenderNet(nn.Module):
             # whatever the structure, it moves no outline
             soft = F.softmax(logits.detach().float(), 1)
             share = outline_share(soft, 1 - mask[:, BACKGROUND, None])
-            gain = self.detail(amount, layers, picture.shape[-1], share, grained_share(soft))
+            skin, cloth = grained_share(soft), soft[:, CLOTHES, None]
+            gain = self.detail(amount, layers, picture.shape[-1], share, skin, cloth)
         return picture, logits, gain
 
 

@@ -28,9 +28,12 @@ from .model import SSGAN3D
 from .paint import face_atlas
 from .part_runner import PartRunner
 from .parts import BACKGROUND, PAINTED, PART_COUNT
+from .people_mixture import PeopleMixture
 from .picture import View
+from .prints import CLOTHES, print_atlas
 from .raymarch import RaySamples, ShellTable, join_views, march
 from .render_net import RenderNet, detailed, enlarge_to, log_mask, outline_share
+from .spots import skin_tile
 from .strands import (
     HAIR,
     CombedHair,
@@ -84,8 +87,13 @@ class PartResult:
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         old = self.map
-        paint, grain = (None if t is None else t.clone() for t in (old.paint, old.grain))
-        own = PartMap(old.features.clone(), old.depth.clone(), old.density.clone(), paint, grain)
+        rest = (old.paint, old.grain, old.traits)
+        own = PartMap(
+            old.features.clone(),
+            old.depth.clone(),
+            old.density.clone(),
+            *(None if t is None else t.clone() for t in rest),
+        )
         if self.geometry is None:
             return PartResult(own, None)
         depth, density = self.geometry
@@ -110,6 +118,7 @@ class PartStage:
             assert isinstance(group, PartGroup)
             for part in group.parts:
                 self.runners[part] = PartRunner(group, part, precision)
+        self.people = model.mapping if isinstance(model.mapping, PeopleMixture) else None
         self.memo: Memo[PartResult] = Memo(limit, tensor_bytes)
         self.graphed: GraphedParts | None = None
         if recorded:
@@ -136,7 +145,10 @@ class PartStage:
         return {k: self._make(k, base[k], shape[k], texture[k]) for k in parts}
 
     def _make(self, part: int, base: Tensor, shape: Tensor, texture: Tensor) -> PartResult:
-        return PartResult.of(part, self.runners[part](base, shape, texture), self.config)
+        part_map = self.runners[part](base, shape, texture)
+        if self.people is not None:
+            part_map.traits = self.people.traits(part, texture[None])
+        return PartResult.of(part, part_map, self.config)
 
     def clear(self) -> None:
         """Forget all results."""
@@ -234,6 +246,7 @@ class ViewStage:
         self.weights = WeightStage(config, self.device, limit)
         self.tables: Memo[FeatureTable] = Memo(limit, tensor_bytes)
         self.atlases: Memo[Tensor] = Memo(limit, tensor_bytes)
+        self.prints: Memo[Tensor | None] = Memo(limit, tensor_bytes)
         self.combed: Memo[CombedHair | None] = Memo(limit, tensor_bytes)
         self.octaves: Memo[Tensor] = Memo(limit, tensor_bytes)
         self.grains: Memo[Tensor | None] = Memo(limit, tensor_bytes)
@@ -421,7 +434,7 @@ class ViewStage:
         """By how much strands that only a doubled view can show brighten it."""
 
         def comb() -> Tensor:
-            hair = self.hair(parts, keys)
+            hair = self.combed_part(HAIR, parts, keys)
             assert hair is not None, "strands are of a model with fine structure"
             return combed_noise(hair.amounts, self.config, times)
 
@@ -437,7 +450,11 @@ class ViewStage:
     ) -> PortraitLayers:
         """What lies on the surface of a portrait, cached."""
         return PortraitLayers(
-            self.atlas(parts, keys, visible), self.hair(parts, keys), self.grain(parts, keys)
+            self.atlas(parts, keys, visible),
+            self.combed_part(HAIR, parts, keys),
+            self.grain(parts, keys),
+            self.printed(parts, keys, visible),
+            self.combed_part(SKIN, parts, keys),
         )
 
     def atlas(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Tensor | None:
@@ -454,22 +471,37 @@ class ViewStage:
 
         return self.atlases.get(key, draw)
 
-    def hair(self, parts: dict[int, PartResult], keys: PartKeys) -> CombedHair | None:
-        """The fine structure of a portrait's hair, cached; None of a model without."""
+    def combed_part(
+        self, part: int, parts: dict[int, PartResult], keys: PartKeys
+    ) -> CombedHair | None:
+        """The fine structure of a portrait's hair or beard, cached; None of a model without."""
         return self.combed.get(
-            keys.features[HAIR], lambda: combed_hair(parts[HAIR].map, self.config)
+            keys.features[part], lambda: combed_hair(parts[part].map, self.config, part)
         )
 
     def grain(self, parts: dict[int, PartResult], keys: PartKeys) -> Tensor | None:
-        """The grain of a portrait's skin, cached; None of a model without."""
-        return self.grains.get(
-            keys.features[SKIN], lambda: grain_of(parts[SKIN].map.grain, self.config.grain)
-        )
+        """The grain and spots of a portrait's skin, cached; None of a model without."""
+        return self.grains.get(keys.features[SKIN], lambda: skin_tile(parts[SKIN].map, self.config))
+
+    def printed(
+        self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor
+    ) -> Tensor | None:
+        """The prints of a portrait's clothes, (1, 3, h, w), cached; None of a model without."""
+        if not self.config.prints:
+            return None
+        geometry = _geometry_key(keys, visible)
+
+        def draw() -> Tensor | None:
+            lifted = self.weights.lifted(geometry, parts, visible)
+            return print_atlas(parts[CLOTHES].map.traits, lifted, self.config)
+
+        return self.prints.get((geometry, keys.features[CLOTHES]), draw)
 
     def clear(self) -> None:
         """Forget all results."""
         self.weights.clear()
         self.tables.clear()
+        self.prints.clear()
         self.grains.clear()
         self.atlases.clear()
         self.combed.clear()

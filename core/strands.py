@@ -1,11 +1,11 @@
-"""Strands of hair: its fine structure, combed along the directions that it has.
+"""Strands of hair and beards: their fine structure, combed along the directions that it has.
 
-The generator of hair says how much structure lies in which direction (:mod:`.detail`). Noise of a
-few fixed directions, mixed, is felt: its strands are short, and cross where hair runs between two
-of them. So noise is averaged along the direction that the amounts of a place agree on (line
-integral convolution: Cabral and Leedom 1993), as far as they agree, so that curls stay curls. That
-takes one map a portrait, in lifting coordinates, which every pixel of a view is looked up in, as
-paint is.
+The generator of hair, or of the skin that a beard grows on, says how much structure lies in which
+direction (:mod:`.detail`). Noise of a few fixed directions, mixed, is felt: its strands are short,
+and cross where hair runs between two of them. So noise is averaged along the direction that the
+amounts of a place agree on (line integral convolution: Cabral and Leedom 1993), as far as they
+agree, so that curls stay curls. That takes one map a portrait and part, in lifting coordinates,
+which every pixel of a view is looked up in, as paint is.
 
 Larger pictures, which the upscaler has doubled, get the strands that only they can show: an octave
 of noise more for each doubling, combed on a finer map.
@@ -21,21 +21,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import ModelConfig
+from .config import ModelConfig, Window
 from .detail import BANDS, oriented_noise
 from .generators import PartMap
+from .grain import SKIN
 from .lifting import window_coordinates
 from .parts import part_index
 from .tiles import cut, extent, shown_by_pixels
 from .volume import RayWeights
 
 HAIR = part_index("hair")
+COMBED = (HAIR, SKIN)
+"""Parts whose fine structure is strands: hair, and beards on skin."""
 LEVELS = (2.0, 4.0, 8.0)
 """Texels before and behind a place at which noise is averaged, one after the other: together eight
 samples, four texels apart."""
-AGREEMENT = (0.2, 1.0)
-"""Resultant of the directions' energies, by doubled angles, below which hair is left as it is, and
-above which it would be combed wholly."""
+AGREEMENT = {HAIR: (0.2, 1.0), SKIN: (0.4, 1.2)}
+"""Resultant of the directions' energies, by doubled angles, below which hair or beards are left as
+they are, and above which they would be combed wholly."""
 _NARROWNESS = 1.0
 """Combed hair has its direction's noise by the exponential of minus this, times the square of how
 many directions it is from each of them. With both numbers, and ``LEVELS``, pictures of training
@@ -61,30 +64,34 @@ _SPREAD = 8
 """Texels of the combed noise over which its variance is made even."""
 _TINY = 1e-12
 _LEAST_SHARE = 1e-4
+_LEAST_AMOUNT = 1e-3
+"""Of a tile that can be seen: with less there are no strands."""
 
 
 @dataclass(frozen=True)
 class CombedHair:
-    """The fine structure of the hair of B portraits.
+    """The fine structure of the hair, or of the beards, of B portraits.
 
     Attributes:
-        amounts: of each tile, on the hair's own map, (B, T, H, W).
+        amounts: of each tile, on the part's own map, (B, T, H, W).
         noise: of the coarse and the fine band, as strong as ``STRENGTH`` says, (B, 2, h, w); it
             covers the window of that map with ``detail_density`` texels a pixel.
+        part: of ``COMBED``.
     """
 
     amounts: Tensor
     noise: Tensor
+    part: int = HAIR
 
 
 @dataclass(frozen=True)
 class Strands:
-    """The fine structure of hair as N views show it.
+    """The fine structure of hair, or of beards, as N views show it.
 
     Attributes:
         amount: of each tile, what the hair has of Σ_k m_k a_k, (N, T, r, r).
         noise: the combed noise of both bands at each pixel, (N, 2, S, S).
-        surface: Σ m (u, v, 1) of the hair alone, on rays, (N, 3, r, r).
+        surface: Σ m (u, v, 1) of the part alone, on rays, (N, 3, r, r).
     """
 
     amount: Tensor
@@ -100,19 +107,28 @@ class Strands:
         return torch.cat([amounts.square().sum(1, keepdim=True).sqrt(), self.surface], 1)
 
 
-def combed_hair(part: PartMap, config: ModelConfig) -> CombedHair | None:
-    """The fine structure of hair, from the hair's maps; None of a model without any."""
+def combed_hair(maps: PartMap, config: ModelConfig, part: int = HAIR) -> CombedHair | None:
+    """The fine structure of one of ``COMBED``, from its maps; None of a model without any.
+
+    And of portraits without any, like most who have no beard, where asking for that is no wait: on
+    a CPU.
+    """
     if not config.detail_directions:
         return None
-    amounts = part.features[..., config.features :].float().permute(0, 3, 1, 2).contiguous()
-    return CombedHair(amounts, combed_noise(amounts, config))
+    amounts = maps.features[..., config.features :].float().permute(0, 3, 1, 2).contiguous()
+    if not amounts.is_cuda and float(amounts.detach().amax()) < _LEAST_AMOUNT:
+        return None
+    return CombedHair(amounts, combed_noise(amounts, config, part=part), part)
 
 
 @torch.no_grad()
-def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Tensor:
+def combed_noise(
+    amounts: Tensor, config: ModelConfig, doublings: int = 0, part: int = HAIR
+) -> Tensor:
     """Noise along the directions of hair, as ``CombedHair.noise``, from its ``amounts``.
 
     Args:
+        part: of ``COMBED``.
         doublings: of the picture that it is for; if any, the noise is only what the last of them
             can show more, (B, 1, h, w), with texels as many times finer.
     """
@@ -125,12 +141,12 @@ def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Te
     doubled = torch.stack([(2 * angles).cos(), (2 * angles).sin()])  # (2, D)
     # no matrix product, which autocast would round
     resultant = (energy[:, None] * doubled[:, :, None, None]).sum(2)  # (B, 2, H, W)
-    share = _agreement(resultant)  # (B, 1, H, W)
+    share = _agreement(resultant, part)  # (B, 1, H, W)
     apart = torch.atan2(resultant[:, 1:], resultant[:, :1]) / 2 - angles[:, None, None]
     apart = (torch.remainder(apart + math.pi / 2, math.pi) - math.pi / 2) * directions / math.pi
     narrow = (-_NARROWNESS * apart.square()).softmax(1)  # (B, D, H, W)
 
-    window = config.maps[HAIR].window
+    window = config.maps[part].window
     texels = config.detail_density * config.image_size / config.frame_side * 2**doublings  # a unit
     size = (round((window[3] - window[2]) * texels), round((window[1] - window[0]) * texels))
     bands = _OCTAVE if doublings else BANDS
@@ -141,7 +157,7 @@ def combed_noise(amounts: Tensor, config: ModelConfig, doublings: int = 0) -> Te
     noise = tiles[:, 0] * weights[:, :1]  # (B, bands, h, w)
     for direction in range(1, directions):  # all at once would not fit a processor's cache
         noise.addcmul_(tiles[:, direction], weights[:, direction, None])
-    along, combed = _along(F.interpolate(resultant, size=size, mode="bilinear"))
+    along, combed = _along(F.interpolate(resultant, size=size, mode="bilinear"), part)
     grid = _texel_centres(size, amounts.device)
     texel = along.new_tensor([2 / size[1], 2 / size[0]])
     # as long on the head, whatever the texels
@@ -168,19 +184,19 @@ def strands_seen(hair: CombedHair, surface: Tensor, config: ModelConfig) -> Stra
 
     Args:
         hair: of N portraits, or of one for all.
-        surface: Σ m (u, v, 1) of the hair alone, on rays, (N, 3, r, r).
+        surface: Σ m (u, v, 1) of the part alone, on rays, (N, 3, r, r).
     """
-    met = surface[:, 2:]
+    met, window = surface[:, 2:], config.maps[hair.part].window
     amount = F.grid_sample(
         hair.amounts.expand(len(surface), -1, -1, -1),
-        _places(surface, config),
+        _places(surface, window),
         padding_mode="border",
         align_corners=False,
     )
     size = (config.image_size, config.image_size)
     where = F.interpolate(surface.detach(), size=size, mode="bilinear")
     noise = F.grid_sample(
-        hair.noise.expand(len(surface), -1, -1, -1), _places(where, config), align_corners=False
+        hair.noise.expand(len(surface), -1, -1, -1), _places(where, window), align_corners=False
     )
     return Strands(amount * met, noise, surface)
 
@@ -206,7 +222,7 @@ def finer_strands(
         F.interpolate(cut(t, found, rays), size=inside.shape[-2:], mode="bilinear")
         for t in (fine, share)
     )
-    places = _places(near[:, 1:], config)  # (1, h', w', 2)
+    places = _places(near[:, 1:], config.maps[HAIR].window)  # (1, h', w', 2)
     shine = F.grid_sample(noise, places, align_corners=False)
     half = places.new_tensor([noise.shape[-1] / 2, noise.shape[-2] / 2])
     shown = shown_by_pixels((places * half).permute(0, 3, 1, 2))
@@ -218,11 +234,11 @@ def finer_strands(
 def strands_on_view(
     hair: CombedHair | None, weights: RayWeights, config: ModelConfig
 ) -> Strands | None:
-    """What V views of one portrait show of its hair; None of a model without fine structure."""
+    """What V views of one portrait show of it; None of a model without fine structure."""
     if hair is None:
         return None
-    side = config.ray_size
-    return strands_seen(hair, weights.surface((HAIR,))[0].unflatten(-1, (side, side)), config)
+    side = (config.ray_size, config.ray_size)
+    return strands_seen(hair, weights.surface((hair.part,))[0].unflatten(-1, side), config)
 
 
 def strands_of(hair: CombedHair | None, surface: Tensor, config: ModelConfig) -> Strands | None:
@@ -235,32 +251,33 @@ def strands_of(hair: CombedHair | None, surface: Tensor, config: ModelConfig) ->
     if hair is None:
         return None
     views = surface.shape[1]
-    each = CombedHair(*(t.repeat_interleave(views, 0) for t in (hair.amounts, hair.noise)))
+    amounts, noise = (t.repeat_interleave(views, 0) for t in (hair.amounts, hair.noise))
+    each = CombedHair(amounts, noise, hair.part)
     return strands_seen(each, surface.flatten(0, 1), config)
 
 
-def _places(surface: Tensor, config: ModelConfig) -> Tensor:
-    """Where Σ m (u, v, 1), (N, 3, h, w), lies on the hair's map, (N, h, w, 2) in [-1, 1]."""
+def _places(surface: Tensor, window: Window) -> Tensor:
+    """Where Σ m (u, v, 1), (N, 3, h, w), lies on a part's map, (N, h, w, 2) in [-1, 1]."""
     surface = surface.detach()
     where = surface[:, :2] / surface[:, 2:].clamp_min(_LEAST_SHARE)
-    return window_coordinates(where.permute(0, 2, 3, 1), config.maps[HAIR].window)
+    return window_coordinates(where.permute(0, 2, 3, 1), window)
 
 
-def _agreement(resultant: Tensor) -> Tensor:
-    """How far hair is combed, in [0, 1], (B, 1, h, w), from resultants (B, 2, h, w)."""
-    low, high = AGREEMENT
+def _agreement(resultant: Tensor, part: int) -> Tensor:
+    """How far a part is combed, in [0, 1], (B, 1, h, w), from resultants (B, 2, h, w)."""
+    low, high = AGREEMENT[part]
     length = torch.hypot(resultant[:, :1], resultant[:, 1:])
     return ((length - low) / (high - low)).clamp(0, 1)
 
 
-def _along(resultant: Tensor) -> tuple[Tensor, Tensor]:
+def _along(resultant: Tensor, part: int) -> tuple[Tensor, Tensor]:
     """How strands run, (B, h, w, 2) in texels (right, down), as long as they are combed.
 
     And how far they are combed, (B, 1, h, w).
     """
     across = torch.atan2(resultant[:, 1], resultant[:, 0]) / 2
     direction = torch.stack([-across.sin(), across.cos()], -1)
-    combed = _agreement(resultant)
+    combed = _agreement(resultant, part)
     return direction * combed[:, 0, ..., None], combed
 
 

@@ -1,11 +1,11 @@
-"""What lies on a portrait's surface and is finer than rays: paint, strands of hair, grain.
+"""What lies on a portrait's surface and is finer than rays: paint, strands, grain, prints.
 
 All are made once a portrait, in lifting coordinates, and looked up at every pixel of a view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -13,8 +13,11 @@ from torch import Tensor
 from .config import ModelConfig
 from .detail import DETAILED
 from .generators import PartMap
-from .grain import SKIN, grain_of
+from .grain import SKIN
+from .lifting import Geometry
 from .paint import FACE, paint_of, paint_on_view
+from .prints import CLOTHES, print_atlas, prints_seen
+from .spots import skin_tile
 from .strands import HAIR, CombedHair, Strands, strands_of, strands_on_view
 from .volume import RayWeights
 
@@ -27,13 +30,22 @@ class SurfaceLayers:
         surface: Σ_k m_k (u_k, v_k, 1) over the parts with detail, (N, 3, r, r).
         paint: what is added to the smooth picture (:mod:`.paint`), (N, 3, S, S).
         strands: what of the fine structure is hair (:mod:`.strands`).
-        grain: the tile of the skin (:func:`.grain.grain_of`), of N portraits or of one for all.
+        stubble: what of it are beards.
+        grain: the tile of the skin (:func:`.spots.skin_tile`), of N portraits or of one for all.
+        prints: logarithm of what clothes' colours are multiplied with (:mod:`.prints`), wherever
+            the clothes end, (N, 3, S, S).
     """
 
     surface: Tensor
     paint: Tensor | None = None
     strands: Strands | None = None
     grain: Tensor | None = None
+    prints: Tensor | None = None
+    stubble: Strands | None = None
+
+    def combed(self) -> list[Strands]:
+        """All strands."""
+        return [one for one in (self.strands, self.stubble) if one is not None]
 
 
 @dataclass(frozen=True)
@@ -42,13 +54,16 @@ class PortraitLayers:
 
     Attributes:
         atlas: of :func:`.paint.face_atlas`, (1, 3, A, A).
-        hair: of :func:`.strands.combed_hair`.
-        grain: of :func:`.grain.grain_of`, (1, 3, t, t).
+        hair, stubble: of :func:`.strands.combed_hair`.
+        grain: of :func:`.spots.skin_tile`, (1, 3, t + 2, t + 2).
+        prints: of :func:`.prints.print_atlas`, (1, 3, h, w).
     """
 
     atlas: Tensor | None
     hair: CombedHair | None
     grain: Tensor | None
+    prints: Tensor | None
+    stubble: CombedHair | None
 
     def seen(self, weights: RayWeights, config: ModelConfig) -> SurfaceLayers:
         """As V views show them."""
@@ -58,30 +73,42 @@ class PortraitLayers:
             paint_on_view(self.atlas, weights, config),
             strands_on_view(self.hair, weights, config),
             self.grain,
+            prints_seen(self.prints, weights.surface((CLOTHES,))[0].unflatten(-1, side), config),
+            strands_on_view(self.stubble, weights, config),
         )
 
 
 def surface_layers(
     maps: Mapping[int, PartMap],
+    geometry: Geometry,
     visible: Tensor | None,
     surface: Callable[[tuple[int, ...]], Tensor],
-    hair: CombedHair | None,
+    combed: Sequence[CombedHair | None],
     config: ModelConfig,
 ) -> SurfaceLayers:
     """What V views of each of B portraits show, N = B V.
 
     Args:
         maps: of all parts.
+        geometry: what they are on the common grid.
         visible: (B, K) bool, or None for all.
         surface: gives Σ_k m_k (u_k, v_k, 1) over some parts, (B, V, 3, r, r).
-        hair: the fine structure of the portraits' hair.
+        combed: the fine structure of each of ``strands.COMBED``.
     """
     whole = surface(DETAILED)
+    hair, stubble = combed
     paint = paint_of(maps, visible, surface(FACE), config)
-    grain = grain_of(maps[SKIN].grain, config.grain)
+    grain = skin_tile(maps[SKIN], config)
+    prints = print_atlas(maps[CLOTHES].traits, geometry, config)
+    views = whole.shape[1]
+    if prints is not None:
+        each = prints.repeat_interleave(views, 0)
+        prints = prints_seen(each, surface((CLOTHES,)).flatten(0, 1), config)
     return SurfaceLayers(
         whole.flatten(0, 1),
         None if paint is None else paint.flatten(0, 1),
         strands_of(hair, surface((HAIR,)), config),
-        None if grain is None else grain.repeat_interleave(whole.shape[1], 0),
+        None if grain is None else grain.repeat_interleave(views, 0),
+        prints,
+        strands_of(stubble, surface((SKIN,)), config),
     )

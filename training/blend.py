@@ -18,8 +18,8 @@ from core.errors import PortraitError
 from core.model import SSGAN3D
 from training.model_files import write_model
 
-KEPT = ("mapping.keys", "mapping.presence")
-"""What names people and their parts, and is the same in both."""
+KEPT = ("mapping.keys", "mapping.presence", "mapping.prints", "mapping.spots")
+"""What names people, their parts and their traits, and is the same in both."""
 
 
 def blend(first: SSGAN3D, second: SSGAN3D, share: float, net_share: float | None = None) -> SSGAN3D:

@@ -51,7 +51,7 @@ from training.crops import SAMPLES, Crops, Frame, cut, looked_up, paint_on_crops
 from training.data import PortraitSet, View, read_views
 from training.detail import distance, given_energies, misfit
 from training.discriminator import Discriminator, read_discriminator
-from training.model_files import write_model
+from training.model_files import put_on, taken_off, write_model
 from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rates, warmed
@@ -587,7 +587,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     torch.manual_seed(options.seed)
     weights = arguments.weights or embedded_weights()
-    model, info = load_checkpoint(weights)
+    whole, info = load_checkpoint(weights)
+    model = taken_off(whole)
     if options.structure_only and not model.config.detail_tiles:
         raise PortraitError(
             f"{weights} has no fine structure that could learn. "
@@ -617,7 +618,7 @@ def run(arguments: argparse.Namespace) -> int:
         made = closeup.result()
         if arguments.only_seen:
             lend_only(made, rows, numbers)
-        write_model(arguments.out, made, info, **{"close-ups": once})
+        write_model(arguments.out, put_on(made, whole), info, **{"close-ups": once})
 
     closeup.run(save)
     print(f"{arguments.out}: {closeup.step} steps")

@@ -29,7 +29,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.budget import Budget, add_run_arguments, dealt
 from training.data import PortraitSet, read_views
-from training.model_files import rebuilt, write_model
+from training.model_files import put_on, rebuilt, taken_off, write_model
 from training.process import set_up
 from training.rates import half_cosine, set_rate
 from training.refine import codes_of_rows, known_views, people_of
@@ -309,7 +309,8 @@ def run(arguments: argparse.Namespace) -> int:
     set_up(arguments.threads)
     torch.manual_seed(arguments.seed)
     weights = arguments.weights or embedded_weights()
-    model, info = load_checkpoint(weights)
+    whole, info = load_checkpoint(weights)
+    model = taken_off(whole)
     people = people_of(info, weights)
     known, rows = known_views(read_views([arguments.data]), people)
     data = PortraitSet(known)
@@ -319,6 +320,6 @@ def run(arguments: argparse.Namespace) -> int:
     training = DetailTraining(model, views, rows, arguments.seed)
     spent = training.run(arguments.minutes, arguments.pictures, arguments.rate, arguments.steps)
     once = spent | {"pictures": len(data)}
-    write_model(arguments.out, model, info, detail=once)
+    write_model(arguments.out, put_on(model, whole), info, detail=once)
     print(f"{arguments.out}: {spent['steps']} steps")
     return 0

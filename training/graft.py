@@ -56,6 +56,8 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
         maps=given.maps,
         upscaler_channels=given.upscaler_channels,  # which no part depends on
         upscaler_blocks=given.upscaler_blocks,
+        prints=given.prints,  # which its own people have
+        spots=given.spots,
     )
     if alike != given:
         raise PortraitError("The two models have other sizes: graft from one of the same training.")

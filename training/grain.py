@@ -28,7 +28,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, as_stored, read_views
 from training.detail import gaussian_blur, inside_of
-from training.model_files import rebuilt, write_model
+from training.model_files import put_on, rebuilt, taken_off, write_model
 from training.own_pictures import own_pictures
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
@@ -275,21 +275,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training grain``."""
     set_up(arguments.threads)
     weights = arguments.weights or embedded_weights()
-    model, info = load_checkpoint(weights)
+    whole, info = load_checkpoint(weights)
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))
     if arguments.compare:
-        engine = PortraitEngine(model, info, device="cpu", precision="float32")
-        assert isinstance(model.mapping, PeopleMixture)
-        both = compared_skin(engine, model.mapping, PortraitSet(known), rows, arguments.pictures)
+        engine = PortraitEngine(whole, info, device="cpu", precision="float32")
+        assert isinstance(whole.mapping, PeopleMixture)
+        both = compared_skin(engine, whole.mapping, PortraitSet(known), rows, arguments.pictures)
         for scale, *bands in zip(_SCALES, *both, strict=True):
             for axis, real, made in zip(AXES, *bands, strict=True):
                 print(f"{scale:g} pixels, {axis}: renders {real:.4f}, pictures {made:.4f}")
         return 0
     if arguments.out is None:
         raise PortraitError("--out is missing: give the model file to write, or --compare.")
+    model = taken_off(whole)
     views = Views(PortraitSet(known), model.config, torch.device("cpu"), SAMPLES)
     grain, forehead = measured_grain(model, views, rows, arguments.pictures)
-    write_model(arguments.out, with_grain(model, grain, forehead), info)
+    write_model(arguments.out, put_on(with_grain(model, grain, forehead), whole), info)
     for (low, high), band in zip(BANDS, grain, strict=True):
         told = ", ".join(f"{axis} {one:g}" for axis, one in zip(AXES, band, strict=True))
         print(f"{low:g} to {high:g} cycles a texel: {told}")

@@ -14,17 +14,40 @@ from core.model import SSGAN3D
 
 LICENCE = "CC0-1.0"
 """Of weights that rendered portraits have taught."""
+TRAITS = ("prints", "spots")
+"""Fields of the configuration, and what a mixture of people keeps for each."""
 
 
 def rebuilt(model: SSGAN3D, **changes: Any) -> SSGAN3D:
     """The same weights in a changed configuration, frozen; what is new starts as a new model's.
 
     Args:
-        changes: fields of the configuration that leave the weights that there are as they are.
+        changes: fields of the configuration that leave the weights that there are as they are, or
+            have no use for some.
     """
     made = SSGAN3D(dataclasses.replace(model.config, **changes))
-    made.load_state_dict(made.state_dict() | model.state_dict())
+    given = model.state_dict()
+    made.load_state_dict({name: given.get(name, new) for name, new in made.state_dict().items()})
     return made.eval().requires_grad_(False)
+
+
+def taken_off(model: SSGAN3D) -> SSGAN3D:
+    """The same model without what learning from renders must not see.
+
+    Its people have no traits (:mod:`core.traits`): a print that lies elsewhere than the render's is
+    an error that nothing it learns can mend. And beards are as faint as they are taught.
+    """
+    return rebuilt(model, prints=False, spots=False, beard_gain=1.0)
+
+
+def put_on(model: SSGAN3D, whole: SSGAN3D) -> SSGAN3D:
+    """A model with what was taken off of ``whole``, from which it learnt on."""
+    given = whole.config
+    made = rebuilt(model, prints=given.prints, spots=given.spots, beard_gain=given.beard_gain)
+    for name in TRAITS:
+        if getattr(given, name):
+            getattr(made.mapping, name).copy_(getattr(whole.mapping, name))
+    return made
 
 
 def write_model(path: Path, model: SSGAN3D, info: Mapping[str, Any], **done: object) -> None:

@@ -51,7 +51,7 @@ from training.data import DatasetError, PortraitSet, View, read_views
 from training.discriminator import Discriminator, read_discriminator, write_discriminator
 from training.graft import LAYERED
 from training.localize import Target, held_terms, target_of, twice
-from training.model_files import write_model
+from training.model_files import put_on, taken_off, write_model
 from training.process import set_up
 from training.rates import set_rate, set_rates, warmed
 from training.swaps import swapped_pairs
@@ -340,7 +340,8 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     weights = arguments.weights or embedded_weights()
-    teacher, info = load_checkpoint(weights)
+    whole, info = load_checkpoint(weights)
+    teacher = taken_off(whole)
     people = people_of(info, weights)
     known, rows = known_views(read_views([arguments.data]), people)
     data = PortraitSet(known)
@@ -363,7 +364,7 @@ def run(arguments: argparse.Namespace) -> int:
             "pictures": len(data),
             "options": {k: v for k, v in asdict(options).items() if v != getattr(RefineOptions, k)},
         }
-        write_model(arguments.out, refinement.average, info, refined=once)
+        write_model(arguments.out, put_on(refinement.average, whole), info, refined=once)
         if arguments.discriminator:
             judge = refinement.discriminator.state_dict()
             write_discriminator(arguments.discriminator, judge, refinement.augmentation.strength)

@@ -35,7 +35,7 @@ from training.closeup import STRUCTURED, total_variation
 from training.data import PortraitSet, read_views
 from training.detail import given_by, misfit, missing_energies
 from training.localize import target_of, twice
-from training.model_files import write_model
+from training.model_files import put_on, taken_off, write_model
 from training.precision import mixed
 from training.process import set_up
 from training.rates import set_rates, warmed
@@ -345,7 +345,8 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     weights = arguments.weights or embedded_weights()
-    teacher, info = load_checkpoint(weights)
+    whole, info = load_checkpoint(weights)
+    teacher = taken_off(whole)
     people = people_of(info, weights)
     if not teacher.config.detail_tiles:
         raise PortraitError(
@@ -358,7 +359,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def save(spent: dict[str, float]) -> None:
         once = spent | {"pictures": len(data), "portraits a step": options.portraits}
-        write_model(arguments.out, refit.result().cpu(), info, refitted=once)
+        write_model(arguments.out, put_on(refit.result().cpu(), whole), info, refitted=once)
 
     refit.run(save)
     print(f"{arguments.out}: {refit.step} steps")

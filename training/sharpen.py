@@ -37,7 +37,7 @@ from training import losses
 from training.budget import add_run_arguments, dealt
 from training.closeup import edge_strength
 from training.data import PortraitSet, read_views
-from training.model_files import write_model
+from training.model_files import put_on, taken_off, write_model
 from training.precision import mixed
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
@@ -267,7 +267,8 @@ def run(arguments: argparse.Namespace) -> int:
     set_up(arguments.threads)
     torch.manual_seed(arguments.seed)
     weights = arguments.weights or embedded_weights()
-    model, info = load_checkpoint(weights)
+    whole, info = load_checkpoint(weights)
+    model = taken_off(whole)
     known, rows = known_views(read_views(arguments.data), people_of(info, weights))
     data = PortraitSet(known)
     check_size(data, model.config)
@@ -275,7 +276,9 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{len(data)} pictures of {len(rows.unique())} people", flush=True)
 
     def save(made: SSGAN3D, spent: dict[str, float]) -> None:
-        write_model(arguments.out, made, info, sharpened=spent | {"pictures": len(data)})
+        write_model(
+            arguments.out, put_on(made, whole), info, sharpened=spent | {"pictures": len(data)}
+        )
 
     sharpen(model, data, posed, StudentOptions.of(arguments), save)
     print(f"{arguments.out}: written")

@@ -46,6 +46,7 @@ from training.detail import given_by, misfit, missing_energies
 from training.discriminator import Discriminator, read_discriminator
 from training.encode import encode, encode_and_refit
 from training.fit_mapping import fit_mapping
+from training.model_files import taken_off
 from training.precision import mixed
 from training.process import set_up
 from training.state import (
@@ -214,6 +215,7 @@ class Trainer:
         model, facts = load_checkpoint(Path(options.start))
         if options.shuffle_blur and not model.config.shuffle_blur:
             model = reconfigured(model, shuffle_blur=True)
+        model = taken_off(model)  # its people will be others, or in another order
         return model.train().requires_grad_(True), facts
 
     def _first_codes(self, known: tuple[Tensor, Codes] | None) -> Codes:

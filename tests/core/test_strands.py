@@ -16,8 +16,10 @@ from core.engine import PortraitEngine
 from core.generators import PartMap
 from core.model import SSGAN3D
 from core.strands import (
+    COMBED,
     HAIR,
     OCTAVE_SHARE,
+    SKIN,
     STRENGTH,
     CombedHair,
     Strands,
@@ -104,6 +106,34 @@ def test_light_is_the_length_of_the_amounts_times_the_noise() -> None:
     skin = detail(amount, SurfaceLayers(surface, strands=strands), size)
     torch.testing.assert_close(skin, detail(amount, SurfaceLayers(surface), size))
     assert skin.std() > 0.01
+
+
+def test_beards_are_combed_too_and_less_than_hair() -> None:
+    """Tiles of two directions agree by 0.7, halfway to what beards are combed wholly by."""
+    spec = CONFIG.maps[SKIN]
+    both = torch.zeros(1, 2, DIRECTIONS, spec.height, spec.width)
+    both[:, 1, :2] = 0.1
+    both = both.flatten(1, 2)
+    beard, hair = (combed_noise(both, CONFIG, part=part) for part in COMBED[::-1])
+    window, texels = spec.window, CONFIG.image_size / CONFIG.frame_side
+    assert beard.shape[2:] == tuple(
+        round((high - low) * texels) for low, high in (window[2:], window[:2])
+    )
+    away = 8
+    lean = round(-away * math.sin(math.pi / 8)), round(away * math.cos(math.pi / 8))
+    assert 0.1 < correlation(beard, *lean)[1] < correlation(hair, *lean)[1] - 0.05
+
+
+def test_light_is_of_hair_and_beards() -> None:
+    detail = SurfaceDetail(CONFIG)
+    rays, size = CONFIG.ray_size, CONFIG.image_size
+    surface = torch.ones(1, 3, rays, rays)
+    amount = torch.zeros(1, 2 * DIRECTIONS, rays, rays)
+    amount[:, DIRECTIONS] = 0.05
+    noise = torch.ones(1, 2, size, size)
+    hair, beard = (Strands(share * amount, noise, surface) for share in (0.4, 0.6))
+    light = detail(amount, SurfaceLayers(surface, strands=hair, stubble=beard), size).log1p()
+    torch.testing.assert_close(light, torch.full_like(light, 0.05), atol=1e-4, rtol=0)
 
 
 def test_strands_move_with_the_hair() -> None:
@@ -231,11 +261,12 @@ def engine() -> PortraitEngine:
 def test_hair_is_combed_again_only_when_it_changes(engine: PortraitEngine) -> None:
     own, other = engine.sample(1), engine.sample(2)
     for latents, combed in (
-        (own, 1),
-        (own.replace("clothes", other), 1),
-        (own.with_visible(hidden=["nose"]), 1),
-        (own.replace("hair", other), 2),
-        (own, 2),
+        (own, 2),  # hair, and skin for its beard
+        (own.replace("clothes", other), 2),
+        (own.with_visible(hidden=["nose"]), 2),
+        (own.replace("hair", other), 3),
+        (own, 3),
+        (own.replace("skin", other, shape=False), 4),
     ):
         engine.render(latents, Camera.orbit(0.0))
         assert engine.view_stage.combed.made == combed

@@ -1,0 +1,126 @@
+"""Prints and spots of a model's people: those of their renders."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import prints, spots
+from core.checkpoint import load_checkpoint, save_checkpoint
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from training.__main__ import main
+from training.detail import with_detail
+from training.graft import graft
+from training.grain import with_grain
+from training.model_files import put_on, rebuilt, taken_off
+from training.synthetic.numbering import stream
+from training.synthetic.sampling import sample_clothes, sample_person, sample_skin
+from training.traits import print_of_clothes, spots_of_skin, with_traits
+
+UNIT = 1.55
+
+
+def test_a_print_is_the_garments() -> None:
+    clothes = sample_clothes(stream(1, "clothes", "traits"))
+    white, grey = np.full(3, 1 / 0.8), np.full(3, 0.5 / 0.8)  # beneath the light on cloth
+    clothes = replace(
+        clothes, pattern="stripe", pattern_scale=2.0, layer="none", colors=(white, grey)
+    )
+    made = print_of_clothes(clothes, 1, UNIT)
+    kinds, frequency, phases, contrast = made.split([len(prints.KINDS), 2, 2, 3])
+    assert prints.KINDS[int(kinds.argmax())] == "stripes" and kinds.sum() == 1
+    # two stripes a decimetre
+    torch.testing.assert_close(frequency, torch.full((2,), 2 * 2 * torch.pi * UNIT))
+    assert not phases.any()
+    srgb = 1.055 * 0.5 ** (1 / 2.4) - 0.055
+    torch.testing.assert_close(contrast, torch.full((3,), float(np.log(srgb))))
+
+
+def test_plain_cloth_and_what_is_worn_beneath_something_have_no_print() -> None:
+    clothes = sample_clothes(stream(1, "clothes", "traits"))
+    for other in ({"pattern": "plain", "layer": "none"}, {"pattern": "dots", "layer": "scarf"}):
+        assert not print_of_clothes(replace(clothes, **other), 1, UNIT).any()
+
+
+def test_spots_are_the_skins() -> None:
+    person = replace(sample_person(stream(2, "global", "traits")), years=80.0)
+    skin = replace(
+        sample_skin(stream(2, "skin", "traits"), person),
+        spots=0.2,
+        freckles=0.4,
+        moles=0.5,
+        pores=1.1,
+    )
+    made = spots_of_skin(skin, person, 2)
+    expected = torch.tensor([0.2, 0.4, 0.15, 0.5, 1.0, 0.3])
+    torch.testing.assert_close(made[: len(spots.KINDS)], expected)
+    young = spots_of_skin(skin, replace(person, years=20.0), 2)
+    assert young[spots.KINDS.index("age spots")] == 0
+    assert young[spots.KINDS.index("wrinkles")] == 0
+    assert torch.equal(made[-5:], young[-5:])
+    assert not torch.equal(made[-2:], spots_of_skin(skin, person, 3)[-2:])
+
+
+def test_the_command_gives_people_theirs_and_again(mixing: Path, tmp_path: Path) -> None:
+    model, info = load_checkpoint(mixing)
+    with pytest.raises(PortraitError, match="training grain"):
+        with_traits(model, info["people"])
+    path, out, again = (tmp_path / f"{name}.safetensors" for name in ("in", "out", "again"))
+    grained = with_grain(with_detail(model, 4), ((0.01, 0.0, 0.0),) * 4)
+    save_checkpoint(path, grained, info)
+    for source, target in ((path, out), (out, again)):
+        assert main(["traits", "--weights", str(source), "--out", str(target)]) == 0
+    made, facts = load_checkpoint(out)
+    assert facts["people"] == info["people"]
+    for row, number in enumerate(facts["people"]):
+        clothes = sample_clothes(stream(number, "clothes", "traits"))
+        expected = print_of_clothes(clothes, number, UNIT)
+        torch.testing.assert_close(made.mapping.prints[row], expected, rtol=2e-3, atol=2e-3)
+    assert torch.equal(load_checkpoint(again)[0].mapping.spots, made.mapping.spots)
+    bare = taken_off(made)
+    assert torch.equal(put_on(bare, made).mapping.prints, made.mapping.prints)
+    assert not (bare.config.prints or bare.config.spots)
+    for name, value in bare.state_dict().items():
+        assert torch.equal(value, made.state_dict()[name]), name
+
+
+def test_what_learns_from_renders_keeps_them_for_its_people(
+    mixing: Path, balls: Path, tmp_path: Path
+) -> None:
+    model, info = load_checkpoint(mixing)
+    grained = with_grain(with_detail(model, 4), ((0.01, 0.0, 0.0),) * 4)
+    whole = rebuilt(with_traits(grained, info["people"]), beard_gain=1.5)
+    path, out = tmp_path / "whole.safetensors", tmp_path / "learnt.safetensors"
+    save_checkpoint(path, whole, info)
+    command = ["detail", "--weights", str(path), "--data", str(balls), "--out", str(out)]
+    assert main([*command, "--steps", "1"]) == 0
+    learnt, _ = load_checkpoint(out)
+    assert learnt.config == whole.config
+    for name in ("prints", "spots"):
+        own, expected = getattr(learnt.mapping, name), getattr(whole.mapping, name)
+        torch.testing.assert_close(own, expected, rtol=2e-3, atol=2e-3)
+
+
+def test_parts_come_over_from_a_model_without_traits(mixing: Path) -> None:
+    """People keep their own."""
+    model, info = load_checkpoint(mixing)
+    donor = with_grain(with_detail(model, 4), ((0.01, 0.0, 0.0),) * 4)
+    made = with_traits(donor, info["people"])
+    kept = made.mapping.spots.clone()
+    graft(made, donor, ["hair"])
+    assert torch.equal(made.mapping.spots, kept)
+
+
+def test_the_embedded_models_people_have_those_of_their_renders() -> None:
+    model, info = load_checkpoint(embedded_weights())
+    made = with_traits(model, info["people"])
+    for name in ("prints", "spots"):
+        own, expected = getattr(model.mapping, name), getattr(made.mapping, name)
+        torch.testing.assert_close(own, expected, rtol=2e-3, atol=2e-3)
+    assert json.dumps(model.config.to_dict())  # as a header it can be written

@@ -1,0 +1,134 @@
+"""``python -m training traits``: what the makers of its renders know of a model's people.
+
+Where a line of a print or a mole lies is each person's own, and what a generator learns of it is a
+mean. But the renders are made here, with every label: what a garment is printed with, how finely,
+and in which colours, how many freckles a face has. They become prints (:mod:`core.prints`) and
+spots (:mod:`core.spots`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core import prints, spots
+from core.checkpoint import load_checkpoint
+from core.engine import embedded_weights
+from core.errors import PortraitError
+from core.model import SSGAN3D
+from core.people_mixture import PeopleMixture
+from training.model_files import rebuilt, write_model
+from training.refine import people_of
+from training.synthetic.complexion import skin_albedo
+from training.synthetic.maths import smoothstep, srgb_from_linear
+from training.synthetic.numbering import GLOBAL, stream
+from training.synthetic.sampling import sample_clothes, sample_person, sample_skin
+from training.synthetic.traits import Clothes, Person, Skin
+
+_WAVES = {  # kind, and radians a decimetre of the garment for a ``pattern_scale`` of 1
+    "stripe": ("stripes", 2 * np.pi),
+    "pinstripe": ("pinstripes", 5.0),
+    "check": ("checks", 4.0),
+    "dots": ("dots", 5.0),
+    "blotch": ("blotches", 1.6),
+}
+_SHADE = 0.8
+"""Light on the cloth."""
+_DARKEST = 0.03
+"""What is darker in a picture counts as that."""
+_AGE_SPOTS = 0.3
+"""Of those who are old and have moles."""
+
+
+def print_of_clothes(clothes: Clothes, number: int, unit: float) -> Tensor:
+    """What a garment is printed with, (``prints.PATTERN``,); zeros for plain cloth.
+
+    And where something is worn over it, which has no print but would get this one.
+
+    Args:
+        number: of the person; where blotches lie is chance.
+        unit: decimetres in one.
+    """
+    pattern = torch.zeros(prints.PATTERN)
+    if clothes.pattern not in _WAVES or clothes.layer != "none" or not clothes.present:
+        return pattern
+    kind, fineness = _WAVES[clothes.pattern]
+    kinds, frequency, phases, contrast = pattern.split([len(prints.KINDS), 2, 2, 3])
+    kinds[prints.KINDS.index(kind)] = 1
+    frequency.fill_(fineness * clothes.pattern_scale * unit)
+    if kind == "blotches":
+        phases.copy_(_chance(number, "clothes") * 2 * np.pi)
+    ground, other = (np.maximum(srgb_from_linear(c * _SHADE), _DARKEST) for c in clothes.colors)
+    contrast.copy_(torch.from_numpy(np.log(other / ground)))
+    return pattern
+
+
+def spots_of_skin(skin: Skin, person: Person, number: int) -> Tensor:
+    """The spots of a skin, (``spots.SPOTS``,).
+
+    Args:
+        number: of the person; where spots lie is chance.
+    """
+    old = float(smoothstep(50, 75, np.array(person.years)))
+    folded = float(np.clip((person.years - 40) / 40, 0, 1))
+    pores = skin.pores - spots.USUAL_PORES
+    spotted = [skin.spots, skin.freckles, _AGE_SPOTS * old * skin.moles, skin.moles, folded, pores]
+    amounts = torch.tensor(spotted)
+    albedo = torch.from_numpy(skin_albedo(person)).float()
+    return torch.cat([amounts, albedo, _chance(number, "skin")])
+
+
+def _chance(number: int, factor: str) -> Tensor:
+    """Two numbers in [0, 1) of a person's own."""
+    return torch.from_numpy(stream(number, factor, "places").random(2)).float()
+
+
+def with_traits(model: SSGAN3D, people: Sequence[int]) -> SSGAN3D:
+    """The same model with the prints and the spots of its people.
+
+    Args:
+        people: numbers of their identities, in the order of the model's mixture.
+
+    Raises:
+        PortraitError: it has no grain, in which spots are drawn.
+    """
+    if not model.config.grain:
+        raise PortraitError("The model has no grain. Run `python -m training grain` first.")
+    made, unit = rebuilt(model, prints=True, spots=True), 10 * model.config.unit_metres
+    assert isinstance(made.mapping, PeopleMixture)
+    for row, number in enumerate(people):
+        clothes = sample_clothes(stream(number, "clothes", "traits"))
+        person = sample_person(stream(number, GLOBAL, "traits"))
+        skin = sample_skin(stream(number, "skin", "traits"), person)
+        made.mapping.prints[row] = print_of_clothes(clothes, number, unit)
+        made.mapping.spots[row] = spots_of_skin(skin, person, number)
+    return made
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m training traits``."""
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Entry of ``python -m training traits``."""
+    weights = arguments.weights or embedded_weights()
+    model, info = load_checkpoint(weights)
+    people = people_of(info, weights)
+    made = with_traits(model, people)
+    write_model(arguments.out, made, info)
+    assert isinstance(made.mapping, PeopleMixture)
+    for kinds, traits in (
+        (prints.KINDS, made.mapping.prints),
+        (spots.KINDS, made.mapping.spots),
+    ):
+        for kind, amount in zip(kinds, traits.T, strict=False):
+            print(f"{kind:12s} {int((amount > 0).sum()):4d} of {len(people)} people")
+    print(arguments.out)
+    return 0
