@@ -137,9 +137,9 @@ class PartGroup(nn.Module):
             self.detail_head_bias = nn.Parameter(torch.zeros(count, tiles))
             self.register_buffer("detail_lengths", length_bounds(parts, config), persistent=False)
             self.register_buffer("detail_faint", faint_lengths(parts), persistent=False)
-            self.detail_lengths: Tensor  # (Kg, 2)
             gains = [config.beard_gain if part == SKIN else 1.0 for part in parts]
             self.register_buffer("detail_gain", torch.tensor(gains), persistent=False)
+            self.detail_lengths: Tensor  # (Kg, 2)
             self.detail_faint: Tensor  # (Kg, 2)
             self.detail_gain: Tensor  # (Kg,)
         self.is_painted = config.paint_size > 0 and any(part in PAINTED for part in parts)

@@ -30,6 +30,8 @@ LIFTED: tuple[int, ...] = tuple(k for k in range(PART_COUNT) if k != BACKGROUND)
 """Indices of the parts that are lifted, in the order of every (K - 1) dimension."""
 HAIR, HAT = LIFTED.index(part_index("hair")), LIFTED.index(part_index("hat"))
 _MIN_REACH = 0.05
+_LEAST_SHARE = 1e-4
+"""Of a ray that parts cover, below which where they lie is not asked."""
 _HAT_DENSITY = 2.0
 """Of a hat, in 1/unit, from which it presses hair down in full."""
 _HAT_GAP = 0.06
@@ -174,13 +176,24 @@ def window_coordinates(uv: Tensor, window: Window) -> Tensor:
     return torch.stack([x, y], -1)
 
 
+def places_in(surface: Tensor, window: Window) -> Tensor:
+    """Where Σ_k m_k (u_k, v_k, 1), (N, 3, h, w), lies in a window, (N, h, w, 2) in [-1, 1]."""
+    surface = surface.detach()
+    where = surface[:, :2] / surface[:, 2:].clamp_min(_LEAST_SHARE)
+    return window_coordinates(where.permute(0, 2, 3, 1), window)
+
+
 def opacity(density: Tensor, config: ModelConfig) -> Tensor:
     """How much of what is behind it a shell of such a raw density hides, seen from in front.
 
     ∫ ψ dz = √(π / α) for ψ = exp(-α (d̂ - z)²).
     """
-    thickness = math.sqrt(math.pi / config.shell_alpha)
-    return 1 - torch.exp(-density * config.density_scale * thickness)
+    return shell_opacity(density * config.density_scale, config)
+
+
+def shell_opacity(density: Tensor, config: ModelConfig) -> Tensor:
+    """The same of a shell of a density in 1/unit, as :class:`Geometry` has it."""
+    return 1 - torch.exp(-density * math.sqrt(math.pi / config.shell_alpha))
 
 
 def shell(depth: Tensor, z: Tensor, config: ModelConfig) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .config import ModelConfig, Window
 from .generators import PartMap
-from .lifting import opacity, resampled, window_coordinates
+from .lifting import opacity, places_in, resampled
 from .parts import PART_NAMES
 from .volume import RayWeights
 
@@ -24,7 +24,6 @@ FACE = tuple(PART_NAMES.index(name) for name in ("skin", "brows", "eyes", "nose"
 """Parts that the atlas lies on: what hides them hides it."""
 WINDOW: Window = (-0.42, 0.42, -0.60, 0.35)
 """Window of the atlas: that of all painted parts."""
-_TINY = 1e-4
 
 
 def face_atlas(
@@ -61,9 +60,8 @@ def painted(atlas: Tensor, face: Tensor, scale: int) -> Tensor:
     size = (face.shape[-2] * scale, face.shape[-1] * scale)
     where = F.interpolate(face.detach().float(), size=size, mode="bilinear")
     share = where[:, 2:]
-    grid = window_coordinates((where[:, :2] / share.clamp_min(_TINY)).permute(0, 2, 3, 1), WINDOW)
     atlas = atlas.expand(len(face), -1, -1, -1)
-    return F.grid_sample(atlas, grid, align_corners=False) * share
+    return F.grid_sample(atlas, places_in(where, WINDOW), align_corners=False) * share
 
 
 def paint_on_view(atlas: Tensor | None, weights: RayWeights, config: ModelConfig) -> Tensor | None:

@@ -18,7 +18,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig
-from .lifting import LIFTED, Geometry, model_to_map_factor, window_coordinates
+from .lifting import (
+    LIFTED,
+    Geometry,
+    model_to_map_factor,
+    places_in,
+    shell_opacity,
+    window_coordinates,
+)
 from .parts import PART_NAMES
 from .tiles import texels_of
 from .traits import some
@@ -35,9 +42,10 @@ SHARES = (0.5, 0.5 - math.asin(LINE) / math.pi, 0.5, 0.163, 0.5)
 """How much of the cloth has the print's colour; the rest has that of the ground."""
 _BLOTCHES = ((1.0, 0.31), (0.73, -1.17), (-0.41, 1.31), (1.19, 0.57))
 """Waves of blotches as multiples of those across and up: of no common period."""
-PATTERN = len(KINDS) + 2 + 2 + 3
+FIELDS = (len(KINDS), 2, 2, 3)
 """Numbers of a pattern: how much of each kind it is, radians a unit across and up, the phase of
 both waves, and the logarithm of the print's red, green and blue over the ground's."""
+PATTERN = sum(FIELDS)
 _SMOOTH = 4
 """Texels of the common grid, either way, over which the depth of cloth is averaged, twice: a print
 runs on over folds and the edges of collars, where depth leaps."""
@@ -102,7 +110,7 @@ def print_atlas(pattern: Tensor | None, geometry: Geometry, config: ModelConfig)
         return None
     x, y = cloth_places(geometry, config).unbind(1)
     pattern = pattern[:, None, None]  # (B, 1, 1, N)
-    kinds, frequency, phase, contrast = pattern.split([len(KINDS), 2, 2, 3], -1)
+    kinds, frequency, phase, contrast = pattern.split(FIELDS, -1)
     across = x * frequency[..., 0] + phase[..., 0]
     up = y * frequency[..., 1] + phase[..., 1]
     more = printed(kinds, across, up, frequency / texels_of(config))  # (B, h, w)
@@ -119,7 +127,7 @@ def cloth_places(geometry: Geometry, config: ModelConfig) -> Tensor:
     """(x, y) of the clothes of B portraits at the texels of an atlas of prints, (B, 2, h, w)."""
     row, window = LIFTED.index(CLOTHES), 2 * _SMOOTH + 1
     depth, density = (maps[:, row, None].float() for maps in (geometry.depth, geometry.density))
-    share = 1 - torch.exp(density * -math.sqrt(math.pi / config.shell_alpha)) + _LEAST_SHARE
+    share = shell_opacity(density, config) + _LEAST_SHARE
     both = torch.cat([depth * share, share], 1)
     for _ in range(2):
         both = F.avg_pool2d(both, window, 1, _SMOOTH, count_include_pad=False)
@@ -142,8 +150,7 @@ def prints_seen(atlas: Tensor | None, surface: Tensor, config: ModelConfig) -> T
         return None
     size = (config.image_size, config.image_size)
     where = F.interpolate(surface.detach().float(), size=size, mode="bilinear")
-    where = where[:, :2] / where[:, 2:].clamp_min(_LEAST_SHARE)
-    grid = window_coordinates(where.permute(0, 2, 3, 1), config.maps[CLOTHES].window)
+    grid = places_in(where, config.maps[CLOTHES].window)
     return F.grid_sample(atlas.expand(len(surface), -1, -1, -1), grid, align_corners=False)
 
 

@@ -28,10 +28,11 @@ from .tiles import texels_of, wrapped
 from .traits import some
 
 KINDS = ("blemishes", "freckles", "age spots", "moles", "wrinkles", "pores")
-SPOTS = len(KINDS) + 3 + 2
+FIELDS = (len(KINDS), 3, 2)
 """Numbers of a person's spots: how much of each kind there is (of pores, how much deeper they are
 than ``USUAL_PORES``), the linear red, green and blue of the skin, and by which shares of the tile
 the lattices are moved across and up."""
+SPOTS = sum(FIELDS)
 USUAL_PORES = 0.8
 PORE_BANDS = 2
 """Of the grain's bands, the finest ones, whose light and shadow are pores."""
@@ -134,7 +135,7 @@ def spots_tile(spots: Tensor, config: ModelConfig) -> Tensor:
     Args:
         spots: (B, ``SPOTS``).
     """
-    amounts, albedo, moved = spots.float().split([len(KINDS), 3, 2], 1)
+    amounts, albedo, moved = spots.float().split(FIELDS, 1)
     device = spots.device
     cover, chance = _lattices(device)  # (3, t, t) each
     zones = _zones(config, device)  # (6, t, t)

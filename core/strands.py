@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import ModelConfig, Window
+from .config import ModelConfig
 from .detail import BANDS, oriented_noise
 from .generators import PartMap
 from .grain import SKIN
-from .lifting import window_coordinates
+from .lifting import places_in
 from .parts import part_index
 from .tiles import cut, extent, shown_by_pixels
 from .volume import RayWeights
@@ -189,14 +189,14 @@ def strands_seen(hair: CombedHair, surface: Tensor, config: ModelConfig) -> Stra
     met, window = surface[:, 2:], config.maps[hair.part].window
     amount = F.grid_sample(
         hair.amounts.expand(len(surface), -1, -1, -1),
-        _places(surface, window),
+        places_in(surface, window),
         padding_mode="border",
         align_corners=False,
     )
     size = (config.image_size, config.image_size)
     where = F.interpolate(surface.detach(), size=size, mode="bilinear")
     noise = F.grid_sample(
-        hair.noise.expand(len(surface), -1, -1, -1), _places(where, window), align_corners=False
+        hair.noise.expand(len(surface), -1, -1, -1), places_in(where, window), align_corners=False
     )
     return Strands(amount * met, noise, surface)
 
@@ -222,7 +222,7 @@ def finer_strands(
         F.interpolate(cut(t, found, rays), size=inside.shape[-2:], mode="bilinear")
         for t in (fine, share)
     )
-    places = _places(near[:, 1:], config.maps[HAIR].window)  # (1, h', w', 2)
+    places = places_in(near[:, 1:], config.maps[HAIR].window)  # (1, h', w', 2)
     shine = F.grid_sample(noise, places, align_corners=False)
     half = places.new_tensor([noise.shape[-1] / 2, noise.shape[-2] / 2])
     shown = shown_by_pixels((places * half).permute(0, 3, 1, 2))
@@ -254,13 +254,6 @@ def strands_of(hair: CombedHair | None, surface: Tensor, config: ModelConfig) ->
     amounts, noise = (t.repeat_interleave(views, 0) for t in (hair.amounts, hair.noise))
     each = CombedHair(amounts, noise, hair.part)
     return strands_seen(each, surface.flatten(0, 1), config)
-
-
-def _places(surface: Tensor, window: Window) -> Tensor:
-    """Where Σ m (u, v, 1), (N, 3, h, w), lies on a part's map, (N, h, w, 2) in [-1, 1]."""
-    surface = surface.detach()
-    where = surface[:, :2] / surface[:, 2:].clamp_min(_LEAST_SHARE)
-    return window_coordinates(where.permute(0, 2, 3, 1), window)
 
 
 def _agreement(resultant: Tensor, part: int) -> Tensor:

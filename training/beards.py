@@ -16,18 +16,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint
 from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
 from core.parts import part_index
 from core.people_mixture import PeopleMixture
-from training.data import PortraitSet, read_views
+from training.data import PortraitSet
 from training.detail import energies, inside_of
 from training.model_files import rebuilt, write_model
-from training.own_pictures import own_pictures
+from training.own_pictures import own_pictures, spread, structured
 from training.process import set_up
-from training.refine import known_views, people_of
 from training.synthetic.dataset import read_rows
 
 LEAST = 30
@@ -114,13 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training beards``."""
     set_up(arguments.threads)
     weights = arguments.weights or embedded_weights()
-    model, info = load_checkpoint(weights)
-    if not model.config.detail_directions:
-        raise PortraitError(
-            f"{weights} has no fine structure. Run `python -m training detail` first."
-        )
-    known, rows = known_views(read_views([arguments.data]), people_of(info, weights))
-    data = PortraitSet(known)
+    model, info, data, rows = structured(weights, arguments.data)
     beards = {
         row["name"]: row.get("attributes", {}).get("beard", _BARE)
         for row in read_rows(arguments.data)
@@ -128,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     bearded = [number for number, view in enumerate(data.views) if beards[view.name] != _BARE]
     if not bearded:
         raise PortraitError(f"No row of {arguments.data} says that somebody has a beard.")
-    bearded = bearded[:: max(len(bearded) // arguments.pictures, 1)][: arguments.pictures]
+    bearded = spread(bearded, arguments.pictures)
     gain = round(measured_gain(model, data, rows, bearded), 2)
     write_model(arguments.out, rebuilt(model, beard_gain=gain), info)
     print(f"{len(bearded)} pictures of beards: strands times {gain:g}")

@@ -29,7 +29,7 @@ from core.people_mixture import PeopleMixture
 from training.data import PortraitSet, as_stored, read_views
 from training.detail import gaussian_blur, inside_of
 from training.model_files import put_on, rebuilt, taken_off, write_model
-from training.own_pictures import own_pictures
+from training.own_pictures import own_pictures, spread
 from training.process import set_up
 from training.refine import codes_of_rows, known_views, people_of
 from training.warm_start import Batch, Views
@@ -187,7 +187,7 @@ def _spectrum(squares: Tensor) -> Spectrum:
 
 def _spread(count: int, wanted: int) -> Tensor:
     """Some of ``count`` numbers, evenly spread, in an order of which each part is spread too."""
-    chosen = torch.arange(0, count, max(count // wanted, 1))[:wanted]
+    chosen = torch.tensor(spread(range(count), wanted))
     return chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))]
 
 

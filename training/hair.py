@@ -19,16 +19,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.checkpoint import load_checkpoint
 from core.engine import PortraitEngine, embedded_weights
 from core.errors import PortraitError
 from core.parts import part_index
 from core.people_mixture import PeopleMixture
-from training.data import PortraitSet, read_views
+from training.data import PortraitSet
 from training.detail import energies, inside_of
-from training.own_pictures import own_pictures
+from training.own_pictures import own_pictures, spread, structured
 from training.process import set_up
-from training.refine import known_views, people_of
 from training.synthetic.dataset import read_rows
 
 LEAST = 40
@@ -102,7 +100,7 @@ def compared_hair(
         styles: by the name of a view.
         pictures: how many of the views, evenly spread, are looked at.
     """
-    chosen = list(range(0, len(data), max(len(data) // pictures, 1)))[:pictures]
+    chosen = spread(range(len(data)), pictures)
     found: dict[str, list[tuple[Structure, Structure]]] = defaultdict(list)
     for view, drawn in zip(chosen, own_pictures(engine, mapping, data, rows, chosen), strict=True):
         mask = data.soft_mask([view], data.size // 2)
@@ -136,12 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Entry of ``python -m training hair``."""
     set_up(arguments.threads)
     weights = arguments.weights or embedded_weights()
-    model, info = load_checkpoint(weights)
-    if not model.config.detail_directions:
-        raise PortraitError(
-            f"{weights} has no fine structure. Run `python -m training detail` first."
-        )
-    known, rows = known_views(read_views([arguments.data]), people_of(info, weights))
+    model, info, data, rows = structured(weights, arguments.data)
     styles = {
         row["name"]: row["attributes"]["hair_style"]
         for row in read_rows(arguments.data)
@@ -149,9 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     engine = PortraitEngine(model, info, device="cpu", precision="float32")
     assert isinstance(model.mapping, PeopleMixture)
-    found = compared_hair(
-        engine, model.mapping, PortraitSet(known), rows, styles, arguments.pictures
-    )
+    found = compared_hair(engine, model.mapping, data, rows, styles, arguments.pictures)
     if not found:
         raise PortraitError("No picture shows hair that is wide enough to be measured.")
     print(f"{'renders / pictures':20s}    n      straight            coarse              fine")

@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from torch import Tensor
 
+from core.checkpoint import load_checkpoint
 from core.engine import PortraitEngine
+from core.errors import PortraitError
 from core.latents import PortraitLatents
+from core.model import SSGAN3D
 from core.parts import PART_COUNT
 from core.people_mixture import PeopleMixture
-from training.data import PortraitSet, as_stored
+from training.data import PortraitSet, as_stored, read_views
+from training.refine import known_views, people_of
+
+_Items = TypeVar("_Items", range, list[int])
+
+
+def structured(weights: Path, folder: Path) -> tuple[SSGAN3D, dict[str, Any], PortraitSet, Tensor]:
+    """A model with fine structure, its facts, and renders of its people with their rows.
+
+    Raises:
+        PortraitError: it has no fine structure, or the data show none of its people.
+    """
+    model, info = load_checkpoint(weights)
+    if not model.config.detail_directions:
+        raise PortraitError(
+            f"{weights} has no fine structure. Run `python -m training detail` first."
+        )
+    known, rows = known_views(read_views([folder]), people_of(info, weights))
+    return model, info, PortraitSet(known), rows
+
+
+def spread(items: _Items, wanted: int) -> _Items:
+    """At most so many of some items, evenly spread."""
+    return items[:: max(len(items) // wanted, 1)][:wanted]
 
 
 def own_pictures(

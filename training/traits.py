@@ -58,7 +58,7 @@ def print_of_clothes(clothes: Clothes, number: int, unit: float) -> Tensor:
     if clothes.pattern not in _WAVES or clothes.layer != "none" or not clothes.present:
         return pattern
     kind, fineness = _WAVES[clothes.pattern]
-    kinds, frequency, phases, contrast = pattern.split([len(prints.KINDS), 2, 2, 3])
+    kinds, frequency, phases, contrast = pattern.split(prints.FIELDS)
     kinds[prints.KINDS.index(kind)] = 1
     frequency.fill_(fineness * clothes.pattern_scale * unit)
     if kind == "blotches":
