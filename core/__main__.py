@@ -126,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
     command.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
+    command.add_argument(
+        "--wanted",
+        nargs="+",
+        default=[],
+        metavar="ATTRIBUTE=VALUE",
+        help="those of the seeds who are so, as hair_style=afro age=old; a wrong one lists all",
+    )
     command.add_argument("--columns", type=int, help="portraits in a row (about as many as rows)")
     command.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
     truncation = f"as for render ({DEFAULT_TRUNCATION})"
@@ -229,14 +236,14 @@ def _mesh(options: argparse.Namespace) -> None:
 
 def _sheet(options: argparse.Namespace) -> None:
     from .recipe import check_truncation
-    from .sheet import contact_sheet, parse_seeds
+    from .sheet import contact_sheet, parse_seeds, seeds_of
 
     _check_picture(options.out)  # before the work
     check_truncation(options.truncation)
-    seeds = parse_seeds(options.seeds)
+    seeds, engine = parse_seeds(options.seeds), _engine(options)
     sheet = contact_sheet(
-        _engine(options),
-        seeds,
+        engine,
+        seeds_of(engine, seeds, options.wanted),
         columns=options.columns,
         tile=options.tile,
         truncation=options.truncation,
@@ -264,8 +271,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
-    from .checkpoint import read_header
-    from .engine import embedded_weights
+    from .model_card import embedded_weights, read_header, shortened
 
     path = embedded_weights() if options.model is None else options.model
     header, count = read_header(path)
@@ -276,7 +282,7 @@ def _info(options: argparse.Namespace) -> None:
     }
     for key, value in header.items():
         try:
-            facts[key] = json.loads(value)
+            facts[key] = shortened(json.loads(value))
         except ValueError:
             facts[key] = value
     print(json.dumps(facts, indent=1, ensure_ascii=False))

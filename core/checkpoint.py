@@ -41,7 +41,7 @@ def save_checkpoint(
     Args:
         info: facts about the training that can be written as JSON. The "licence" of facts that were
             loaded is left out: ``licence`` says it.
-        half: store weights as float16, which halves the file.
+        half: store weights as float16, which halves the file; whole numbers stay as they are.
 
     Raises:
         CheckpointError: a weight is not finite (or too large for float16), or ``info`` is not JSON.
@@ -49,7 +49,7 @@ def save_checkpoint(
     """
     kept = torch.float16 if half else torch.float32
     tensors = {
-        name: tensor.detach().cpu().to(kept).contiguous()
+        name: tensor.cpu().to(kept if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
     for name, tensor in tensors.items():

@@ -73,6 +73,7 @@ _LATER_FIELDS: dict[str, Any] = {
     "paint_size": 0,
     "prints": False,
     "spots": False,
+    "eigenskins": 0,
     "upscaler_channels": 0,
     "upscaler_blocks": 3,
 }
@@ -137,6 +138,7 @@ class ModelConfig:
             160 they are a pixel of the trained framing.
         prints: whether clothes of the people who are mixed have prints (:mod:`.prints`).
         spots: whether their skins have spots (:mod:`.spots`).
+        eigenskins: principal components of their skins (:mod:`.eigenskin`); 0 for none.
         upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
         upscaler_blocks: its residual blocks.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
@@ -184,6 +186,7 @@ class ModelConfig:
     paint_size: int = 0
     prints: bool = False
     spots: bool = False
+    eigenskins: int = 0
     upscaler_channels: int = 0
     upscaler_blocks: int = 3
     yaw_max: float = 0.85
@@ -217,6 +220,10 @@ class ModelConfig:
             raise ValueError("prints are of people who are mixed, and lie with fine structure")
         if self.spots and not (self.people > 1 and self.grain):
             raise ValueError("spots are of people who are mixed, and lie in grain")
+        if self.eigenskins < 0:
+            raise ValueError(f"skins cannot have {self.eigenskins} components")
+        if self.eigenskins and not (self.people > 1 and self.grain):
+            raise ValueError("eigenskins are of people who are mixed, and lie in grain")
         if self.paint_size < 0:
             raise ValueError(f"an atlas cannot have {self.paint_size} texels")
         if min(self.upscaler_channels, self.upscaler_blocks) < 0:

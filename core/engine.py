@@ -7,7 +7,7 @@ anew (``picture``).
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .attributes import BY_NAME
+from .attributes import check as check_attributes
+from .attributes import having as having_of
 from .camera import Camera, canonical_camera, fit_camera
 from .checkpoint import load_checkpoint
 from .config import DEFAULT_TRUNCATION
@@ -27,7 +30,8 @@ from .likeness import face_codes, likeness
 from .memo import MemoLimit
 from .model import SSGAN3D
 from .model_card import embedded_weights as embedded_weights
-from .parts import BACKGROUND
+from .parts import BACKGROUND, FACE_BASE, FACE_PARTS, part_index
+from .people_mixture import PeopleMixture
 from .picture import Rendering
 from .render_net import RenderNet
 from .stages import PartKeys, PartStage, ViewStage
@@ -37,6 +41,8 @@ MAX_PIXELS = 8192 * 8192
 KEPT_MIB = 128
 """Memory that cached results take together, if nobody says otherwise."""
 _MEAN_COUNT = 512
+_SEEDS_AT_ONCE = 256
+"""Whose people are looked up together: a few megabytes a hundred."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,54 @@ class PortraitEngine:
         others = [m.lerp(codes.cpu(), truncation) for m, codes in zip(mean, drawn, strict=True)]
         best = likeness(own, others)[0].topk(min(count, len(seeds))).indices
         return [seeds[index] for index in best.tolist()]
+
+    @torch.inference_mode()
+    def having(self, seeds: Sequence[int], wanted: Mapping[str, str]) -> list[int]:
+        """Those seeds in whose portraits parts are of people with some attributes, in order.
+
+        A part is of the person whom more than half of its codes are from.
+
+        Args:
+            wanted: value by attribute (:mod:`.attributes`); all of them count.
+
+        Raises:
+            LatentsError: as for :meth:`sample`.
+            PortraitError: there is no such attribute or value, or the model does not tell.
+        """
+        check_attributes(wanted)
+        who: dict[int, Tensor] = {}
+        for name, value in wanted.items():
+            part, people = BY_NAME[name].part, self._who_has(name, value)
+            index = FACE_BASE if part in FACE_PARTS else part_index(part)  # a face is one blend
+            who[index] = people * who.get(index, 1)
+        if not all(bool(people.any()) for people in who.values()):
+            return []
+        left = list(seeds)
+        # whose face it is is known fifty times as soon
+        for index in sorted(who, key=lambda index: index != FACE_BASE):
+            chunks = [left[i : i + _SEEDS_AT_ONCE] for i in range(0, len(left), _SEEDS_AT_ONCE)]
+            left = [seed for some in chunks for seed in self._lent_by(some, index, who[index])]
+        return left
+
+    def _lent_by(self, seeds: list[int], part: int, people: Tensor) -> list[int]:
+        """Those seeds, of which more than half of a part is from people (S,) that have a 1."""
+        assert isinstance(self.mapping, PeopleMixture), "only such models say who is like what"
+        noise = np.stack([seed_noise(seed, self.config.z_dim) for seed in seeds])
+        shares = self.mapping.lent(torch.from_numpy(noise).to(self.device), part)
+        fits = (shares @ people > 0.5).tolist()
+        return [seed for seed, fit in zip(seeds, fits, strict=True) if fit]
+
+    def _who_has(self, name: str, value: str) -> Tensor:
+        """1 for the people with one value of an attribute, (S,)."""
+        known = having_of(self.checkpoint_info, name, value)
+        if known is None or not 0 < len(known) <= self.config.people:
+            raise PortraitError(
+                "This model does not say what its people are like: choose the model that comes "
+                "along, or ask for nothing."
+            )
+        rows = torch.zeros(self.config.people, device=self.device)
+        rows[: len(known)] = torch.tensor(known).to(rows)
+        return rows
 
     @torch.inference_mode()
     def _map(self, z: Tensor) -> PortraitLatents:

@@ -42,6 +42,8 @@ class PartMap:
         grain: how the grain of skin is mixed (:func:`.grain.grain_mix`), (B, N); None of others.
         traits: what is known of people with such clothes, or such skin (:mod:`.traits`), (B, N);
             None of others.
+        complexion: what multiplies the colours of such skin (:func:`.eigenskin.eigenskin`),
+            (B, 3, h, w); None of others.
     """
 
     features: Tensor
@@ -50,6 +52,7 @@ class PartMap:
     paint: Tensor | None = None
     grain: Tensor | None = None
     traits: Tensor | None = None
+    complexion: Tensor | None = None
 
 
 def bounded_depth(part: int, depth: Tensor, config: ModelConfig) -> Tensor:

@@ -81,6 +81,7 @@ class SSGAN3D(nn.Module):
         if isinstance(self.mapping, PeopleMixture):
             for part in maps:
                 maps[part].traits = self.mapping.traits(part, texture[:, part])
+                maps[part].complexion = self.mapping.complexion(part, texture[:, part])
         return maps
 
     def geometry(self, maps: dict[int, PartMap], visible: Tensor | None = None) -> Geometry:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .errors import CheckpointError
 
@@ -17,6 +17,7 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 MAX_BYTES = 1 << 30
 """Larger files are refused unread: no model of this kind comes near it."""
 _MAX_HEADER = 1 << 20
+_MANY = 64
 
 
 class ModelCard(NamedTuple):
@@ -115,6 +116,15 @@ def read_header(path: Path) -> tuple[dict[str, str], int]:
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise unsuitable("{0} is a safetensors file, but no portrait model.", path)
     return metadata, count
+
+
+def shortened(value: Any) -> Any:
+    """JSON values of a header; long lists, such as a number a person, are told by their length."""
+    if isinstance(value, dict):
+        return {key: shortened(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return f"{len(value)} values" if len(value) > _MANY else [shortened(one) for one in value]
+    return value
 
 
 def _truncated(path: Path, size: int) -> CheckpointError:

@@ -59,6 +59,9 @@ PART_NAMES: tuple[str, ...] = tuple(part.name for part in PARTS)
 PART_COUNT: int = len(PARTS)
 BACKGROUND: int = PART_NAMES.index("background")
 FACE_BASE: int = PART_NAMES.index("skin")
+FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
+"""Parts of one blend of people, which w_base follows too: a mouth lies where its face has room for
+it, and skin holds the light and the shadow of a beard around it."""
 PAINTED = tuple(PART_NAMES.index(name) for name in ("brows", "eyes", "nose", "mouth"))
 """Parts with colours that are finer than rays (:mod:`.paint`)."""
 BRINGS_BASE = tuple(PART_NAMES.index(name) for name in ("background", "hair", "clothes", "hat"))

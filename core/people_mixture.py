@@ -6,11 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .eigenskin import SIZE as EIGENSKIN_SIZE
+from .eigenskin import eigenskin
 from .grain import SKIN
 from .indices import index_tensor
 from .likeness import face_codes, likeness
 from .mapping import ALWAYS
-from .parts import BRINGS_BASE, FACE_BASE, PART_COUNT, PART_NAMES, PARTS, part_index
+from .parts import (
+    BRINGS_BASE,
+    FACE_BASE,
+    FACE_PARTS,
+    PART_COUNT,
+    PART_NAMES,
+    PARTS,
+    part_index,
+)
 from .prints import CLOTHES, PATTERN
 from .prints import KINDS as PRINT_KINDS
 from .spots import KINDS as SPOT_KINDS
@@ -27,9 +37,6 @@ grows on such a head, goes with its skin and stands in its light."""
 ENOUGH = 2.0
 """Standard deviations of likeness beyond which nobody fits better: one in fifty people, not only
 those whom the face is from."""
-FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
-"""Parts of one blend, which w_base follows too: a mouth lies where its face has room for it, and
-skin holds the light and the shadow of a beard around it."""
 HAIR, HAT = part_index("hair"), part_index("hat")
 _HIDDEN = -1e4
 """Added to the choice of people who lack a part."""
@@ -56,6 +63,8 @@ class PeopleMixture(nn.Module):
         prints: what their clothes are printed with, (S, ``prints.PATTERN``), zeros for nothing;
             of a model with prints.
         spots: of their skin, (S, ``spots.SPOTS``); of a model with spots.
+        skins: how much they have of each of its ``config.eigenskins`` components, (S, N).
+        eigenskins, eigenskin_steps: those, and their mean (:mod:`.eigenskin`).
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -75,6 +84,12 @@ class PeopleMixture(nn.Module):
             self.register_buffer("prints", torch.zeros(count, PATTERN))
         if config.spots:
             self.register_buffer("spots", torch.zeros(count, SPOTS))
+        if config.eigenskins:
+            planes = config.eigenskins + 1
+            self.register_buffer("skins", torch.zeros(count, config.eigenskins))
+            shape = (planes, 3, *EIGENSKIN_SIZE)
+            self.register_buffer("eigenskins", torch.zeros(shape, dtype=torch.int8))
+            self.register_buffer("eigenskin_steps", torch.zeros(planes))
         face = torch.tensor([[name in FACE_PARTS] for name in PART_NAMES])  # (K, 1)
         always = torch.tensor([not part.optional for part in PARTS])  # (K,)
         self.register_buffer("_in_face", face, persistent=False)
@@ -88,6 +103,9 @@ class PeopleMixture(nn.Module):
         self.presence: Tensor
         self.prints: Tensor
         self.spots: Tensor
+        self.skins: Tensor
+        self.eigenskins: Tensor
+        self.eigenskin_steps: Tensor
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map z (B, z_dim), drawn from N(0, 1).
@@ -125,6 +143,16 @@ class PeopleMixture(nn.Module):
         share = torch.einsum("bks,sk->bk", (choice + everyone).softmax(-1), self.presence)
         return blend, weights, share - 0.5 + ALWAYS * self._always
 
+    def lent(self, z: Tensor, part: int) -> Tensor:
+        """How much of a part's codes each person lends, (B, S), for z (B, z_dim).
+
+        As of :meth:`choose`, but sooner known of the parts of a face.
+        """
+        if PART_NAMES[part] not in FACE_PARTS:
+            return self.choose(z)[1][:, part]
+        lacking = self.presence[:, part] == 0
+        return (self._face_choice(z) + _HIDDEN * lacking).softmax(-1)
+
     def mixed_bases(self, blend: Tensor, weights: Tensor) -> Tensor:
         """w_base of each part, (B, K, base_dim): the head's, but of parts that bring their own.
 
@@ -147,6 +175,20 @@ class PeopleMixture(nn.Module):
             kept, amounts = self.spots, len(SPOT_KINDS)
         else:
             return None
+        return self._kept(part, texture, kept, amounts)
+
+    def complexion(self, part: int, texture: Tensor) -> Tensor | None:
+        """What multiplies the colours of skin with texture codes (B, Z), (B, 3, h, w).
+
+        None of other parts, and of a model without eigenskins. See :func:`.eigenskin.eigenskin`.
+        """
+        if part != SKIN or not self.config.eigenskins:
+            return None
+        amounts = self._kept(part, texture, self.skins, self.config.eigenskins)
+        return eigenskin(amounts, self.eigenskins, self.eigenskin_steps)
+
+    def _kept(self, part: int, texture: Tensor, kept: Tensor, amounts: int) -> Tensor:
+        """What of the people's (S, N) parts with texture codes have, (B, N)."""
         known = self.presence[:, part] > 0
         return traits_of(texture, self.texture[:, part], kept, known, amounts)
 

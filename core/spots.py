@@ -22,9 +22,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig, Spectrum
+from .eigenskin import eigenskin_tile
 from .generators import PartMap
 from .grain import SIDE, grain_of, grained_height
-from .tiles import texels_of, wrapped
+from .tiles import tile_coordinates, wrapped
 from .traits import some
 
 KINDS = ("blemishes", "freckles", "age spots", "moles", "wrinkles", "pores")
@@ -85,21 +86,24 @@ foreheads of training people over 62 vary as much from row to row as their rende
 
 
 def skin_tile(skin: PartMap, config: ModelConfig) -> Tensor | None:
-    """The grain and the spots of B portraits, as of :func:`.grain.grain_of`.
+    """The grain, the spots and the eigenskin of B portraits, as of :func:`.grain.grain_of`.
 
     Args:
         skin: the maps of the skin.
     """
     spots = skin.traits
     if skin.grain is None or spots is None:
-        return grain_of(skin.grain, config.grain)
-    pores, rest = split_pores(config.grain)
-    tile, fine = grain_of(skin.grain, rest), grain_of(skin.grain, pores)
-    assert tile is not None and fine is not None
-    tile = torch.addcmul(tile, fine, wrapped(pore_gain(spots, config)))
-    if not any(some(spots[:, : len(KINDS) - 1])):
+        tile = grain_of(skin.grain, config.grain)
+    else:
+        pores, rest = split_pores(config.grain)
+        tile, fine = grain_of(skin.grain, rest), grain_of(skin.grain, pores)
+        assert tile is not None and fine is not None
+        tile = torch.addcmul(tile, fine, wrapped(pore_gain(spots, config)))
+        if any(some(spots[:, : len(KINDS) - 1])):
+            tile = tile + wrapped(spots_tile(spots, config))
+    if tile is None or skin.complexion is None:
         return tile
-    return tile + wrapped(spots_tile(spots, config))
+    return tile + wrapped(eigenskin_tile(skin.complexion, config))
 
 
 def split_pores(spectrum: Spectrum) -> tuple[Spectrum, Spectrum]:
@@ -159,7 +163,8 @@ def spots_tile(spots: Tensor, config: ModelConfig) -> Tensor:
             light = light + amount[4] * zones[4] * _rolled(_folds(device), offset) * WRINKLED
         tiles.append(light)
     # what lies on foreheads is drawn with the share of grain that these have
-    return torch.stack(tiles) / grained_height(_places(config, device)[1], config).clamp_min(0.1)
+    height = tile_coordinates(SIDE, config, device)[1]
+    return torch.stack(tiles) / grained_height(height, config).clamp_min(0.1)
 
 
 def _covered(share: Tensor, target: tuple[float, float, float], color: Tensor) -> Tensor:
@@ -249,19 +254,11 @@ def _folds(device: torch.device) -> Tensor:
     return (folds / folds.std()).to(device)
 
 
-def _places(config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Lifting coordinates (u, v) of the tile's texels around the head's middle, (t, t) each."""
-    line = (torch.arange(SIDE, device=device) + 0.5) / texels_of(config)
-    line = torch.where(line * 2 > SIDE / texels_of(config), line - SIDE / texels_of(config), line)
-    v, u = torch.meshgrid(line, line, indexing="ij")
-    return u, v
-
-
 @cache
 @torch.inference_mode(False)
 def _zones(config: ModelConfig, device: torch.device) -> Tensor:
     """Where each kind of spots is found, in [0, 1], and how deep pores are there, (6, t, t)."""
-    u, v = _places(config, device)
+    u, v = tile_coordinates(SIDE, config, device)
 
     def around(side: float, height: float, radius: float) -> Tensor:
         away = (u.abs() - side).square() + (v - height).square()

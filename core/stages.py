@@ -87,7 +87,7 @@ class PartResult:
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         old = self.map
-        rest = (old.paint, old.grain, old.traits)
+        rest = (old.paint, old.grain, old.traits, old.complexion)
         own = PartMap(
             old.features.clone(),
             old.depth.clone(),
@@ -148,6 +148,7 @@ class PartStage:
         part_map = self.runners[part](base, shape, texture)
         if self.people is not None:
             part_map.traits = self.people.traits(part, texture[None])
+            part_map.complexion = self.people.complexion(part, texture[None])
         return PartResult.of(part, part_map, self.config)
 
     def clear(self) -> None:

@@ -160,13 +160,15 @@ def combed_noise(
     along, combed = _along(F.interpolate(resultant, size=size, mode="bilinear"), part)
     grid = _texel_centres(size, amounts.device)
     texel = along.new_tensor([2 / size[1], 2 / size[0]])
+    ways = along.new_tensor([-1, 1])[:, None, None, None, None]  # behind, and before
     # as long on the head, whatever the texels
     for reach in (*LEVELS, *(LEVELS[-1] * 2 ** (n + 1) for n in range(doublings))):
-        step = along * (reach * texel)
-        # before and behind in one batch: a thread each, as lookups are shared out by picture
-        places = torch.cat([grid - step, grid + step])
+        places = torch.addcmul(grid, ways, along * (reach * texel))  # (2, B, h, w, 2)
+        # both ways in one batch: a thread each, as lookups are shared out by picture; of one
+        # portrait that is no copy of the noise
+        twice = noise[None].expand(2, *[-1] * 4).flatten(0, 1)
         both = F.grid_sample(
-            torch.cat([noise, noise]), places, padding_mode="border", align_corners=False
+            twice, places.flatten(0, 1), padding_mode="border", align_corners=False
         )
         noise = both.unflatten(0, (2, -1)).mean(0)
     fine = noise[:, -1:]

@@ -27,6 +27,19 @@ def tile_positions(surface: Tensor, size: Sequence[int], config: ModelConfig) ->
     return where[:, :2] / where[:, 2:].clamp_min(1e-4) * texels_of(config)
 
 
+def tile_coordinates(side: int, config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Lifting coordinates (u, v) of a tile's texels around the head's middle, (t, t) each.
+
+    Args:
+        side: t.
+    """
+    line = (torch.arange(side, device=device) + 0.5) / texels_of(config)
+    period = side / texels_of(config)
+    line = torch.where(line * 2 > period, line - period, line)
+    v, u = torch.meshgrid(line, line, indexing="ij")
+    return u, v
+
+
 def shown_by_pixels(texels: Tensor) -> Tensor:
     """How much of a texture pixels can show which lie on it at (B, 2, H, W), in [0, 1].
 

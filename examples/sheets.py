@@ -5,6 +5,7 @@
 ``seeds.jpg``: random portraits from five sides with their part masks. ``edits.jpg``: one part of a
 portrait after another taken from another portrait; interpolation of shape and of texture apart;
 a portrait put together part by part. ``random_people.jpg``: seeds 0 to 63, none left out.
+``wanted.jpg``: a row for each of some wishes, the first seeds whose people are so, none left out.
 ``swaps.jpg``: people (rows) with one part each (columns) from somebody else. ``differences.jpg``:
 before, after and four times the difference of a swap, from three sides. ``upscaled.jpg``: details
 of pictures of 1,024 pixels a side, by bilinear enlargement and by the upscaler.
@@ -20,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from core.attributes import BY_NAME
 from core.camera import Camera
 from core.engine import PortraitEngine
 from core.latents import PortraitLatents
@@ -37,6 +39,14 @@ GAIN = 4
 UPSCALED = (104, 101, 29)
 DETAIL = slice(224, 800)
 """Rows and columns of 1,024."""
+WISHES: tuple[dict[str, str], ...] = (
+    {"hair_style": "afro", "hair_color": "black"},
+    {"hair_style": "long", "sex": "female", "age": "young"},
+    {"beard": "full", "age": "old"},
+    {"expression": "broad smile"},
+    {"frame": "round", "hair_style": "short"},
+    {"collar": "turtle", "hair_style": "bob"},
+)
 ORDER = ("skin", "neck", "ears", "clothes", "nose", "mouth", "eyes", "brows", "hair", "glasses")
 
 
@@ -86,6 +96,17 @@ def random_people(engine: PortraitEngine) -> list[list[Tensor]]:
     """Seeds 0 to 63 from the front, eight a row."""
     tiles = [pictures(engine, engine.sample(seed), 0)[0] for seed in range(64)]
     return [tiles[start : start + 8] for start in range(0, 64, 8)]
+
+
+def wanted(engine: PortraitEngine) -> list[list[Tensor]]:
+    """A row of eight people for each of ``WISHES``, who wear what it speaks of."""
+    rows = []
+    for wish in WISHES:
+        parts = {BY_NAME[name].part for name in wish}
+        people = [engine.sample(seed) for seed in engine.having(range(4000), wish)[:8]]
+        worn = [one.with_visible({*one.visible_names, *parts}) for one in people]
+        rows.append([pictures(engine, one, 10)[0] for one in worn])
+    return rows
 
 
 def swap(own: PortraitLatents, other: PortraitLatents, part: str) -> PortraitLatents:
@@ -148,7 +169,7 @@ def main() -> None:
     options = parser.parse_args()
     engine = PortraitEngine.load(options.model)
     options.out.mkdir(parents=True, exist_ok=True)
-    for make in (seeds, edits, random_people, swaps, differences, upscaled):
+    for make in (seeds, edits, random_people, wanted, swaps, differences, upscaled):
         save(options.out / f"{make.__name__}.jpg", make(engine))
 
 

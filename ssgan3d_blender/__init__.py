@@ -2,9 +2,9 @@
 
 The rooms, from the outside in:
 
-* ``panel``, ``operators``, ``part_operators``, ``transplant``, ``history``, ``mesh_operators``,
-  ``image_operators``, ``card_operators``, ``camera_paths``, ``range_overlay``, ``render_engine``,
-  ``cli``, ``preferences``: what Blender calls.
+* ``panel``, ``operators``, ``part_operators``, ``wishes``, ``transplant``, ``history``,
+  ``mesh_operators``, ``image_operators``, ``card_operators``, ``camera_paths``,
+  ``range_overlay``, ``render_engine``, ``cli``, ``preferences``: what Blender calls.
 * ``portraits``: finding, making and reading portrait objects. ``properties``: what they store.
   ``snapshot``: the same as plain values. ``bust``: the lines that stand for one. ``bust_place``:
   keeping them where the picture is.
@@ -61,6 +61,7 @@ from . import (
     translations,
     transplant,
     window_timers,
+    wishes,
 )
 
 MODULES = (
@@ -73,6 +74,7 @@ MODULES = (
     operators,
     history,
     part_operators,
+    wishes,
     portrait_presets,
     assets,
     portrait_files,

@@ -26,6 +26,7 @@ import bpy
 
 from ..core.config import DEFAULT_TRUNCATION, ModelConfig
 from ..core.errors import PortraitError
+from ..core.model_card import shortened
 from ..core.parts import PART_NAMES, PARTS
 from . import cameras, portraits, preferences, render_engine, runtime
 from .camera_paths import TURNTABLE, YAW_LIMIT
@@ -187,6 +188,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=CODES,
     )
     sheet.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
+    sheet.add_argument(
+        "--wanted",
+        nargs="+",
+        default=[],
+        metavar="ATTRIBUTE=VALUE",
+        help="those of the seeds who are so, as hair_style=afro age=old; a wrong one lists all",
+    )
     sheet.add_argument("--columns", type=int, help="people in a row (about as many as rows)")
     sheet.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
     sheet.add_argument("--variety", **variety)
@@ -388,14 +396,15 @@ def _mesh(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _sheet(options: argparse.Namespace) -> dict[str, Any]:
-    from ..core.sheet import contact_sheet, parse_seeds
+    from ..core.sheet import contact_sheet, parse_seeds, seeds_of
     from .images import write_png
 
     if options.output.suffix != ".png":
         raise PortraitError(f"{options.output}: contact sheets are written as .png.")
-    seeds = parse_seeds(options.seeds)
+    engine = runtime.engine(preferences.model_choice())
+    seeds = seeds_of(engine, parse_seeds(options.seeds), options.wanted)
     sheet = contact_sheet(
-        runtime.engine(preferences.model_choice()),
+        engine,
         seeds,
         columns=options.columns,
         tile=options.tile,
@@ -417,5 +426,5 @@ def _info(_options: argparse.Namespace) -> dict[str, Any]:
         "precision": str(engine.precision),
         "parts": [part.name for part in PARTS],
         "yaw_max_degrees": round(math.degrees(ModelConfig.yaw_max), 1),
-        "checkpoint": engine.checkpoint_info,
+        "checkpoint": shortened(engine.checkpoint_info),
     }

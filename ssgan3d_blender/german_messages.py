@@ -109,6 +109,13 @@ MESSAGES: dict[str, str] = {
     "No preset is chosen: choose one from the list of presets.": (
         "Keine Vorlage ist gewählt: eine aus der Liste der Vorlagen wählen."
     ),
+    "None of {0} people is all of this: {1}. Set one of the wishes to Any.": (
+        "Unter {0} Personen ist keine all dies: {1}. Einen der Wünsche auf Beliebig stellen."
+    ),
+    "None of {0} seeds is all of this: {1}. Take more seeds, or ask for less.": (
+        "Unter {0} Startwerten ist keiner all dies: {1}. Mehr Startwerte nehmen oder weniger "
+        "wünschen."
+    ),
     "None of these parts is there in this portrait: show them, or choose others.": (
         "Keinen dieser Teile gibt es in diesem Porträt: sie einblenden, oder andere wählen."
     ),
@@ -291,6 +298,9 @@ MESSAGES: dict[str, str] = {
     "The {0} must be a number from 0 to 1; it is {1!r}.": (
         "Der Wert {0} muss eine Zahl von 0 bis 1 sein; er ist {1!r}."
     ),
+    "There is no attribute {0!r}. Attributes are: {1}.": (
+        "Es gibt kein Merkmal {0!r}. Merkmale sind: {1}."
+    ),
     "There is no camera to render from.": "Es gibt keine Kamera, aus der gerendert werden könnte.",
     "There is no device {0!r} here; there is: {1}.": (
         "Ein Gerät {0!r} gibt es hier nicht; es gibt: {1}."
@@ -347,6 +357,11 @@ MESSAGES: dict[str, str] = {
     "This is no description of a portrait: {0}.": (
         "Das ist keine Beschreibung eines Porträts: {0}."
     ),
+    "This model does not say what its people are like: choose the model that comes along, or ask "
+    "for nothing.": (
+        "Dieses Modell sagt nicht, wie seine Personen sind: das mitgelieferte Modell wählen oder "
+        "nichts wünschen."
+    ),
     "This place cannot be written{0}: choose another folder.": (
         "Dort kann nicht geschrieben werden{0}: einen anderen Ordner wählen."
     ),
@@ -381,6 +396,7 @@ MESSAGES: dict[str, str] = {
     "{0!r} are no seeds: write FROM:TO or numbers, as 0:64 or 3,7.": (
         "{0!r} sind keine Startwerte: VON:BIS oder Zahlen schreiben, wie 0:64 oder 3,7."
     ),
+    "{0} cannot be {1!r}, but: {2}.": "{0} kann nicht {1!r} sein, sondern: {2}.",
     "{0} The picture shows the nearest view.": "{0} Das Bild zeigt die nächste Ansicht.",
     "{0} cannot be read ({1}).": "{0} kann nicht gelesen werden ({1}).",
     "{0} ends too early, after {1} bytes: it was not copied whole. Copy it again.": (

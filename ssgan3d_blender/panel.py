@@ -5,8 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
+from ..core.attributes import ATTRIBUTES, BY_NAME, of_part
 from ..core.parts import PART_NAMES, PARTS
-from . import cameras, cards, history, portraits, properties, snapshot
+from . import cameras, cards, history, like_people, portraits, properties, snapshot, wishes
 from .operators import ENGINE_ID, TRUE_COLOURS, foreign_working_space
 from .portrait_presets import SSGAN3D_PT_presets
 
@@ -59,6 +60,28 @@ class SSGAN3D_PT_portrait(SidebarPanel, bpy.types.Panel):
         button.part = "ALL"
         row.operator("ssgan3d.surprise", icon="LIGHT")
         history.draw(row, settings)
+
+
+class SSGAN3D_PT_wishes(PortraitPanel, bpy.types.Panel):
+    """What the whole person should be like."""
+
+    bl_label = "Wanted"
+    bl_parent_id = "SSGAN3D_PT_portrait"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """A menu an attribute of the person, and what is wished for of parts."""
+        layout, settings = self.layout, portraits.active(context).ssgan3d
+        personal = tuple(one for one in ATTRIBUTES if one.is_personal)
+        wishes.draw_menus(layout, settings, personal)
+        for name, value in like_people.wishes(settings).items():
+            attribute = BY_NAME[name]
+            if not attribute.is_personal:
+                row = layout.row()
+                part = properties.part_label(attribute.part)
+                row.label(text=f"{part}: {iface_(attribute.label_of(value))}", translate=False)
+                button = row.operator("ssgan3d.wish", text="", icon="X", emboss=False)
+                button.attribute, button.value = name, ""
 
 
 class SSGAN3D_UL_parts(bpy.types.UIList):
@@ -118,7 +141,11 @@ class SSGAN3D_PT_parts(PortraitPanel, bpy.types.Panel):
             maxrows=len(PARTS),
         )
         if 0 <= settings.active_part < len(settings.parts):
-            draw_part(layout.box(), settings.parts[settings.active_part])
+            part, box = settings.parts[settings.active_part], layout.box()
+            draw_part(box, part)
+            if of_part(part.name):
+                box.separator()
+                wishes.draw_menus(box, settings, of_part(part.name))
 
 
 def draw_part(layout: bpy.types.UILayout, part: properties.SSGAN3D_PG_part) -> None:
@@ -279,6 +306,7 @@ def detach() -> None:
 CLASSES = (
     SSGAN3D_UL_parts,
     SSGAN3D_PT_portrait,
+    SSGAN3D_PT_wishes,
     SSGAN3D_PT_parts,
     SSGAN3D_PT_output,
     SSGAN3D_PT_render,

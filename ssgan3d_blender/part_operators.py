@@ -16,9 +16,10 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.props import EnumProperty, IntProperty
 
 from ..core.errors import PortraitError
-from ..core.parts import part_named
+from ..core.parts import FACE_PARTS, part_named
 from . import animation, history, like_people, portraits, properties, snapshot
 from .messages import cancels_on_error
+from .model_wait import ModelOperator
 from .operators import PART_ITEMS
 
 NEW_SEED = -1
@@ -49,7 +50,15 @@ class EditOperator:
             yield
 
 
-class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
+class WishingOperator(ModelOperator):
+    """An operator that draws by chance: it needs the model where something is wished for."""
+
+    def needs_model(self, context: bpy.types.Context) -> bool:
+        """To find out who is like that."""
+        return bool(like_people.wishes(portraits.active(context).ssgan3d))
+
+
+class SSGAN3D_OT_randomise(WishingOperator, EditOperator, bpy.types.Operator):
     """Draw a new seed."""
 
     bl_idname = "ssgan3d.randomise"
@@ -87,36 +96,15 @@ class SSGAN3D_OT_randomise(EditOperator, bpy.types.Operator):
         portrait = portraits.active(context)
         settings = portrait.ssgan3d
         properties.fill_parts(settings)
-        if self.part != "ALL":
-            part = settings.parts[self.part]
-            if part.lock:
-                raise PortraitError(
-                    "{0} is locked: open its lock first.", properties.part_label(part.name)
-                )
-            if self.random_seed < 0:
-                self.random_seed = like_people.draw(settings)
-            with self.step(portrait):
-                if self.aspect in {"BOTH", "SHAPE"}:
-                    part.shape_seed = self.random_seed
-                if self.aspect in {"BOTH", "TEXTURE"}:
-                    part.texture_seed = self.random_seed
-                if part.visibility == "AUTO" and part_named(part.name).optional:
-                    part.visibility = "SHOW"  # who asks for other glasses wants to see them
-            return {"FINISHED"}
-        free = unlocked(settings)
-        if self.random_seed < 0:
-            self.random_seed = random.randrange(properties.DRAWN_SEEDS)
         with self.step(portrait):
-            whole = len(free) == len(settings.parts)
-            seed = properties.OWN_SEED if whole else self.random_seed
-            if whole:
-                settings.seed = self.random_seed
-            for part in free:
-                give_seed(part, seed)
+            if self.part == "ALL":
+                self.random_seed = draw_person(settings, self.random_seed)
+            else:
+                self.random_seed = draw_part(settings, self.part, self.random_seed, self.aspect)
         return {"FINISHED"}
 
 
-class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
+class SSGAN3D_OT_surprise(WishingOperator, EditOperator, bpy.types.Operator):
     """Change some parts."""
 
     bl_idname = "ssgan3d.surprise"
@@ -151,9 +139,17 @@ class SSGAN3D_OT_surprise(EditOperator, bpy.types.Operator):
         seen = [part for part in free if not part_named(part.name).optional]
         if seen and not any(part in seen for part in chosen):
             chosen.append(dice.choice(seen))  # parts that the portrait may lack show no surprise
+        look, seeds = snapshot.take(settings), {}
+        for part in chosen:
+            wished = like_people.wishes_of(settings, part.name)
+            seeds[part.name] = (
+                like_people.draw(look, wished, dice)
+                if wished
+                else dice.randrange(properties.DRAWN_SEEDS)
+            )
         with self.step(portrait):
             for part in chosen:
-                give_seed(part, dice.randrange(properties.DRAWN_SEEDS))
+                give_seed(part, seeds[part.name])
         self.report(
             {"INFO"},
             rpt_("New: {0}").format(", ".join(properties.part_label(part.name) for part in chosen)),
@@ -241,10 +237,80 @@ def unlocked(settings: properties.SSGAN3D_PG_portrait) -> list[properties.SSGAN3
     return free
 
 
+def check_unlocked(part: properties.SSGAN3D_PG_part) -> None:
+    """Raise PortraitError if a part is locked."""
+    if part.lock:
+        raise PortraitError("{0} is locked: open its lock first.", properties.part_label(part.name))
+
+
 def give_seed(part: properties.SSGAN3D_PG_part, seed: int) -> None:
     """Give a part shape and texture of one seed, and no mix; visibility and lock stay."""
     visible = snapshot.take_part(part).get("visible")
     snapshot.put_part(part, {"visible": visible, "shape_seed": seed, "texture_seed": seed})
+
+
+def draw_part(
+    settings: properties.SSGAN3D_PG_portrait,
+    name: str,
+    seed: int = NEW_SEED,
+    aspect: str = "BOTH",
+) -> int:
+    """Draw one part anew, and show it; returns its seed.
+
+    Args:
+        seed: its seed; -1 draws one.
+        aspect: "SHAPE", "TEXTURE" or "BOTH".
+
+    Raises:
+        PortraitError: it is locked, or nobody is as is wished; nothing was changed.
+    """
+    part = settings.parts[name]
+    check_unlocked(part)
+    if seed < 0:
+        wished = like_people.wishes_of(settings, name)
+        seed = like_people.draw(snapshot.take(settings), wished)
+    if aspect in {"BOTH", "SHAPE"}:
+        part.shape_seed = seed
+    if aspect in {"BOTH", "TEXTURE"}:
+        part.texture_seed = seed
+    _put_on(part)
+    return seed
+
+
+def draw_person(settings: properties.SSGAN3D_PG_portrait, seed: int = NEW_SEED) -> int:
+    """Draw another person into the parts that are not locked; returns its seed.
+
+    What is wished for of hair, clothes and what is worn is drawn by itself, and put on.
+
+    Args:
+        seed: the person's; -1 draws one.
+
+    Raises:
+        PortraitError: all parts are locked, or nobody is as is wished; nothing was changed.
+    """
+    free = unlocked(settings)
+    if seed < 0:
+        seed = like_people.draw_face(settings)
+    drawn, look = {}, {"seed": seed, "truncation": settings.truncation}
+    for part in free:
+        wished = like_people.wishes_of(settings, part.name)
+        if wished and part.name not in FACE_PARTS:
+            dice = random.Random(f"{seed} {part.name}")
+            drawn[part.name] = like_people.draw(look, wished, dice)
+    whole = len(free) == len(settings.parts)
+    if whole:
+        settings.seed = seed
+    for part in free:
+        give_seed(part, drawn.get(part.name, properties.OWN_SEED if whole else seed))
+        if part.name in drawn:
+            _put_on(part)
+    return seed
+
+
+def _put_on(part: properties.SSGAN3D_PG_part) -> None:
+    """Show a part that not everybody has: who asks for other glasses wants to see them."""
+    if part.visibility == "AUTO" and part_named(part.name).optional:
+        part.visibility = "SHOW"
 
 
 CLASSES = (

@@ -23,12 +23,15 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..core.attributes import ATTRIBUTES, Attribute
 from ..core.config import DEFAULT_TRUNCATION
 from ..core.errors import PortraitError
 from ..core.parts import PARTS
 from . import snapshot
 
 OWN_SEED = -1
+ANYTHING = "any"
+"""Value of a wish for nothing."""
 MAX_SEED = 2**31 - 1
 DRAWN_SEEDS = 1_000_000  # chance draws from this many: numbers that a person can note down
 OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
@@ -126,6 +129,23 @@ class SSGAN3D_PG_part(bpy.types.PropertyGroup):
     )
 
 
+def _wish(attribute: Attribute) -> Any:
+    return EnumProperty(
+        name=attribute.label,
+        description="What chance keeps to when it draws",
+        items=((ANYTHING, "Any", ""), *((value, label, "") for value, label in attribute.values)),
+        default=ANYTHING,
+        options=set(),
+        override=OVERRIDABLE,
+    )
+
+
+class SSGAN3D_PG_wishes(bpy.types.PropertyGroup):
+    """What the parts of a portrait should be like where chance draws them, by attribute."""
+
+    __annotations__ = {attribute.name: _wish(attribute) for attribute in ATTRIBUTES}  # noqa: RUF012
+
+
 def _get_recipe(self: SSGAN3D_PG_portrait) -> str:
     return snapshot.as_text(self)
 
@@ -185,6 +205,7 @@ class SSGAN3D_PG_portrait(bpy.types.PropertyGroup):
     parts: CollectionProperty(
         type=SSGAN3D_PG_part, name="Parts", override=OVERRIDABLE | {"USE_INSERTION"}
     )
+    wishes: PointerProperty(type=SSGAN3D_PG_wishes, name="Wishes", override=OVERRIDABLE)
     active_part: IntProperty(
         name="Active Part", description="The part whose settings are shown", options=set(), min=0
     )
@@ -247,7 +268,7 @@ def fill_parts(settings: SSGAN3D_PG_portrait) -> None:
             settings.parts.move(found, index)
 
 
-CLASSES = (SSGAN3D_PG_part, SSGAN3D_PG_portrait, SSGAN3D_PG_view_layer)
+CLASSES = (SSGAN3D_PG_part, SSGAN3D_PG_wishes, SSGAN3D_PG_portrait, SSGAN3D_PG_view_layer)
 
 
 def attach() -> None:

@@ -127,11 +127,15 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         look = snapshot.take(portrait.ssgan3d)
         snapshot.check(look)
         candidates = dice.sample(range(properties.DRAWN_SEEDS), CANDIDATES)
+        wanted = like_people.wishes_of(portrait.ssgan3d, name)
         handle, rest = portraits.Handle.of(portrait), rest_of(look, name)
         choice = preferences.model_choice()
 
         def work(job: jobs.Job) -> tuple[Strip, list[Tensor]]:
-            seeds, pictures = like_people.of(choice, look, candidates, COUNT), []
+            among = candidates
+            if wanted:
+                among = like_people.who_are(choice, wanted, CANDIDATES, dice)
+            seeds, pictures = like_people.of(choice, look, among, COUNT), []
             for number, seed in enumerate(seeds):
                 job.report(number / COUNT, "{} of {}", number + 1, COUNT)
                 changed = {**look, "parts": {**look["parts"], name: suggested(name, seed)}}

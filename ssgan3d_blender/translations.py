@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import bpy
 
+from .german_attributes import ATTRIBUTES
 from .german_messages import MESSAGES
 from .torch_setup import PACKAGE
+
+_OTHERS = MESSAGES | ATTRIBUTES
 
 GERMAN: dict[str, str] = {
     "0 is the average face, 1 the full range of faces, odd ones among them": (
@@ -68,6 +71,7 @@ GERMAN: dict[str, str] = {
         "Als Farbe einer matten Fläche unter den Lampen der Szene"
     ),
     "As the Portrait": "Wie das Porträt",
+    "Attribute": "Merkmal",
     "Automatic": "Automatisch",
     "Back": "Zurück",
     "Background": "Hintergrund",
@@ -141,6 +145,11 @@ GERMAN: dict[str, str] = {
         "Von nun an alle Porträts auf diesem Gerät und in dieser Genauigkeit zeichnen"
     ),
     "Draws portraits only": "Zeichnet nur Porträts",
+    "Draw this part, or for what is the whole person's another person, from those who are like "
+    "this. Chance keeps to it until it is set to Any": (
+        "Diesen Teil von denen ziehen, die so sind; was die ganze Person betrifft, zieht eine "
+        "andere Person. Der Zufall hält sich daran, bis wieder Beliebig gewählt ist"
+    ),
     "Earlier or Later Look": "Früheres oder späteres Aussehen",
     "Earrings": "Ohrringe",
     "Ears": "Ohren",
@@ -556,10 +565,19 @@ GERMAN: dict[str, str] = {
     "Update Cards": "Karten aktualisieren",
     "Use": "Benutzen",
     "Use for the Scene": "Für die Szene benutzen",
+    "Value": "Wert",
     "Variety": "Vielfalt",
     "Vertex Colours": "Vertexfarben",
     "View": "Ansicht",
     "Visibility": "Sichtbarkeit",
+    "Wanted": "Gesucht",
+    "What chance keeps to when it draws": "Woran sich der Zufall beim Ziehen hält",
+    "What is wished for": "Was gewünscht ist",
+    "What it should be, as in the list of attributes. Empty: anything": (
+        "Wie es sein soll, wie in der Liste der Merkmale. Leer: gleich wie"
+    ),
+    "Wish": "Wunsch",
+    "Wishes": "Wünsche",
     "What becomes an object": "Was zu einem Objekt wird",
     "What changes": "Was sich ändert",
     "What changes about one part": "Was sich an einem Teil ändert",
@@ -634,7 +652,7 @@ GERMAN: dict[str, str] = {
     "{0}: {1} ms a picture": "{0}: {1} ms pro Bild",
     "{} is set and counts instead": "{} ist gesetzt und gilt stattdessen",
     "{} of {}": "{} von {}",
-} | MESSAGES
+} | _OTHERS
 
 CONTEXTS = ("*", "Operator")
 """Where Blender looks: labels of operators have a context of their own."""

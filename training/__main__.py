@@ -25,6 +25,7 @@ _COMMANDS = {
     "grain": ("training.grain", "measure how much grain skin has, and give a model as much"),
     "beards": ("training.beards", "give beards the strength that they have in renders"),
     "traits": ("training.traits", "give a model's people the prints and spots of their renders"),
+    "eigenskin": ("training.eigenskin", "give people what skin in renders has more"),
     "hair": ("training.hair", "how straight hair is, in renders and in a model's pictures"),
     "upscale": ("training.upscale", "teach a model to double its pictures, from larger renders"),
     "bench": ("training.bench", "how fast a step is beside a plain one"),

@@ -16,9 +16,10 @@ import torch
 from core.checkpoint import load_checkpoint
 from core.errors import PortraitError
 from core.model import SSGAN3D
-from training.model_files import write_model
+from training.model_files import TRAITS, write_model
 
-KEPT = ("mapping.keys", "mapping.presence", "mapping.prints", "mapping.spots")
+_TRAITS = [name for names in TRAITS.values() for name in names]
+KEPT = tuple(f"mapping.{name}" for name in ("keys", "presence", *_TRAITS))
 """What names people, their parts and their traits, and is the same in both."""
 
 
@@ -43,12 +44,15 @@ def blend(first: SSGAN3D, second: SSGAN3D, share: float, net_share: float | None
             "These models differ in their configuration or in whom they mix: only models of one "
             "run have a mean that draws people."
         )
-    shares = dict.fromkeys(mine, share) | dict.fromkeys(KEPT, 0.0)
+    shares = dict.fromkeys(mine, share)
     if net_share is not None:
         shares |= {name: net_share for name in mine if name.startswith("render_net.")}
     mean = SSGAN3D(first.config)
     mean.load_state_dict(
-        {name: value.lerp(other[name], shares[name]) for name, value in mine.items()}
+        {
+            name: value if name in KEPT else value.lerp(other[name], shares[name])
+            for name, value in mine.items()
+        }
     )
     return mean.eval().requires_grad_(False)
 

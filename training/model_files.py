@@ -5,7 +5,7 @@ them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,11 @@ from core.model import SSGAN3D
 
 LICENCE = "CC0-1.0"
 """Of weights that rendered portraits have taught."""
-TRAITS = ("prints", "spots")
+TRAITS: Mapping[str, Sequence[str]] = {
+    "prints": ("prints",),
+    "spots": ("spots",),
+    "eigenskins": ("skins", "eigenskins", "eigenskin_steps"),
+}
 """Fields of the configuration, and what a mixture of people keeps for each."""
 
 
@@ -37,15 +41,16 @@ def taken_off(model: SSGAN3D) -> SSGAN3D:
     Its people have no traits (:mod:`core.traits`): a print that lies elsewhere than the render's is
     an error that nothing it learns can mend. And beards are as faint as they are taught.
     """
-    return rebuilt(model, prints=False, spots=False, beard_gain=1.0)
+    return rebuilt(model, prints=False, spots=False, eigenskins=0, beard_gain=1.0)
 
 
 def put_on(model: SSGAN3D, whole: SSGAN3D) -> SSGAN3D:
     """A model with what was taken off of ``whole``, from which it learnt on."""
     given = whole.config
-    made = rebuilt(model, prints=given.prints, spots=given.spots, beard_gain=given.beard_gain)
-    for name in TRAITS:
-        if getattr(given, name):
+    kept = {field: getattr(given, field) for field in TRAITS}
+    made = rebuilt(model, **kept, beard_gain=given.beard_gain)
+    for field, names in TRAITS.items():
+        for name in names if kept[field] else ():
             getattr(made.mapping, name).copy_(getattr(whole.mapping, name))
     return made
 

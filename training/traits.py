@@ -3,12 +3,15 @@
 Where a line of a print or a mole lies is each person's own, and what a generator learns of it is a
 mean. But the renders are made here, with every label: what a garment is printed with, how finely,
 and in which colours, how many freckles a face has. They become prints (:mod:`core.prints`) and
-spots (:mod:`core.spots`).
+spots (:mod:`core.spots`). And what people are like in words (:mod:`core.attributes`) goes into the
+file's facts, so that they can be asked for.
 """
 
 from __future__ import annotations
 
 import argparse
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import torch
 from torch import Tensor
 
 from core import prints, spots
+from core.attributes import ATTRIBUTES, FACTS, facts_of
 from core.checkpoint import load_checkpoint
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -25,6 +29,7 @@ from core.people_mixture import PeopleMixture
 from training.model_files import rebuilt, write_model
 from training.refine import people_of
 from training.synthetic.complexion import skin_albedo
+from training.synthetic.identity import Identity, sample_identity
 from training.synthetic.maths import smoothstep, srgb_from_linear
 from training.synthetic.numbering import GLOBAL, stream
 from training.synthetic.sampling import sample_clothes, sample_person, sample_skin
@@ -41,6 +46,12 @@ _SHADE = 0.8
 """Light on the cloth."""
 _DARKEST = 0.03
 """What is darker in a picture counts as that."""
+_AGES, _TONES = (18, 36, 56), (0.3, 0.6)
+"""Where the next one of ``core.attributes`` begins."""
+_GREY = 0.5
+"""Share of grey hair above which it counts as grey."""
+_SQUARE = 2.7
+"""Exponent of a rim (a superellipse) from which it has corners."""
 _AGE_SPOTS = 0.3
 """Of those who are old and have moles."""
 
@@ -110,6 +121,29 @@ def with_traits(model: SSGAN3D, people: Sequence[int]) -> SSGAN3D:
     return made
 
 
+def attributes_of(person: Identity) -> dict[str, str | None]:
+    """What somebody is like, by :mod:`core.attributes`; None of what they have not."""
+    years, tone = person.person.years, person.person.tone
+    hair, glasses, earrings = person.hair, person.glasses, person.earrings
+    color = "grey" if hair.grey > _GREY else hair.color_name
+    return {
+        "sex": "female" if person.person.female else "male",
+        "age": ("child", "young", "middle", "old")[bisect(_AGES, years)],
+        "tone": ("light", "medium", "dark")[bisect(_TONES, tone)],
+        "beard": person.skin.beard,
+        "iris": person.eyes.iris,
+        "expression": person.mouth.expression,
+        "hair_style": hair.style if hair.present else None,
+        "hair_color": color if hair.present else None,
+        "collar": person.clothes.collar,
+        "pattern": person.clothes.pattern,
+        "layer": person.clothes.layer,
+        "frame": ("round" if glasses.exponent < _SQUARE else "square") if glasses.present else None,
+        "frame_color": glasses.material if glasses.present else None,
+        "metal": ("gold" if earrings.gold else "silver") if earrings.present else None,
+    }
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training traits``."""
     parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
@@ -122,7 +156,8 @@ def run(arguments: argparse.Namespace) -> int:
     model, info = load_checkpoint(weights)
     people = people_of(info, weights)
     made = with_traits(model, people)
-    write_model(arguments.out, made, info)
+    facts = facts_of([attributes_of(sample_identity(number, ())) for number in people])
+    write_model(arguments.out, made, {**info, FACTS: facts})
     assert isinstance(made.mapping, PeopleMixture)
     for kinds, traits in (
         (prints.KINDS, made.mapping.prints),
@@ -130,5 +165,9 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         for kind, amount in zip(kinds, traits.T, strict=False):
             print(f"{kind:12s} {int((amount > 0).sum()):4d} of {len(people)} people")
+    for attribute in ATTRIBUTES:
+        counts = Counter(facts[attribute.name]["people"])
+        told = [f"{value} {counts[n]}" for n, (value, _) in enumerate(attribute.values)]
+        print(f"{attribute.name:12s} {', '.join(told)}")
     print(arguments.out)
     return 0

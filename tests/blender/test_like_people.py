@@ -15,7 +15,7 @@ CANDIDATES = list(range(101, 117))
 def room(addon: Addon, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, which draws the same candidates always."""
     like_people = addon("ssgan3d_blender.like_people")
-    monkeypatch.setattr(like_people.random, "sample", lambda *_: list(CANDIDATES))
+    monkeypatch.setattr(like_people.random.Random, "sample", lambda *_: list(CANDIDATES))
     return like_people
 
 

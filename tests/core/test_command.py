@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from core.__main__ import main
+from core.engine import PortraitEngine, embedded_weights
 
 
 @pytest.fixture
@@ -67,6 +69,29 @@ def test_sheet_shows_as_many_portraits_as_seeds(run, tmp_path):
     path = tmp_path / "s.png"
     assert run("sheet", "--seeds", "0:3,9", "--tile", 16, "--columns", 4, "--out", path)[0] == 0
     assert Image.open(path).size == (4 * 18 + 2, 16 + 7 + 2 + 2)
+
+
+def test_a_sheet_shows_who_is_wanted(run, tmp_path):
+    path = tmp_path / "s.png"
+    options = ("sheet", "--model", embedded_weights(), "--tile", 16, "--out", path)
+    wanted = ("--wanted", "hair_style=afro", "sex=female")
+    assert run("bare", *options, "--seeds", "0:100", *wanted)[0] == 0
+    found = PortraitEngine.load(precision="float32").having(
+        range(100), {"hair_style": "afro", "sex": "female"}
+    )
+    columns = math.ceil(math.sqrt(len(found)))
+    assert Image.open(path).size[0] == columns * 18 + 2
+    status, _, err = run("bare", *options, "--seeds", "0:1", "--wanted", "beard=goatee")
+    assert status == 1 and "None of 1 seeds" in err
+    status, _, err = run("bare", *options, "--wanted", "beard=red")
+    assert status == 1 and "but: none, stubble, short" in err
+
+
+def test_info_tells_long_lists_by_their_length(run):
+    status, out, _ = run("bare", "info", "--model", embedded_weights())
+    facts = json.loads(out)["info"]
+    assert status == 0 and facts["people"] == "1100 values"
+    assert facts["attributes"]["iris"]["values"][0] == "dark" and len(out) < 40_000
 
 
 def test_a_mesh_is_textured_where_the_format_can_be(run, tmp_path):

@@ -135,7 +135,7 @@ def engines() -> list[PortraitEngine]:
     """Of the embedded model, and of the same without grain."""
     model, info = load_checkpoint(embedded_weights())
     assert any(axes[1] > 0 for axes in model.config.grain)
-    models = model, rebuilt(model, grain=(), spots=False)
+    models = model, rebuilt(model, grain=(), spots=False, eigenskins=0)
     return [PortraitEngine(one, info, device="cpu", precision="float32") for one in models]
 
 

@@ -167,3 +167,13 @@ def test_models_of_before_have_the_papers_network() -> None:
     assert not isinstance(SSGAN3D(ModelConfig.tiny()).mapping, PeopleMixture)
     with pytest.raises(ValueError, match="-1 people"):
         replace(CONFIG, people=-1)
+
+
+def test_what_people_lend_of_a_part_is_what_is_mixed() -> None:
+    mixture = mixture_of(5, slots=6)
+    mixture.presence[1, PART_NAMES.index("ears")] = 0
+    mixture.presence[2] = 0
+    z = draws(20)
+    weights = mixture.choose(z)[1]
+    for part in range(PART_COUNT):
+        torch.testing.assert_close(mixture.lent(z, part), weights[:, part])

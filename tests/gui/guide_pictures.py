@@ -47,6 +47,7 @@ PICTURES = {
     "guide/sheet": View("sheet", (321, 228, 861, 826)),
     "guide/suggestions": View("suggestions", (895, 80, 1162, 790)),
     "guide/turntable": View("turntable", size=SMALL),
+    "guide/wish": View("wish", size=WHOLE),
 }
 
 

@@ -53,7 +53,7 @@ REPEAT = int(os.environ.get("REPEAT") or 5)  # of each interaction that is timed
 ICON = 20  # width of an icon button in a list
 # Columns of the sidebar, as shares of its width.
 LEFT, MIDDLE, TAKEN, COPY, BACK, EYES, FORWARD = 0.2, 0.6, 0.4, 0.73, 0.76, 0.79, 0.835
-SUGGESTIONS_BELOW = 197  # pixels from the buttons Copy and Paste to the header "Suggestions"
+SUGGESTIONS_BELOW = 268  # pixels from the buttons Copy and Paste to the header "Suggestions"
 HEADER = 26  # height of a closed panel
 CARD, CAMERA = 0, 1  # panels, from the sidebar's end
 
@@ -531,6 +531,32 @@ def stop_suggest() -> Steps:
     yield from settle()
     yield from shoot("suggestion_taken")
     check("Take gives the part that look", part("hair").shape_seed in suggestions._strip.seeds)
+
+
+def stop_wish() -> Steps:
+    """What hair should be: the menu of its styles, and a wish out of it."""
+    plain()
+    yield from choose_part("hair")
+    yield from point(*(yield from where("ssgan3d.copy_part", COPY)))
+    with in_view():
+        bpy.ops.wm.call_menu(name="SSGAN3D_MT_wish_hair_style")
+    yield from shoot("wish_menu")
+    yield from press("Escape")
+    hair = part("hair")
+    seed = hair.shape_seed
+
+    def wish() -> None:
+        with in_view():
+            bpy.ops.ssgan3d.wish("INVOKE_DEFAULT", attribute="hair_style", value="afro")
+
+    yield from timed("A wish for the hair", wish, lambda: hair.shape_seed != seed)
+    yield from shoot("wish")
+    runtime, preferences = addon("runtime"), addon("preferences")
+    found = runtime.engine(preferences.model_choice()).having(
+        [hair.shape_seed], {"hair_style": "afro"}
+    )
+    check("the hair is an afro", found == [hair.shape_seed])
+    portrait().ssgan3d.wishes.hair_style = "any"
 
 
 def stop_presets() -> Steps:

@@ -12,7 +12,7 @@ from training.__main__ import main
 from training.blend import blend
 
 
-def model(seed: int, **changes: int) -> SSGAN3D:
+def model(seed: int, **changes: object) -> SSGAN3D:
     torch.manual_seed(seed)
     return SSGAN3D(replace(ModelConfig.tiny(), **changes))
 
@@ -64,3 +64,14 @@ def test_the_command_says_what_was_blended(tmp_path: Path) -> None:
     }
     assert main(["blend", *arguments, "--share", "2"]) == 1
     assert main(["blend", *arguments, "--net-share", "-1"]) == 1
+
+
+def test_whole_numbers_stay_whole() -> None:
+    grained = {"people": 3, "detail_directions": 4, "eigenskins": 2}
+    first, second = (model(seed, **grained, grain=((0.01, 0.0, 0.0),) * 4) for seed in (1, 2))
+    for one in (first, second):
+        one.mapping.eigenskins.fill_(7)
+    assert bool((blend(first, second, 0.5).mapping.eigenskins == 7).all())
+    second.mapping.eigenskins.fill_(8)
+    with pytest.raises(PortraitError, match="whom they mix"):
+        blend(first, second, 0.5)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from core import prints, spots
+from core.attributes import FACTS, UNKNOWN
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.engine import embedded_weights
 from core.errors import PortraitError
@@ -19,9 +20,10 @@ from training.detail import with_detail
 from training.graft import graft
 from training.grain import with_grain
 from training.model_files import put_on, rebuilt, taken_off
+from training.synthetic.identity import sample_identity
 from training.synthetic.numbering import stream
 from training.synthetic.sampling import sample_clothes, sample_person, sample_skin
-from training.traits import print_of_clothes, spots_of_skin, with_traits
+from training.traits import attributes_of, print_of_clothes, spots_of_skin, with_traits
 
 UNIT = 1.55
 
@@ -124,3 +126,33 @@ def test_the_embedded_models_people_have_those_of_their_renders() -> None:
         own, expected = getattr(model.mapping, name), getattr(made.mapping, name)
         torch.testing.assert_close(own, expected, rtol=2e-3, atol=2e-3)
     assert json.dumps(model.config.to_dict())  # as a header it can be written
+    for row, number in list(enumerate(info["people"]))[::20]:
+        person = attributes_of(sample_identity(number, ()))
+        for name, value in person.items():
+            facts = info[FACTS][name]
+            index = UNKNOWN if value is None else facts["values"].index(value)
+            assert facts["people"][row] == index, (number, name)
+
+
+def test_attributes_are_what_a_person_would_say() -> None:
+    person = sample_identity(1, ())
+    grey = replace(person.hair, grey=0.8, present=True, style="afro")
+    old = replace(person.person, years=56.0, tone=0.3, female=True)
+    round_ = replace(person.glasses, present=True, exponent=2.0, material="navy")
+    silver = replace(person.earrings, present=True, gold=False)
+    told = attributes_of(replace(person, person=old, hair=grey, glasses=round_, earrings=silver))
+    assert (told["sex"], told["age"], told["tone"]) == ("female", "old", "medium")
+    assert (told["hair_style"], told["hair_color"]) == ("afro", "grey")
+    assert (told["frame"], told["frame_color"], told["metal"]) == ("round", "navy", "silver")
+    bare = attributes_of(
+        replace(
+            person,
+            person=replace(old, years=17.9),
+            hair=replace(grey, present=False),
+            glasses=replace(round_, present=False),
+            earrings=replace(silver, present=False),
+        )
+    )
+    assert bare["age"] == "child"
+    for name in ("hair_style", "hair_color", "frame", "frame_color", "metal"):
+        assert bare[name] is None
