@@ -79,9 +79,8 @@ class SSGAN3D(nn.Module):
         """f_k, d_k, σ_k by part index; see :class:`~.generators.PartGenerators`."""
         maps: dict[int, PartMap] = self.generators(base, shape, texture, chosen)
         if isinstance(self.mapping, PeopleMixture):
-            for part in maps:
-                maps[part].traits = self.mapping.traits(part, texture[:, part])
-                maps[part].complexion = self.mapping.complexion(part, texture[:, part])
+            for part, one in maps.items():
+                self.mapping.describe(part, one, texture[:, part])
         return maps
 
     def geometry(self, maps: dict[int, PartMap], visible: Tensor | None = None) -> Geometry:

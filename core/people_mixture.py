@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .config import ModelConfig
 from .eigenskin import SIZE as EIGENSKIN_SIZE
 from .eigenskin import eigenskin
+from .generators import PartMap
 from .grain import SKIN
 from .indices import index_tensor
 from .likeness import face_codes, likeness
@@ -163,6 +164,11 @@ class PeopleMixture(nn.Module):
         brings = index_tensor(BRINGS_BASE, base.device)
         base[:, brings] = weights[:, brings] @ self.base
         return base
+
+    def describe(self, part: int, one: PartMap, texture: Tensor) -> None:
+        """Give the maps of a part with texture codes (B, Z) what is known of such people."""
+        one.traits = self.traits(part, texture)
+        one.complexion = self.complexion(part, texture)
 
     def traits(self, part: int, texture: Tensor) -> Tensor | None:
         """The prints of clothes, or the spots of skin, with texture codes (B, Z): (B, N).

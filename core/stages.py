@@ -147,8 +147,7 @@ class PartStage:
     def _make(self, part: int, base: Tensor, shape: Tensor, texture: Tensor) -> PartResult:
         part_map = self.runners[part](base, shape, texture)
         if self.people is not None:
-            part_map.traits = self.people.traits(part, texture[None])
-            part_map.complexion = self.people.complexion(part, texture[None])
+            self.people.describe(part, part_map, texture[None])
         return PartResult.of(part, part_map, self.config)
 
     def clear(self) -> None:

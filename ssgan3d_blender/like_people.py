@@ -44,13 +44,15 @@ def wishes_of(settings: SSGAN3D_PG_portrait, name: str) -> dict[str, str]:
 def who_are(
     choice: runtime.ModelChoice, wanted: Mapping[str, str], count: int, dice: random.Random
 ) -> list[int]:
-    """Seeds by chance whose people are as is wished, ``count`` at most.
+    """Seeds by chance whose people are as is wished, ``count`` at most; any, if nothing is.
 
-    Any thread may call it; it loads the model.
+    Any thread may call it; it loads the model where something is wished for.
 
     Raises:
         PortraitError: there is nobody, or the model does not tell.
     """
+    if not wanted:
+        return dice.sample(range(properties.DRAWN_SEEDS), count)
     engine, found = runtime.engine(choice), []
     for _ in range(_ROUNDS):
         found += engine.having(dice.sample(range(properties.DRAWN_SEEDS), _LOOKED_AT), wanted)
@@ -95,10 +97,7 @@ def draw(look: dict[str, Any], wanted: Mapping[str, str], dice: random.Random | 
         PortraitError: nobody is as is wished.
     """
     dice, choice = dice or random.Random(), preferences.model_choice()
-    if wanted:
-        candidates = who_are(choice, wanted, DRAWN, dice)
-    else:
-        candidates = dice.sample(range(properties.DRAWN_SEEDS), DRAWN)
+    candidates = who_are(choice, wanted, DRAWN, dice)
     if wanted or runtime.is_ready(choice):
         try:
             return of(choice, look, candidates, 1)[0]
@@ -116,6 +115,4 @@ def draw_face(settings: SSGAN3D_PG_portrait) -> int:
     wanted = {
         name: value for name, value in wishes(settings).items() if BY_NAME[name].part in FACE_PARTS
     }
-    if not wanted:
-        return random.randrange(properties.DRAWN_SEEDS)
     return who_are(preferences.model_choice(), wanted, 1, random.Random())[0]

@@ -126,16 +126,13 @@ class SSGAN3D_OT_suggest(bpy.types.Operator):
         dice = random.Random(None if self.random_seed < 0 else self.random_seed)
         look = snapshot.take(portrait.ssgan3d)
         snapshot.check(look)
-        candidates = dice.sample(range(properties.DRAWN_SEEDS), CANDIDATES)
         wanted = like_people.wishes_of(portrait.ssgan3d, name)
         handle, rest = portraits.Handle.of(portrait), rest_of(look, name)
         choice = preferences.model_choice()
 
         def work(job: jobs.Job) -> tuple[Strip, list[Tensor]]:
-            among = candidates
-            if wanted:
-                among = like_people.who_are(choice, wanted, CANDIDATES, dice)
-            seeds, pictures = like_people.of(choice, look, among, COUNT), []
+            candidates = like_people.who_are(choice, wanted, CANDIDATES, dice)
+            seeds, pictures = like_people.of(choice, look, candidates, COUNT), []
             for number, seed in enumerate(seeds):
                 job.report(number / COUNT, "{} of {}", number + 1, COUNT)
                 changed = {**look, "parts": {**look["parts"], name: suggested(name, seed)}}

@@ -13,7 +13,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, StringProperty
 
-from ..core.attributes import ATTRIBUTES, BY_NAME, Attribute
+from ..core.attributes import ATTRIBUTES, BY_NAME, Attribute, check
 from ..core.errors import PortraitError
 from . import portraits, properties
 from .messages import cancels_on_error
@@ -56,11 +56,8 @@ class SSGAN3D_OT_wish(ModelOperator, EditOperator, bpy.types.Operator):
         portrait = portraits.active(context)
         settings = portrait.ssgan3d
         attribute = BY_NAME[self.attribute]
-        if self.value and self.value not in dict(attribute.values):
-            values = ", ".join(value for value, _ in attribute.values)
-            raise PortraitError(
-                "{0} cannot be {1!r}, but: {2}.", iface_(attribute.label), self.value, values
-            )
+        if self.value:
+            check({self.attribute: self.value})
         before = getattr(settings.wishes, self.attribute)
         setattr(settings.wishes, self.attribute, self.value or ANYTHING)
         if not self.value:

@@ -89,14 +89,14 @@ def missing_light(
     for row, own in shown.items():
         drawn = model.part_maps(people.base[[row]], people.shape[[row]], people.texture[[row]])
         pixels = [_wanted(model, views, drawn, view) for view in own]
-        weight = sum(_spread(shares.square() * sure, grid) for _, shares, sure, grid in pixels)
+        weight = sum(_splat(shares.square() * sure, grid) for _, shares, sure, grid in pixels)
         assert isinstance(weight, Tensor)
         light = torch.zeros(1, 3, *SIZE, device=device)
         for _ in range(ROUNDS):
             change = torch.zeros_like(light)
             for wanted, shares, sure, grid in pixels:
                 left = wanted - shares * F.grid_sample(light, grid, align_corners=False)
-                change += _spread(left * shares * sure, grid)
+                change += _splat(left * shares * sure, grid)
             light += change / weight.clamp_min(_FEW)
         trust = weight / (weight + _UNSURE)
         known[row] = trust[0].cpu()
@@ -147,7 +147,7 @@ def _wanted(
     return wanted, shares, sure, window_coordinates(places, WINDOW)
 
 
-def _spread(pixels: Tensor, grid: Tensor) -> Tensor:
+def _splat(pixels: Tensor, grid: Tensor) -> Tensor:
     """The transpose of looking a map up: pixels (1, C, S, S) added to it, (1, C, h, w)."""
     with torch.enable_grad():
         light = pixels.new_zeros(1, pixels.shape[1], *SIZE, requires_grad=True)
