@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .config import DEFAULT_TRUNCATION
 from .errors import PortraitError
 from .parts import PART_NAMES
+from .wanted import add_wanted, first_seed, seeds_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PSI",
         help=f"0: the mean portrait, 1: as varied as the model draws them ({DEFAULT_TRUNCATION})",
     )
+    add_wanted(group, "the first from --seed on")
     group.add_argument("--latents", type=Path, metavar="FILE", help="a saved portrait, not a seed")
     group.add_argument(
         "--swap",
@@ -126,13 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", type=Path, required=True, metavar="FILE.png")
     command.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
-    command.add_argument(
-        "--wanted",
-        nargs="+",
-        default=[],
-        metavar="ATTRIBUTE=VALUE",
-        help="those of the seeds who are so, as hair_style=afro age=old; a wrong one lists all",
-    )
+    add_wanted(command, "those of the seeds")
     command.add_argument("--columns", type=int, help="portraits in a row (about as many as rows)")
     command.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
     truncation = f"as for render ({DEFAULT_TRUNCATION})"
@@ -236,7 +232,7 @@ def _mesh(options: argparse.Namespace) -> None:
 
 def _sheet(options: argparse.Namespace) -> None:
     from .recipe import check_truncation
-    from .sheet import contact_sheet, parse_seeds, seeds_of
+    from .sheet import contact_sheet, parse_seeds
 
     _check_picture(options.out)  # before the work
     check_truncation(options.truncation)
@@ -300,7 +296,12 @@ def _latents(engine: PortraitEngine, options: argparse.Namespace) -> PortraitLat
 
     truncation = DEFAULT_TRUNCATION if options.truncation is None else options.truncation
     if options.latents is None:
-        latents = PortraitRecipe(options.seed, truncation).resolve(engine)
+        seed = first_seed(engine, options.seed, options.wanted)
+        if options.wanted:
+            print(f"note: seed {seed}", file=sys.stderr)
+        latents = PortraitRecipe(seed, truncation).resolve(engine)
+    elif options.wanted:
+        raise PortraitError("--wanted chooses a seed: a saved portrait has none.")
     else:
         latents = PortraitLatents.load(options.latents)
         if options.truncation is not None:

@@ -64,26 +64,6 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def seeds_of(engine: PortraitEngine, seeds: Sequence[int], wanted: Sequence[str]) -> list[int]:
-    """Those of some seeds whose people are as is wanted.
-
-    Args:
-        wanted: "ATTRIBUTE=VALUE" each (:mod:`.attributes`), as "hair_style=afro".
-
-    Raises:
-        PortraitError: there is no such attribute or value, the model does not tell, or nobody is.
-    """
-    pairs = [text.partition("=")[::2] for text in wanted]
-    found = engine.having(seeds, dict(pairs))
-    if not found:
-        raise PortraitError(
-            "None of {0} seeds is all of this: {1}. Take more seeds, or ask for less.",
-            len(seeds),
-            ", ".join(wanted),
-        )
-    return found
-
-
 def contact_sheet(
     engine: PortraitEngine,
     seeds: Sequence[int],

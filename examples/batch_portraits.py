@@ -4,8 +4,9 @@
     .venv/bin/python examples/batch_portraits.py -- jobs.csv --out DIR
 
 The table has a line of column names and then a portrait a line. ``name`` is needed, the others have
-defaults: seed (0), truncation (1), yaw and pitch (degrees, 0), size (pixels, 256), parts (changes
-such as ``hair=22 hat=hide glasses=show``), mesh (yes or no).
+defaults: seed (0), wanted (such as ``hair_style=afro age=old``: the first seed from that one on who
+is so), truncation (1), yaw and pitch (degrees, 0), size (pixels, 256), parts (changes such as
+``hair=22 hat=hide glasses=show``), mesh (yes or no).
 
 DIR gets NAME.png, NAME.glb where a mesh is wanted, and manifest.jsonl with a line for each row that
 was done: its values, the files with their SHA-256, seconds, and when. A row is skipped if the
@@ -25,6 +26,7 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +39,7 @@ import bpy
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "manifest.jsonl"
-COLUMNS = ("name", "seed", "truncation", "yaw", "pitch", "size", "parts", "mesh")
+COLUMNS = ("name", "seed", "wanted", "truncation", "yaw", "pitch", "size", "parts", "mesh")
 ANSWERS = {"": False, "no": False, "0": False, "false": False}
 ANSWERS |= {"yes": True, "1": True, "true": True}
 LEFTOVER = re.compile(r"\..+-[0-9a-f]{8}\.(png|glb)")
@@ -49,6 +51,7 @@ class Row:
 
     name: str
     seed: int
+    wanted: str
     truncation: float
     yaw: float
     pitch: float
@@ -72,6 +75,7 @@ class Row:
         return cls(
             name,
             _number(cells, "seed", int, 0),
+            cells.get("wanted", ""),
             _number(cells, "truncation", float, 1.0),
             _number(cells, "yaw", float, 0.0),
             _number(cells, "pitch", float, 0.0),
@@ -164,10 +168,15 @@ class Manifest:
             and all((self._folder / file["file"]).is_file() for file in entry["files"])
         )
 
-    def add(self, row: Row, files: Sequence[Path], seconds: float) -> None:
-        """Append a row whose files are complete; on the disk when this returns."""
+    def add(self, row: Row, seed: int, files: Sequence[Path], seconds: float) -> None:
+        """Append a row whose files are complete; on the disk when this returns.
+
+        Args:
+            seed: whose portrait it became.
+        """
         entry = {
             "row": asdict(row),
+            "seed": seed,
             "made with": self._made_with,
             "files": [
                 {
@@ -223,10 +232,16 @@ class Renderer:
         """A module of the extension, such as "core.camera"."""
         return importlib.import_module(f"{self._package}.{name}")
 
-    def __call__(self, row: Row, folder: Path) -> list[Path]:
-        """Write a row's files and return their paths."""
+    def seed(self, row: Row) -> int:
+        """Of the row's portrait: the first who is as is wanted."""
+        first_seed = self.module("core.wanted").first_seed
+        found: int = first_seed(self._engine, row.seed, shlex.split(row.wanted))
+        return found
+
+    def __call__(self, row: Row, seed: int, folder: Path) -> list[Path]:
+        """Write a row's files, of the portrait of a seed, and return their paths."""
         engine = self._engine
-        latents = self._latents(row)
+        latents = self._latents(row, seed)
         camera = self.module("core.camera").Camera.orbit(
             math.radians(row.yaw), math.radians(row.pitch)
         )
@@ -242,9 +257,9 @@ class Renderer:
             write(meshes, files[1], unit_metres=engine.config.unit_metres)
         return files
 
-    def _latents(self, row: Row) -> Any:
+    def _latents(self, row: Row, seed: int) -> Any:
         """The row's portrait with its changes, one after another."""
-        latents = self._engine.sample(row.seed, row.truncation)
+        latents = self._engine.sample(seed, row.truncation)
         for change in row.parts.split():
             part, _, value = change.partition("=")
             if value == "show":
@@ -289,9 +304,10 @@ def run(table: Path, folder: Path, mesh_resolution: int) -> int:
                 skipped += 1
                 continue
             begin = time.perf_counter()
-            files = render(row, folder)
+            seed = render.seed(row)
+            files = render(row, seed, folder)
             seconds = time.perf_counter() - begin
-            manifest.add(row, files, seconds)
+            manifest.add(row, seed, files, seconds)
         except ImportError:  # no row can be done
             raise
         except Exception as error:  # whatever it is, the other rows can still be done

@@ -28,6 +28,7 @@ from ..core.config import DEFAULT_TRUNCATION, ModelConfig
 from ..core.errors import PortraitError
 from ..core.model_card import shortened
 from ..core.parts import PART_NAMES, PARTS
+from ..core.wanted import add_wanted, first_seed, seeds_of
 from . import cameras, portraits, preferences, render_engine, runtime
 from .camera_paths import TURNTABLE, YAW_LIMIT
 from .messages import describe
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     person.add_argument(
         "--seed", type=_number(int, 0, MAX_SEED), default=0, help="which person (default 0)"
     )
+    add_wanted(person, "the first from --seed on")
     variety: dict[str, Any] = {"type": _number(float, 0, 1), "default": DEFAULT_TRUNCATION}
     variety["help"] = f"0 average … 1 full ({DEFAULT_TRUNCATION})"
     person.add_argument("--variety", **variety)
@@ -188,13 +190,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=CODES,
     )
     sheet.add_argument("--seeds", default="0:64", metavar="FROM:TO", help="or 3,7,20:30 (0:64)")
-    sheet.add_argument(
-        "--wanted",
-        nargs="+",
-        default=[],
-        metavar="ATTRIBUTE=VALUE",
-        help="those of the seeds who are so, as hair_style=afro age=old; a wrong one lists all",
-    )
+    add_wanted(sheet, "those of the seeds")
     sheet.add_argument("--columns", type=int, help="people in a row (about as many as rows)")
     sheet.add_argument("--tile", type=int, default=128, help="side of a portrait in pixels (128)")
     sheet.add_argument("--variety", **variety)
@@ -240,7 +236,10 @@ def _portrait(options: argparse.Namespace) -> bpy.types.Object:
     """A portrait with the options' seeds, alone in a scene of its own."""
     scene = bpy.data.scenes.new("Portrait")
     bpy.context.window.scene = scene
-    bpy.ops.ssgan3d.add_portrait(seed=options.seed, truncation=options.variety)
+    seed = options.seed
+    if options.wanted:
+        seed = first_seed(runtime.engine(preferences.model_choice()), seed, options.wanted)
+    bpy.ops.ssgan3d.add_portrait(seed=seed, truncation=options.variety)
     portrait = portraits.active(bpy.context)
     portrait.location = (0.0, 0.0, 0.0)
     for setting in options.set:
@@ -315,18 +314,23 @@ def _render(options: argparse.Namespace) -> dict[str, Any]:
     with replacing(options.output.resolve()) as temporary:
         scene.render.filepath = str(temporary)
         _rendered(bpy.ops.render.render(write_still=True), temporary)
-    return {"size": options.size, "files": _files(options.output)} | _warned()
+    facts = {"seed": portrait.ssgan3d.seed, "size": options.size}
+    return facts | {"files": _files(options.output)} | _warned()
 
 
 def _turntable(options: argparse.Namespace) -> dict[str, Any]:
     from ..core.files import replacing
 
-    _portrait(options)
+    portrait = _portrait(options)
     scene = _prepare(options)
     bpy.ops.ssgan3d.camera_path(
         path=TURNTABLE, frames=options.frames, yaw=math.radians(options.yaw)
     )
-    facts = {"size": options.size, "frames": options.frames}
+    facts = {
+        "seed": portrait.ssgan3d.seed,
+        "size": options.size,
+        "frames": options.frames,
+    }
     if options.output.suffix == ".mp4":
         _format(scene, "VIDEO", "FFMPEG")
         scene.render.ffmpeg.format, scene.render.ffmpeg.codec = "MPEG4", "H264"
@@ -391,12 +395,16 @@ def _mesh(options: argparse.Namespace) -> dict[str, Any]:
         extracted, options.output, unit_metres=engine.config.unit_metres, texture=texture
     )
     triangles = {name: len(mesh.faces) for name, mesh in extracted.items()}
-    facts = {"triangles": triangles, "files": _files(*written)}
+    facts = {
+        "seed": portrait.ssgan3d.seed,
+        "triangles": triangles,
+        "files": _files(*written),
+    }
     return facts if lost is None else facts | {"warning": lost}
 
 
 def _sheet(options: argparse.Namespace) -> dict[str, Any]:
-    from ..core.sheet import contact_sheet, parse_seeds, seeds_of
+    from ..core.sheet import contact_sheet, parse_seeds
     from .images import write_png
 
     if options.output.suffix != ".png":

@@ -116,6 +116,9 @@ MESSAGES: dict[str, str] = {
         "Unter {0} Startwerten ist keiner all dies: {1}. Mehr Startwerte nehmen oder weniger "
         "wünschen."
     ),
+    "None of {0} seeds from {1} on is all of this: {2}. Ask for less.": (
+        "Unter {0} Startwerten von {1} an ist keiner all dies: {2}. Weniger wünschen."
+    ),
     "None of these parts is there in this portrait: show them, or choose others.": (
         "Keinen dieser Teile gibt es in diesem Porträt: sie einblenden, oder andere wählen."
     ),

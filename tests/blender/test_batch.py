@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from build import ROOT
+from tests.blender.helpers import Addon
 
 SCRIPT = ROOT / "examples/batch_portraits.py"
 
@@ -61,6 +62,30 @@ def test_rows_give_the_models_pictures_and_meshes(
     for file in entry["files"]:
         data = (tmp_path / "out" / file["file"]).read_bytes()
         assert (file["bytes"], file["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_a_row_gets_who_is_wanted(
+    batch: ModuleType,
+    table: Callable[..., Path],
+    addon: Addon,
+    preferences: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    preferences.model_path = ""  # the model that comes along, which knows its people
+    engine = addon("ssgan3d_blender.runtime").engine(
+        addon("ssgan3d_blender.preferences").model_choice()
+    )
+    first = engine.having(range(400), {"age": "old", "expression": "broad smile"})[:2]
+    jobs = table(
+        "name,seed,wanted,size",
+        "one,0,age=old 'expression=broad smile',16",
+        f"next,{first[0] + 1},age=old 'expression=broad smile',16",
+        "nobody,0,beard=red,16",
+    )
+    assert batch.main([str(jobs), "--out", str(tmp_path / "out")]) == 1
+    assert [entry["seed"] for entry in entries(tmp_path / "out")] == first
+    assert "jobs.csv:4: " in capsys.readouterr().err
 
 
 def test_bad_rows_are_reported_with_their_line_and_the_rest_is_done(

@@ -161,6 +161,24 @@ def test_json_is_one_line_about_the_files(
     assert all(Path(file["path"]).stat().st_size == file["bytes"] for file in done["files"])
 
 
+def test_a_picture_is_of_the_first_who_is_wanted(
+    run: Callable[..., int],
+    addon: Addon,
+    preferences: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    preferences.model_path = ""  # the model that comes along, which knows its people
+    engine = addon("ssgan3d_blender.runtime").engine(
+        addon("ssgan3d_blender.preferences").model_choice()
+    )
+    first = engine.having(range(5, 200), {"hair_style": "afro", "age": "old"})[0]
+    options = ("--size", 16, "-o", tmp_path / "a.png", "--json", "--seed", 5)
+    assert run("render", *options, "--wanted", "hair_style=afro", "age=old") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["seed"] == first
+    assert run("render", *options, "--wanted", "beard=red") == 1
+
+
 def test_what_an_operator_reports_is_passed_on(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], preferences: Any
 ) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core import wanted
 from core.__main__ import main
 from core.engine import PortraitEngine, embedded_weights
+from core.errors import PortraitError
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def test_sheet_shows_as_many_portraits_as_seeds(run, tmp_path):
 def test_a_sheet_shows_who_is_wanted(run, tmp_path):
     path = tmp_path / "s.png"
     options = ("sheet", "--model", embedded_weights(), "--tile", 16, "--out", path)
-    wanted = ("--wanted", "hair_style=afro", "sex=female")
-    assert run("bare", *options, "--seeds", "0:100", *wanted)[0] == 0
+    asked = ("--wanted", "hair_style=afro", "sex=female")
+    assert run("bare", *options, "--seeds", "0:100", *asked)[0] == 0
     found = PortraitEngine.load(precision="float32").having(
         range(100), {"hair_style": "afro", "sex": "female"}
     )
@@ -85,6 +87,34 @@ def test_a_sheet_shows_who_is_wanted(run, tmp_path):
     assert status == 1 and "None of 1 seeds" in err
     status, _, err = run("bare", *options, "--wanted", "beard=red")
     assert status == 1 and "but: none, stubble, short" in err
+
+
+def test_a_picture_is_of_the_first_who_is_wanted(run, tmp_path):
+    path = tmp_path / "p.png"
+    model = ("--model", embedded_weights(), "--size", 16, "--out", path)
+    asked = ("--wanted", "hair_style=afro", "sex=female")
+    first = PortraitEngine.load(precision="float32").having(
+        range(7, 200), {"hair_style": "afro", "sex": "female"}
+    )[0]
+    status, _, err = run("bare", "render", *model, "--seed", 7, *asked)
+    assert status == 0 and err == f"note: seed {first}\n"
+    named = tmp_path / "named.png"
+    assert run("bare", "render", *model[:-1], named, "--seed", first)[0] == 0
+    assert path.read_bytes() == named.read_bytes()
+    saved = tmp_path / "saved.json"
+    options = ("--seed", 1, "--save-latents", saved)
+    assert run("bare", "render", *model, *options)[0] == 0
+    status, _, err = run("bare", "render", *model, "--latents", saved, *asked)
+    assert status == 1 and "a saved portrait has none" in err
+
+
+def test_nobody_is_all_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(wanted, "SEARCHED", 256)
+    engine = PortraitEngine.load()
+    rare = ["sex=female", "beard=full", "iris=grey"]
+    with pytest.raises(PortraitError, match=r"None of 256 seeds from 9 on is all of this: sex="):
+        wanted.first_seed(engine, 9, rare)
+    assert wanted.first_seed(engine, 9, []) == 9
 
 
 def test_info_tells_long_lists_by_their_length(run):
