@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from .errors import CheckpointError
-from .parts import PART_COUNT, PART_NAMES
+from .parts import PAINTED, PART_COUNT, PART_NAMES
 
 Window = tuple[float, float, float, float]
 Spectrum = tuple[tuple[float, ...], ...]
@@ -73,7 +73,11 @@ _LATER_FIELDS: dict[str, Any] = {
     "paint_size": 0,
     "prints": False,
     "spots": False,
+    "complexions": False,
     "eigenskins": 0,
+    "eigenclothes": 0,
+    "eigenpaints": 0,
+    "eigenpaint_texels": (),
     "upscaler_channels": 0,
     "upscaler_blocks": 3,
 }
@@ -138,7 +142,13 @@ class ModelConfig:
             160 they are a pixel of the trained framing.
         prints: whether clothes of the people who are mixed have prints (:mod:`.prints`).
         spots: whether their skins have spots (:mod:`.spots`).
+        complexions: whether their noses, ears and necks have mean colours, which those of others
+            take on their heads (:mod:`.complexion`).
         eigenskins: principal components of their skins (:mod:`.eigenskin`); 0 for none.
+        eigenclothes: of their clothes (:mod:`.eigenclothes`); 0 for none.
+        eigenpaints: of the paint of each of the face's small parts (:mod:`.eigenpaint`); 0 for
+            none.
+        eigenpaint_texels: of each of these parts' maps, how many they are kept for.
         upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
         upscaler_blocks: its residual blocks.
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
@@ -186,7 +196,11 @@ class ModelConfig:
     paint_size: int = 0
     prints: bool = False
     spots: bool = False
+    complexions: bool = False
     eigenskins: int = 0
+    eigenclothes: int = 0
+    eigenpaints: int = 0
+    eigenpaint_texels: tuple[int, ...] = ()
     upscaler_channels: int = 0
     upscaler_blocks: int = 3
     yaw_max: float = 0.85
@@ -220,10 +234,27 @@ class ModelConfig:
             raise ValueError("prints are of people who are mixed, and lie with fine structure")
         if self.spots and not (self.people > 1 and self.grain):
             raise ValueError("spots are of people who are mixed, and lie in grain")
+        if self.complexions and not (self.people > 1 and self.detail_directions):
+            raise ValueError("complexions are of people who are mixed, and go with fine structure")
         if self.eigenskins < 0:
             raise ValueError(f"skins cannot have {self.eigenskins} components")
         if self.eigenskins and not (self.people > 1 and self.grain):
             raise ValueError("eigenskins are of people who are mixed, and lie in grain")
+        if self.eigenclothes < 0:
+            raise ValueError(f"clothes cannot have {self.eigenclothes} components")
+        if self.eigenclothes and not self.prints:
+            raise ValueError("eigenclothes lie with prints")
+        if self.eigenpaints < 0:
+            raise ValueError(f"paint cannot have {self.eigenpaints} components")
+        if self.eigenpaints and not (self.people > 1 and self.paint_size):
+            raise ValueError("eigenpaints are of people who are mixed, and are added to paint")
+        if len(self.eigenpaint_texels) != len(PAINTED) * bool(self.eigenpaints):
+            raise ValueError(
+                f"eigenpaints are of {len(PAINTED)} parts, not {len(self.eigenpaint_texels)}"
+            )
+        for part, texels in zip(PAINTED, self.eigenpaint_texels, strict=False):
+            if not 0 < texels <= self.maps[part].height * self.maps[part].width:
+                raise ValueError(f"{texels} texels are not on the map of {PART_NAMES[part]}")
         if self.paint_size < 0:
             raise ValueError(f"an atlas cannot have {self.paint_size} texels")
         if min(self.upscaler_channels, self.upscaler_blocks) < 0:
@@ -328,16 +359,17 @@ class ModelConfig:
                 for m in values["maps"]
             )
             values["geometry_window"] = _window(values["geometry_window"])
-            values["render_channels"] = tuple(int(c) for c in values["render_channels"])
+            for field in ("render_channels", "eigenpaint_texels"):
+                values[field] = tuple(int(count) for count in values[field])
             if old_grain:
                 values["grain"] = tuple((float(old_grain) * s, 0.0, 0.0) for s in _OLD_SPECTRUM)
             values["grain"] = _spectrum(values["grain"])
             if values["lift_origin"] is None:
                 values["lift_origin"] = math.inf
-            for field in fields(cls):
-                kinds = _KINDS.get(str(field.type))
-                if kinds is not None and type(values[field.name]) not in kinds:
-                    raise TypeError(f"{field.name} is {values[field.name]!r}")
+            for each in fields(cls):
+                kinds = _KINDS.get(str(each.type))
+                if kinds is not None and type(values[each.name]) not in kinds:
+                    raise TypeError(f"{each.name} is {values[each.name]!r}")
             return cls(**values)
         except (TypeError, KeyError, ValueError) as error:
             raise CheckpointError("The model's configuration is broken: {0}.", error) from error

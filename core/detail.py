@@ -81,6 +81,7 @@ class SurfaceDetail(nn.Module):
         share: Tensor | None = None,
         skin: Tensor | None = None,
         cloth: Tensor | None = None,
+        hue: Tensor | None = None,
     ) -> Tensor:
         """By how much the picture is brightened, as a share of its light.
 
@@ -94,9 +95,11 @@ class SurfaceDetail(nn.Module):
             share: how much of the amounts counts, (B, 1, h, w); all of them where it is None.
             skin: how much of a place is skin with grain, (B, 1, h, w); nothing where it is None.
             cloth: the same of clothes, which prints lie on.
+            hue: of :func:`.complexion.tinted`, (B, 3, h, w).
 
         Returns:
-            (B, 1, S, S), or (B, 3, S, S) where there is grain or a print, which are coloured.
+            (B, 1, S, S), or (B, 3, S, S) where there is grain, a print or a hue: they are
+            coloured.
         """
         amount = amount[:, self.directions :].float()
         for strands in layers.combed():
@@ -121,6 +124,8 @@ class SurfaceDetail(nn.Module):
         if layers.prints is not None and cloth is not None:
             cloth = F.interpolate(cloth, size=(size, size), mode="bilinear")
             gain = gain + layers.prints * cloth
+        if hue is not None:
+            gain = gain + F.interpolate(hue, size=(size, size), mode="bilinear")
         return gain.expm1()
 
     def resolved(self, surface: Tensor, size: int) -> Tensor:

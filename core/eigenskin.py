@@ -4,7 +4,7 @@ Folds, patches of colour, outlines of beards and the light on a cheek are each p
 they come again and again: in a space of textures, as those of a morphable model (Blanz and Vetter
 1999), a few dozen components hold most of them (eigenfaces: Turk and Pentland 1991). They are what
 renders of the people whom a model mixes have more than its pictures of them (``python -m training
-eigenskin``), and how much of each a person has is kept with the people (:mod:`.traits`).
+eigenskin``), and how much of each a person has is kept with the people (:mod:`.components`).
 
 The mean and the components are logarithms of what red, green and blue of the skin are multiplied
 with, on a map in lifting coordinates. Their sum is drawn into the tile of the skin's grain
@@ -28,26 +28,10 @@ WINDOW: Window = (-0.66, 0.66, -0.86, 0.80)
 """Of the map: the skin of faces, and of heads up to the crown."""
 SIZE = 106, 84
 """Its texels down and across: two of the grain's tile either way, in the trained framing."""
-MOST = 127
-"""Components are kept as whole numbers from minus to plus this many steps."""
-
-
-def eigenskin(amounts: Tensor, planes: Tensor, steps: Tensor) -> Tensor:
-    """The mean and a sum of the components, (B, 3, h, w).
-
-    Args:
-        amounts: of N components, (B, N).
-        planes: the mean, then the components, (N + 1, 3, h, w) int8.
-        steps: what 1 means in each plane, (N + 1,).
-    """
-    shares = torch.cat([torch.ones_like(amounts[:, :1]), amounts], 1).float() * steps.float()
-    with torch.autocast(planes.device.type, enabled=False):
-        light = shares @ planes.flatten(1).float()
-    return light.unflatten(1, planes.shape[1:])
 
 
 def eigenskin_tile(light: Tensor, config: ModelConfig) -> Tensor:
-    """Maps of :func:`eigenskin` on the tile of the grain, (B, 3, t, t)."""
+    """Such maps, (B, 3, h, w), on the tile of the grain, (B, 3, t, t)."""
     grid = _grid(config, light.device).expand(len(light), -1, -1, -1)
     return F.grid_sample(light, grid, align_corners=False)
 

@@ -42,8 +42,10 @@ class PartMap:
         grain: how the grain of skin is mixed (:func:`.grain.grain_mix`), (B, N); None of others.
         traits: what is known of people with such clothes, or such skin (:mod:`.traits`), (B, N);
             None of others.
-        complexion: what multiplies the colours of such skin (:func:`.eigenskin.eigenskin`),
-            (B, 3, h, w); None of others.
+        tint: what multiplies the colours of such skin (:mod:`.eigenskin`) or such clothes
+            (:mod:`.eigenclothes`), as a logarithm, (B, 3, h, w); None of others.
+        hue: what multiplies the colours of the part on this head (:mod:`.complexion`), as a
+            logarithm, (B, 3); None of parts that keep theirs.
     """
 
     features: Tensor
@@ -52,7 +54,8 @@ class PartMap:
     paint: Tensor | None = None
     grain: Tensor | None = None
     traits: Tensor | None = None
-    complexion: Tensor | None = None
+    tint: Tensor | None = None
+    hue: Tensor | None = None
 
 
 def bounded_depth(part: int, depth: Tensor, config: ModelConfig) -> Tensor:

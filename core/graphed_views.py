@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .camera import Camera
+from .complexion import TAKERS
 from .config import ModelConfig
 from .cuda_graph import Recording
 from .fixed_shapes import FixedTable, RayGrid, ray_frames
@@ -85,7 +86,10 @@ class FixedViews:
         if config.prints:
             prints = torch.zeros(1, 3, *atlas_size(config), device=self.device)
         hair, stubble = combed
-        return PortraitLayers(atlas, hair, grain, prints, stubble)
+        hues = None
+        if config.complexions:
+            hues = torch.zeros(1, len(TAKERS), 3, device=self.device)
+        return PortraitLayers(atlas, hair, grain, prints, stubble, hues)
 
     def take(
         self,
@@ -115,7 +119,8 @@ class FixedViews:
             self.geometry.depth.copy_(new.depth)
             self.geometry.density.copy_(new.density)
             self._geometry_key = geometry_key
-        layers_key = (geometry_key, *(features[part] for part in (*PAINTED, HAIR, SKIN, CLOTHES)))
+        lying = {*PAINTED, *TAKERS, HAIR, SKIN, CLOTHES}
+        layers_key = (geometry_key, *(features[part] for part in sorted(lying)))
         if self._layers_key != layers_key:
             self._layers_key = None
             _copy_layers(self.layers, layers())
@@ -258,7 +263,7 @@ class GraphedViews:
 
 def _copy_layers(there: PortraitLayers, wanted: PortraitLayers) -> None:
     """Fill the layers of one portrait with those of another."""
-    for name in ("atlas", "grain", "prints"):
+    for name in ("atlas", "grain", "prints", "hues"):
         own, other = getattr(there, name), getattr(wanted, name)
         if own is not None:
             own.zero_() if other is None else own.copy_(other)

@@ -80,7 +80,8 @@ class SSGAN3D(nn.Module):
         maps: dict[int, PartMap] = self.generators(base, shape, texture, chosen)
         if isinstance(self.mapping, PeopleMixture):
             for part, one in maps.items():
-                self.mapping.describe(part, one, texture[:, part])
+                own = base if base.ndim == 2 else base[:, part]
+                self.mapping.describe(part, one, own, shape[:, part], texture[:, part])
         return maps
 
     def geometry(self, maps: dict[int, PartMap], visible: Tensor | None = None) -> Geometry:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .complexion import TAKERS, change_of_hue, head_color, mean_color
+from .components import EigenMaps
 from .config import ModelConfig
+from .eigenclothes import SIZE as EIGENCLOTH_SIZE
+from .eigenpaint import EigenPaint
 from .eigenskin import SIZE as EIGENSKIN_SIZE
-from .eigenskin import eigenskin
 from .generators import PartMap
 from .grain import SKIN
 from .indices import index_tensor
@@ -17,6 +20,7 @@ from .parts import (
     BRINGS_BASE,
     FACE_BASE,
     FACE_PARTS,
+    PAINTED,
     PART_COUNT,
     PART_NAMES,
     PARTS,
@@ -64,8 +68,10 @@ class PeopleMixture(nn.Module):
         prints: what their clothes are printed with, (S, ``prints.PATTERN``), zeros for nothing;
             of a model with prints.
         spots: of their skin, (S, ``spots.SPOTS``); of a model with spots.
-        skins: how much they have of each of its ``config.eigenskins`` components, (S, N).
-        eigenskins, eigenskin_steps: those, and their mean (:mod:`.eigenskin`).
+        complexions: mean colours of their noses, ears and necks (:mod:`.complexion`), (S, P, 3).
+        eigenskins: what their skins have more, of a model with ``config.eigenskins`` components.
+        eigenclothes: the same of their clothes.
+        eigenpaints: the same of each part in ``parts.PAINTED``.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -85,12 +91,17 @@ class PeopleMixture(nn.Module):
             self.register_buffer("prints", torch.zeros(count, PATTERN))
         if config.spots:
             self.register_buffer("spots", torch.zeros(count, SPOTS))
+        if config.complexions:
+            self.register_buffer("complexions", torch.zeros(count, len(TAKERS), 3))
         if config.eigenskins:
-            planes = config.eigenskins + 1
-            self.register_buffer("skins", torch.zeros(count, config.eigenskins))
-            shape = (planes, 3, *EIGENSKIN_SIZE)
-            self.register_buffer("eigenskins", torch.zeros(shape, dtype=torch.int8))
-            self.register_buffer("eigenskin_steps", torch.zeros(planes))
+            self.eigenskins = EigenMaps(count, config.eigenskins, (3, *EIGENSKIN_SIZE))
+        if config.eigenclothes:
+            self.eigenclothes = EigenMaps(count, config.eigenclothes, (3, *EIGENCLOTH_SIZE))
+        if config.eigenpaints:
+            self.eigenpaints = nn.ModuleList(
+                EigenPaint(count, config.eigenpaints, texels, config.maps[part])
+                for part, texels in zip(PAINTED, config.eigenpaint_texels, strict=True)
+            )
         face = torch.tensor([[name in FACE_PARTS] for name in PART_NAMES])  # (K, 1)
         always = torch.tensor([not part.optional for part in PARTS])  # (K,)
         self.register_buffer("_in_face", face, persistent=False)
@@ -104,9 +115,7 @@ class PeopleMixture(nn.Module):
         self.presence: Tensor
         self.prints: Tensor
         self.spots: Tensor
-        self.skins: Tensor
-        self.eigenskins: Tensor
-        self.eigenskin_steps: Tensor
+        self.complexions: Tensor
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map z (B, z_dim), drawn from N(0, 1).
@@ -165,10 +174,20 @@ class PeopleMixture(nn.Module):
         base[:, brings] = weights[:, brings] @ self.base
         return base
 
-    def describe(self, part: int, one: PartMap, texture: Tensor) -> None:
-        """Give the maps of a part with texture codes (B, Z) what is known of such people."""
+    def describe(
+        self, part: int, one: PartMap, base: Tensor, shape: Tensor, texture: Tensor
+    ) -> None:
+        """Give the maps of a part what is known of such people.
+
+        Args:
+            base, shape, texture: its codes, (B, Zb), (B, Z) and (B, Z).
+        """
         one.traits = self.traits(part, texture)
-        one.complexion = self.complexion(part, texture)
+        one.tint = self.tint(part, shape, texture)
+        one.hue = self.hue(part, one, base)
+        paint = self.own_paint(part, shape, texture)
+        if paint is not None and one.paint is not None:
+            one.paint = one.paint + paint
 
     def traits(self, part: int, texture: Tensor) -> Tensor | None:
         """The prints of clothes, or the spots of skin, with texture codes (B, Z): (B, N).
@@ -181,22 +200,64 @@ class PeopleMixture(nn.Module):
             kept, amounts = self.spots, len(SPOT_KINDS)
         else:
             return None
-        return self._kept(part, texture, kept, amounts)
+        return self._kept(part, texture, self.texture[:, part], kept, amounts)
 
-    def complexion(self, part: int, texture: Tensor) -> Tensor | None:
-        """What multiplies the colours of skin with texture codes (B, Z), (B, 3, h, w).
+    def tint(self, part: int, shape: Tensor, texture: Tensor) -> Tensor | None:
+        """What multiplies the colours of skin or clothes with codes (B, Z) twice, (B, 3, h, w).
 
-        None of other parts, and of a model without eigenskins. See :func:`.eigenskin.eigenskin`.
+        None of other parts, and of a model without. See :mod:`.eigenskin`, :mod:`.eigenclothes`.
         """
-        if part != SKIN or not self.config.eigenskins:
-            return None
-        amounts = self._kept(part, texture, self.skins, self.config.eigenskins)
-        return eigenskin(amounts, self.eigenskins, self.eigenskin_steps)
+        if part == SKIN and self.config.eigenskins:
+            return self._of(self.eigenskins, part, texture, self.texture[:, part])
+        if part == CLOTHES and self.config.eigenclothes:
+            own = torch.cat([shape, texture], -1)
+            return self._of(self.eigenclothes, part, own, self._codes(part))
+        return None
 
-    def _kept(self, part: int, texture: Tensor, kept: Tensor, amounts: int) -> Tensor:
-        """What of the people's (S, N) parts with texture codes have, (B, N)."""
+    def own_paint(self, part: int, shape: Tensor, texture: Tensor) -> Tensor | None:
+        """What is added to the paint of a part with codes (B, Z) twice, (B, h, w, 3).
+
+        None of parts without paint, and of a model without eigenpaints.
+        """
+        if part not in PAINTED or not self.config.eigenpaints:
+            return None
+        paint = self.eigenpaints[PAINTED.index(part)]
+        assert isinstance(paint, EigenPaint)
+        return self._of(paint, part, torch.cat([shape, texture], -1), self._codes(part))
+
+    def hue(self, part: int, one: PartMap, base: Tensor) -> Tensor | None:
+        """What multiplies the colours of a part on heads with w_base (B, Zb), (B, 3).
+
+        None of parts that keep their colours, and of a model without complexions.
+        """
+        if part not in TAKERS or not self.config.complexions:
+            return None
+        colors, known = self.complexions[:, TAKERS.index(part)], self.presence[:, part] > 0
+        wanted = head_color(base, self.base, colors, known)
+        return change_of_hue(mean_color(one, self.config), wanted)
+
+    def _codes(self, part: int) -> Tensor:
+        """Shape and texture of the people's parts, (S, 2 Z).
+
+        The lids that somebody's iris lies between are their shape, as is the edge of a collar: who
+        has the one without the other has the mean alone.
+        """
+        return torch.cat([self.shape[:, part], self.texture[:, part]], -1)
+
+    def _of(self, maps: EigenMaps, part: int, own: Tensor, codes: Tensor) -> Tensor:
+        """What parts with codes ``own`` have more; arguments as for :meth:`_kept`."""
+        found: Tensor = maps(self._kept(part, own, codes, maps.amounts, maps.amounts.shape[1]))
+        return found
+
+    def _kept(self, part: int, own: Tensor, codes: Tensor, kept: Tensor, amounts: int) -> Tensor:
+        """What of the people's (S, N) parts with some codes have, (B, N).
+
+        Args:
+            own: (B, Z).
+            codes: those of the people, (S, Z).
+        """
         known = self.presence[:, part] > 0
-        return traits_of(texture, self.texture[:, part], kept, known, amounts)
+        return traits_of(own, codes, kept, known, amounts)
 
     def face_blend(self, z: Tensor) -> Tensor:
         """How much of the face each person is, (B, S), which sums to 1, for z (B, z_dim)."""

@@ -132,8 +132,8 @@ def cloth_places(geometry: Geometry, config: ModelConfig) -> Tensor:
     for _ in range(2):
         both = F.avg_pool2d(both, window, 1, _SMOOTH, count_include_pad=False)
     depth = both[:, :1] / both[:, 1:]
-    uv, grid = _atlas_places(config, depth.device)
-    grid = grid.expand(len(depth), -1, -1, -1)
+    uv = atlas_places(config, depth.device)
+    grid = _common_grid(config, depth.device).expand(len(depth), -1, -1, -1)
     z = F.grid_sample(depth, grid, padding_mode="border", align_corners=False)  # (B, 1, h, w)
     factor = model_to_map_factor(z, config)
     return uv.expand(len(depth), -1, -1, -1) if factor is None else uv / factor
@@ -148,19 +148,39 @@ def prints_seen(atlas: Tensor | None, surface: Tensor, config: ModelConfig) -> T
     """
     if atlas is None:
         return None
-    size = (config.image_size, config.image_size)
-    where = F.interpolate(surface.detach().float(), size=size, mode="bilinear")
+    scale = config.image_size // config.ray_size
+    first = _first_row(surface)
+    where = surface[:, :, first:].detach().float()
+    size = ((config.ray_size - first) * scale, config.image_size)
+    where = F.interpolate(where, size=size, mode="bilinear")
     grid = places_in(where, config.maps[CLOTHES].window)
-    return F.grid_sample(atlas.expand(len(surface), -1, -1, -1), grid, align_corners=False)
+    seen = F.grid_sample(atlas.expand(len(surface), -1, -1, -1), grid, align_corners=False)
+    return F.pad(seen, (0, 0, first * scale, 0))
+
+
+def _first_row(surface: Tensor) -> int:
+    """A row of rays (N, 3, r, r) above which there is nothing; 0 where to ask would be a wait."""
+    if surface.is_cuda:
+        return 0
+    rows = (surface[:, 2] > 0).any(2).any(0).nonzero()
+    # one more, for what lies between two rows is of both
+    return max(int(rows[0]) - 1, 0) if len(rows) else surface.shape[2] - 1
 
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
-def _atlas_places(config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(u, v) of an atlas's texels, (2, h, w), and their places on the common grid, (1, h, w, 2)."""
+def atlas_places(config: ModelConfig, device: torch.device) -> Tensor:
+    """(u, v) of the texels of an atlas of prints, (2, h, w)."""
     u0, u1, v0, v1 = config.maps[CLOTHES].window
     height, width = atlas_size(config)
     u = u0 + (torch.arange(width, device=device) + 0.5) / width * (u1 - u0)
     v = v1 - (torch.arange(height, device=device) + 0.5) / height * (v1 - v0)
-    uv = torch.stack(torch.meshgrid(v, u, indexing="ij")[::-1])
-    return uv, window_coordinates(uv.permute(1, 2, 0), config.geometry_window)[None]
+    return torch.stack(torch.meshgrid(v, u, indexing="ij")[::-1])
+
+
+@cache
+@torch.inference_mode(False)
+def _common_grid(config: ModelConfig, device: torch.device) -> Tensor:
+    """Where they lie on the common grid, (1, h, w, 2)."""
+    places = atlas_places(config, device).permute(1, 2, 0)
+    return window_coordinates(places, config.geometry_window)[None]

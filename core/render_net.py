@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .complexion import tinted
 from .config import ModelConfig
 from .detail import SurfaceDetail
 from .grain import grained_share
@@ -125,7 +126,8 @@ class RenderNet(nn.Module):
             soft = F.softmax(logits.detach().float(), 1)
             share = outline_share(soft, 1 - mask[:, BACKGROUND, None])
             skin, cloth = grained_share(soft), soft[:, CLOTHES, None]
-            gain = self.detail(amount, layers, picture.shape[-1], share, skin, cloth)
+            hue = None if layers.hues is None else tinted(layers.hues, soft)
+            gain = self.detail(amount, layers, picture.shape[-1], share, skin, cloth, hue)
         return picture, logits, gain
 
 

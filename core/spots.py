@@ -101,9 +101,9 @@ def skin_tile(skin: PartMap, config: ModelConfig) -> Tensor | None:
         tile = torch.addcmul(tile, fine, wrapped(pore_gain(spots, config)))
         if any(some(spots[:, : len(KINDS) - 1])):
             tile = tile + wrapped(spots_tile(spots, config))
-    if tile is None or skin.complexion is None:
+    if tile is None or skin.tint is None:
         return tile
-    return tile + wrapped(eigenskin_tile(skin.complexion, config))
+    return tile + wrapped(eigenskin_tile(skin.tint, config))
 
 
 def split_pores(spectrum: Spectrum) -> tuple[Spectrum, Spectrum]:

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from .camera import Camera
+from .complexion import hues_of
 from .config import ModelConfig
+from .eigenclothes import cloth_atlas
 from .generators import PartGroup, PartMap
 from .grain import SKIN, finest, grain_of, grain_on_view, grained_share
 from .graphed_parts import GraphedParts
@@ -30,7 +32,7 @@ from .part_runner import PartRunner
 from .parts import BACKGROUND, PAINTED, PART_COUNT
 from .people_mixture import PeopleMixture
 from .picture import View
-from .prints import CLOTHES, print_atlas
+from .prints import CLOTHES
 from .raymarch import RaySamples, ShellTable, join_views, march
 from .render_net import RenderNet, detailed, enlarge_to, log_mask, outline_share
 from .spots import skin_tile
@@ -87,7 +89,7 @@ class PartResult:
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         old = self.map
-        rest = (old.paint, old.grain, old.traits, old.complexion)
+        rest = (old.paint, old.grain, old.traits, old.tint, old.hue)
         own = PartMap(
             old.features.clone(),
             old.depth.clone(),
@@ -147,7 +149,7 @@ class PartStage:
     def _make(self, part: int, base: Tensor, shape: Tensor, texture: Tensor) -> PartResult:
         part_map = self.runners[part](base, shape, texture)
         if self.people is not None:
-            self.people.describe(part, part_map, texture[None])
+            self.people.describe(part, part_map, base[None], shape[None], texture[None])
         return PartResult.of(part, part_map, self.config)
 
     def clear(self) -> None:
@@ -455,6 +457,7 @@ class ViewStage:
             self.grain(parts, keys),
             self.printed(parts, keys, visible),
             self.combed_part(SKIN, parts, keys),
+            hues_of({k: part.map for k, part in parts.items()}),
         )
 
     def atlas(self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor) -> Tensor | None:
@@ -493,7 +496,7 @@ class ViewStage:
 
         def draw() -> Tensor | None:
             lifted = self.weights.lifted(geometry, parts, visible)
-            return print_atlas(parts[CLOTHES].map.traits, lifted, self.config)
+            return cloth_atlas(parts[CLOTHES].map, lifted, self.config)
 
         return self.prints.get((geometry, keys.features[CLOTHES]), draw)
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .complexion import hues_of
 from .config import ModelConfig
 from .detail import DETAILED
+from .eigenclothes import cloth_atlas
 from .generators import PartMap
 from .grain import SKIN
 from .lifting import Geometry
 from .paint import FACE, paint_of, paint_on_view
-from .prints import CLOTHES, print_atlas, prints_seen
+from .prints import CLOTHES, prints_seen
 from .spots import skin_tile
 from .strands import HAIR, CombedHair, Strands, strands_of, strands_on_view
 from .volume import RayWeights
@@ -32,6 +34,8 @@ class SurfaceLayers:
         strands: what of the fine structure is hair (:mod:`.strands`).
         stubble: what of it are beards.
         grain: the tile of the skin (:func:`.spots.skin_tile`), of N portraits or of one for all.
+        hues: logarithm of what multiplies the colours of noses, ears and necks
+            (:mod:`.complexion`), (N, P, 3), or of one portrait for all.
         prints: logarithm of what clothes' colours are multiplied with (:mod:`.prints`), wherever
             the clothes end, (N, 3, S, S).
     """
@@ -42,6 +46,7 @@ class SurfaceLayers:
     grain: Tensor | None = None
     prints: Tensor | None = None
     stubble: Strands | None = None
+    hues: Tensor | None = None
 
     def combed(self) -> list[Strands]:
         """All strands."""
@@ -56,7 +61,8 @@ class PortraitLayers:
         atlas: of :func:`.paint.face_atlas`, (1, 3, A, A).
         hair, stubble: of :func:`.strands.combed_hair`.
         grain: of :func:`.spots.skin_tile`, (1, 3, t + 2, t + 2).
-        prints: of :func:`.prints.print_atlas`, (1, 3, h, w).
+        prints: of :func:`.eigenclothes.cloth_atlas`, (1, 3, h, w).
+        hues: of :func:`.complexion.hues_of`, (1, P, 3).
     """
 
     atlas: Tensor | None
@@ -64,6 +70,7 @@ class PortraitLayers:
     grain: Tensor | None
     prints: Tensor | None
     stubble: CombedHair | None
+    hues: Tensor | None
 
     def seen(self, weights: RayWeights, config: ModelConfig) -> SurfaceLayers:
         """As V views show them."""
@@ -75,6 +82,7 @@ class PortraitLayers:
             self.grain,
             prints_seen(self.prints, weights.surface((CLOTHES,))[0].unflatten(-1, side), config),
             strands_on_view(self.stubble, weights, config),
+            self.hues,
         )
 
 
@@ -99,11 +107,12 @@ def surface_layers(
     hair, stubble = combed
     paint = paint_of(maps, visible, surface(FACE), config)
     grain = skin_tile(maps[SKIN], config)
-    prints = print_atlas(maps[CLOTHES].traits, geometry, config)
+    prints = cloth_atlas(maps[CLOTHES], geometry, config)
     views = whole.shape[1]
     if prints is not None:
         each = prints.repeat_interleave(views, 0)
         prints = prints_seen(each, surface((CLOTHES,)).flatten(0, 1), config)
+    hues = hues_of(maps)
     return SurfaceLayers(
         whole.flatten(0, 1),
         None if paint is None else paint.flatten(0, 1),
@@ -111,4 +120,5 @@ def surface_layers(
         None if grain is None else grain.repeat_interleave(views, 0),
         prints,
         strands_of(stubble, surface((SKIN,)), config),
+        None if hues is None else hues.repeat_interleave(views, 0),
     )

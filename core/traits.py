@@ -18,13 +18,11 @@ which a code has all that this person has, and from which on nothing: halfway to
 _FAR = 1e6
 
 
-def traits_of(
-    texture: Tensor, codes: Tensor, traits: Tensor, known: Tensor, amounts: int
-) -> Tensor:
-    """What parts with B texture codes have, (B, N).
+def traits_of(own: Tensor, codes: Tensor, traits: Tensor, known: Tensor, amounts: int) -> Tensor:
+    """What parts with B codes have, (B, N).
 
     Args:
-        texture: (B, Z).
+        own: the codes, (B, Z).
         codes: of the people, (S, Z).
         traits: of the people, (S, N).
         known: whose count, (S,) bool, two at least.
@@ -32,7 +30,7 @@ def traits_of(
             people.
     """
     # no matrix product, which autocast would round
-    apart = (texture.detach().float()[:, None] - codes.float()).square().sum(-1)  # (B, S)
+    apart = (own.detach().float()[:, None] - codes.float()).square().sum(-1)  # (B, S)
     near, who = (apart + _FAR * ~known).topk(2, 1, largest=False)
     near = near.sqrt()
     share = near[:, :1] / near.sum(1, keepdim=True).clamp_min(1e-12)  # (B, 1)

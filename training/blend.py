@@ -16,11 +16,13 @@ import torch
 from core.checkpoint import load_checkpoint
 from core.errors import PortraitError
 from core.model import SSGAN3D
-from training.model_files import TRAITS, write_model
+from training.model_files import is_trait, write_model
 
-_TRAITS = [name for names in TRAITS.values() for name in names]
-KEPT = tuple(f"mapping.{name}" for name in ("keys", "presence", *_TRAITS))
-"""What names people, their parts and their traits, and is the same in both."""
+
+def is_kept(name: str) -> bool:
+    """Whether a tensor names people, their parts or their traits, and is the same in both."""
+    room, _, own = name.partition(".")
+    return room == "mapping" and (own in ("keys", "presence") or is_trait(own))
 
 
 def blend(first: SSGAN3D, second: SSGAN3D, share: float, net_share: float | None = None) -> SSGAN3D:
@@ -37,7 +39,7 @@ def blend(first: SSGAN3D, second: SSGAN3D, share: float, net_share: float | None
     """
     mine, other = first.state_dict(), second.state_dict()
     same = first.config == second.config and all(
-        torch.equal(mine[name], other[name]) for name in KEPT if name in mine
+        torch.equal(mine[name], other[name]) for name in filter(is_kept, mine)
     )
     if not same:
         raise PortraitError(
@@ -50,7 +52,7 @@ def blend(first: SSGAN3D, second: SSGAN3D, share: float, net_share: float | None
     mean = SSGAN3D(first.config)
     mean.load_state_dict(
         {
-            name: value if name in KEPT else value.lerp(other[name], shares[name])
+            name: value if is_kept(name) else value.lerp(other[name], shares[name])
             for name, value in mine.items()
         }
     )

@@ -21,7 +21,7 @@ from core.generators import PartGroup
 from core.model import SSGAN3D
 from core.parts import PART_NAMES
 from core.people_mixture import PeopleMixture
-from training.model_files import write_model
+from training.model_files import TRAIT_FIELDS, write_model
 
 LAYERED = {"weight", "bias", "style_bias", "base_style", "code_style"}
 """Parameters of part generators whose first axis are layers and the second parts, not the first."""
@@ -56,8 +56,7 @@ def graft(model: SSGAN3D, donor: SSGAN3D, parts: Collection[str]) -> None:
         maps=given.maps,
         upscaler_channels=given.upscaler_channels,  # which no part depends on
         upscaler_blocks=given.upscaler_blocks,
-        prints=given.prints,  # which its own people have
-        spots=given.spots,
+        **{field: getattr(given, field) for field in TRAIT_FIELDS},  # which its own people have
     )
     if alike != given:
         raise PortraitError("The two models have other sizes: graft from one of the same training.")

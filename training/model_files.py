@@ -5,7 +5,7 @@ them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from core.model import SSGAN3D
 
 LICENCE = "CC0-1.0"
 """Of weights that rendered portraits have taught."""
-TRAITS: Mapping[str, Sequence[str]] = {
-    "prints": ("prints",),
-    "spots": ("spots",),
-    "eigenskins": ("skins", "eigenskins", "eigenskin_steps"),
-}
-"""Fields of the configuration, and what a mixture of people keeps for each."""
+TRAITS = ("prints", "spots", "complexions", "eigenskins", "eigenclothes", "eigenpaints")
+"""What a mixture of people keeps of each: names of its buffers or modules, and fields of the
+configuration."""
+TRAIT_FIELDS = (*TRAITS, "eigenpaint_texels")
+"""All fields of the configuration that say what is kept."""
+NO_EIGENPAINTS: Mapping[str, Any] = {"eigenpaints": 0, "eigenpaint_texels": ()}
+"""Fields of the configuration of a model without them."""
 
 
 def rebuilt(model: SSGAN3D, **changes: Any) -> SSGAN3D:
@@ -41,17 +42,23 @@ def taken_off(model: SSGAN3D) -> SSGAN3D:
     Its people have no traits (:mod:`core.traits`): a print that lies elsewhere than the render's is
     an error that nothing it learns can mend. And beards are as faint as they are taught.
     """
-    return rebuilt(model, prints=False, spots=False, eigenskins=0, beard_gain=1.0)
+    none = {field: type(getattr(model.config, field))() for field in TRAIT_FIELDS}
+    return rebuilt(model, beard_gain=1.0, **none)
+
+
+def is_trait(name: str) -> bool:
+    """Whether a tensor of a mixture of people is one of ``TRAITS``, by its name in the mapping."""
+    return name.partition(".")[0] in TRAITS
 
 
 def put_on(model: SSGAN3D, whole: SSGAN3D) -> SSGAN3D:
     """A model with what was taken off of ``whole``, from which it learnt on."""
     given = whole.config
-    kept = {field: getattr(given, field) for field in TRAITS}
+    kept = {field: getattr(given, field) for field in TRAIT_FIELDS}
     made = rebuilt(model, **kept, beard_gain=given.beard_gain)
-    for field, names in TRAITS.items():
-        for name in names if kept[field] else ():
-            getattr(made.mapping, name).copy_(getattr(whole.mapping, name))
+    mine, theirs = made.mapping.state_dict(), whole.mapping.state_dict()
+    for name in filter(is_trait, mine):
+        mine[name].copy_(theirs[name])
     return made
 
 
@@ -70,4 +77,4 @@ def write_model(path: Path, model: SSGAN3D, info: Mapping[str, Any], **done: obj
     for key, once in done.items():
         name = key.replace("_", " ")
         facts[name] = [*facts.get(name, []), once]
-    save_checkpoint(path, model, facts, half=True, licence=LICENCE)
+    save_checkpoint(path, model, facts, compact=True, licence=LICENCE)

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from core.camera import Camera
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.config import ModelConfig
-from core.eigenskin import SIZE, WINDOW, eigenskin, eigenskin_tile
+from core.eigenskin import SIZE, WINDOW, eigenskin_tile
 from core.engine import PortraitEngine, embedded_weights
 from core.grain import GRAINED, SIDE, SKIN
 from core.model import SSGAN3D
@@ -28,6 +30,11 @@ CONFIG = replace(
     grain=((0.01, 0.0, 0.0),) * 4,
 )
 MAP = (3, *SIZE)
+_OLD = {
+    "mapping.eigenskins.amounts": "mapping.skins",
+    "mapping.eigenskins.planes": "mapping.eigenskins",
+    "mapping.eigenskins.steps": "mapping.eigenskin_steps",
+}
 
 
 def mixture() -> PeopleMixture:
@@ -36,30 +43,21 @@ def mixture() -> PeopleMixture:
     made.presence.fill_(1)
     for row, code in enumerate((0.0, 1.0, 10.0)):
         made.texture[row] = code
-    made.eigenskins.fill_(100)
-    made.eigenskin_steps.copy_(torch.tensor([0.001, 0.01, 0.02]))
-    made.skins.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, -1.0]]))
+    made.eigenskins.planes.fill_(100)
+    made.eigenskins.steps.copy_(torch.tensor([0.001, 0.01, 0.02]))
+    made.eigenskins.amounts.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, -1.0]]))
     return made
-
-
-def test_a_skin_is_the_mean_and_what_its_person_has_of_each_component() -> None:
-    planes = torch.stack([torch.full(MAP, 10), torch.full(MAP, 100), torch.full(MAP, -50)])
-    light = eigenskin(
-        torch.tensor([[0.0, 0.0], [2.0, 1.0]]), planes.to(torch.int8), torch.tensor([0.01] * 3)
-    )
-    torch.testing.assert_close(light[0], torch.full(MAP, 0.1))
-    torch.testing.assert_close(light[1], torch.full(MAP, 0.1 + 2.0 - 0.5))
 
 
 def test_between_people_the_mean_is_left() -> None:
     people = mixture()
     codes = torch.tensor([[1.0], [0.5], [0.75]]).expand(-1, CONFIG.code_dim)
-    light = people.complexion(SKIN, codes)
+    light = people.tint(SKIN, codes, codes)
     assert light is not None
     # theirs; halfway nobody's; a quarter of the way, which is still whole
     for own, expected in zip(light, (0.1 + 2.0, 0.1, 0.1 + 2.0), strict=True):
         torch.testing.assert_close(own, torch.full(MAP, expected))
-    assert people.complexion(part_index("hair"), codes) is None
+    assert people.tint(part_index("hair"), codes, codes) is None
 
 
 def test_a_map_lies_on_the_tile_where_the_skin_is() -> None:
@@ -81,13 +79,30 @@ def test_a_map_lies_on_the_tile_where_the_skin_is() -> None:
 
 def test_files_keep_whole_numbers_whole(tmp_path) -> None:
     model = SSGAN3D(CONFIG)
-    model.mapping.eigenskins.random_(-127, 128, generator=torch.Generator().manual_seed(0))
-    model.mapping.eigenskin_steps.fill_(0.25)
+    skins = model.mapping.eigenskins
+    skins.planes.random_(-127, 128, generator=torch.Generator().manual_seed(0))
+    skins.steps.fill_(0.25)
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, model, {}, half=True)
+    save_checkpoint(path, model, {}, compact=True)
     read = load_checkpoint(path)[0].mapping
-    assert read.eigenskins.dtype == torch.int8
-    assert torch.equal(read.eigenskins, model.mapping.eigenskins)
+    assert read.eigenskins.planes.dtype == torch.int8
+    assert torch.equal(read.eigenskins.planes, skins.planes)
+
+
+def test_files_of_before_are_read(tmp_path) -> None:
+    """The first that had eigenskins called them otherwise, and kept amounts as halves."""
+    model = SSGAN3D(CONFIG)
+    model.mapping.eigenskins.amounts.fill_(0.25)
+    model.mapping.eigenskins.planes.fill_(9)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, model, {})
+    with safe_open(path, "pt") as file:
+        header, names = file.metadata(), list(file.keys())
+        tensors = {_OLD.get(name, name): file.get_tensor(name) for name in names}
+    save_file(tensors, path, header)
+    read = load_checkpoint(path)[0].mapping.eigenskins
+    assert torch.equal(read.amounts, model.mapping.eigenskins.amounts)
+    assert torch.equal(read.planes, model.mapping.eigenskins.planes)
 
 
 @pytest.mark.parametrize("change", [{"people": 1}, {"grain": ()}, {"eigenskins": -1}])
@@ -100,8 +115,7 @@ def test_the_embedded_models_portraits_have_them_on_their_skin_alone() -> None:
     model, info = load_checkpoint(embedded_weights())
     assert model.config.eigenskins
     bare = copy.deepcopy(model)
-    bare.mapping.skins.zero_()
-    bare.mapping.eigenskin_steps.zero_()
+    bare.mapping.eigenskins.steps.zero_()
     engines = [PortraitEngine(m, info, device="cpu", precision="float32") for m in (model, bare)]
     camera = Camera.orbit(0.2)
     drawn = [engine.render(engine.sample(4), camera, size=(256, 256)) for engine in engines]

@@ -194,7 +194,7 @@ def test_a_print_is_on_clothes_alone_and_moves_nothing() -> None:
 
 def test_prints_are_kept_in_the_model_file(printed_model: SSGAN3D, tmp_path: Path) -> None:
     path = tmp_path / "printed.safetensors"
-    save_checkpoint(path, printed_model, {}, half=True)
+    save_checkpoint(path, printed_model, {}, compact=True)
     model, _ = load_checkpoint(path)
     torch.testing.assert_close(
         model.mapping.prints, printed_model.mapping.prints, atol=1e-3, rtol=1e-3

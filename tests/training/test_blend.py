@@ -70,8 +70,8 @@ def test_whole_numbers_stay_whole() -> None:
     grained = {"people": 3, "detail_directions": 4, "eigenskins": 2}
     first, second = (model(seed, **grained, grain=((0.01, 0.0, 0.0),) * 4) for seed in (1, 2))
     for one in (first, second):
-        one.mapping.eigenskins.fill_(7)
-    assert bool((blend(first, second, 0.5).mapping.eigenskins == 7).all())
-    second.mapping.eigenskins.fill_(8)
+        one.mapping.eigenskins.planes.fill_(7)
+    assert bool((blend(first, second, 0.5).mapping.eigenskins.planes == 7).all())
+    second.mapping.eigenskins.planes.fill_(8)
     with pytest.raises(PortraitError, match="whom they mix"):
         blend(first, second, 0.5)

@@ -175,7 +175,7 @@ def test_a_part_may_learn_its_fine_structure_and_nothing_else(
 
     before = error()
     at_full_rates(closeup)
-    for _ in range(30):
+    for _ in range(40):
         closeup.train_step()
     assert error() < 0.9 * before
     made, old = closeup.result(), teacher

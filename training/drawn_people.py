@@ -1,0 +1,115 @@
+"""A model's people, each drawn as their renders show them: what they lack is asked of these."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from core.config import ModelConfig
+from core.eigenskin import eigenskin_tile
+from core.generators import PartMap
+from core.grain import SIDE, SKIN
+from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
+from core.people_mixture import PeopleMixture
+from core.spots import spots_tile
+from core.tiles import wrapped
+from core.volume import RayWeights, ray_weights, sample_rays
+from training.data import PortraitSet
+from training.warm_start import Views
+
+
+@dataclass(frozen=True)
+class DrawnView:
+    """One render of a person, and the model's picture of it without grain, which is chance.
+
+    Attributes:
+        maps: of the person's parts.
+        visible: which of them the render has, (1, K) bool.
+        weights: of its rays.
+        posed, drawn: the model's picture.
+        real: the render, (1, 3, S, S) in [-1, 1].
+        labels: its parts, (S, S).
+    """
+
+    maps: Mapping[int, PartMap]
+    visible: Tensor
+    weights: RayWeights
+    posed: PosedFeatures
+    drawn: GeneratorOutput
+    real: Tensor
+    labels: Tensor
+
+    def surface(self, parts: tuple[int, ...]) -> Tensor:
+        """Σ_k m_k (u_k, v_k, 1) over some parts, on rays, (1, 3, r, r)."""
+        side = self.posed.mask.shape[-1]
+        return self.weights.surface(parts)[0].unflatten(-1, (side, side))
+
+
+def drawn_people(
+    model: SSGAN3D,
+    data: PortraitSet,
+    rows: Tensor,
+    device: torch.device,
+    without: Collection[int] = (),
+) -> Iterator[tuple[int, list[DrawnView]]]:
+    """Of everybody whom data show: their row among the model's people, and all of their views.
+
+    Args:
+        data: renders of the people whom ``model`` mixes.
+        rows: (P,) row of each portrait of ``data`` among them.
+        without: parts whose wearers' pictures are passed over.
+    """
+    model = model.to(device)
+    people = model.mapping
+    assert isinstance(people, PeopleMixture)
+    views = Views(data, model.config, device, model.config.samples)
+    shown: dict[int, list[int]] = defaultdict(list)
+    for view, portrait in enumerate(data.portrait_of.tolist()):
+        if not any(views.presence[portrait, part] for part in without):
+            shown[int(rows[portrait])].append(view)
+    for row, own in shown.items():
+        maps = model.part_maps(people.base[[row]], people.shape[[row]], people.texture[[row]])
+        yield row, [_drawn(model, views, maps, view) for view in own]
+
+
+def _drawn(model: SSGAN3D, views: Views, maps: dict[int, PartMap], view: int) -> DrawnView:
+    data, config = views.data, model.config
+    visible = views.presence[data.portrait_of[view], None].to(views.device)
+    rays = sample_rays(
+        views.origins[view, None, None],
+        views.directions[view, None, None],
+        views.centre[view, None, None],
+        config,
+    )
+    geometry = model.geometry(maps, visible)
+    posed = _without_grain(model.posed_maps(maps, geometry, visible, rays), maps, config)
+    return DrawnView(
+        maps,
+        visible,
+        ray_weights(geometry, rays, config),
+        posed,
+        model.finish(posed),
+        data.picture([view]),
+        data.labels[view],
+    )
+
+
+def _without_grain(
+    posed: PosedFeatures, maps: Mapping[int, PartMap], config: ModelConfig
+) -> PosedFeatures:
+    """Spots and eigenskins stay: grain is chance of six kinds, which components would know again.
+
+    Args:
+        maps: of one portrait's parts.
+    """
+    skin = maps[SKIN]
+    tile = torch.zeros(1, 3, SIDE, SIDE, device=posed.mask.device)
+    if skin.traits is not None:
+        tile = spots_tile(skin.traits, config)
+    if skin.tint is not None:
+        tile = tile + eigenskin_tile(skin.tint, config)
+    return replace(posed, layers=replace(posed.layers, grain=wrapped(tile)))
