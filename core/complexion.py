@@ -19,7 +19,7 @@ from .generators import PartMap
 from .indices import index_tensor
 from .lifting import opacity
 from .parts import part_index
-from .traits import some
+from .traits import nearest_two, some
 
 TAKERS = tuple(part_index(name) for name in ("nose", "ears", "neck"))
 """Parts that are skin, beside the skin itself."""
@@ -30,7 +30,6 @@ _ALIKE = 0.02
 _ON_THE_WAY = 1.2, 1.6
 """Sum of the distances to two people, as a share of that between them, up to which a head lies
 between them, and from which on it is nobody's."""
-_FAR = 1e6
 _MOST = 0.7
 """The largest that is made up for: a factor of two."""
 
@@ -53,9 +52,7 @@ def head_color(base: Tensor, people: Tensor, colors: Tensor, known: Tensor) -> T
         colors: of their own parts, (S, 3).
         known: whose count, (S,) bool, two at least.
     """
-    # no matrix product, which autocast would round
-    apart = (base.detach().float()[:, None] - people.float()).square().sum(-1).sqrt()  # (B, S)
-    near, who = (apart + _FAR * ~known).topk(2, 1, largest=False)
+    near, who = nearest_two(base, people, known)
     first, second = who.unbind(1)
     between = (people[first] - people[second]).float().norm(dim=1, keepdim=True)
     whole = near.sum(1, keepdim=True).clamp_min(1e-12)

@@ -18,6 +18,20 @@ which a code has all that this person has, and from which on nothing: halfway to
 _FAR = 1e6
 
 
+def nearest_two(own: Tensor, codes: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """The two people whose codes B codes are next to: distances and rows, nearest first, (B, 2).
+
+    Args:
+        own: the codes, (B, Z).
+        codes: of the people, (S, Z).
+        known: whose count, (S,) bool, two at least.
+    """
+    # no matrix product, which autocast would round
+    apart = (own.detach().float()[:, None] - codes.float()).square().sum(-1)  # (B, S)
+    near, who = (apart + _FAR * ~known).topk(2, 1, largest=False)
+    return near.sqrt(), who
+
+
 def traits_of(own: Tensor, codes: Tensor, traits: Tensor, known: Tensor, amounts: int) -> Tensor:
     """What parts with B codes have, (B, N).
 
@@ -29,10 +43,7 @@ def traits_of(own: Tensor, codes: Tensor, traits: Tensor, known: Tensor, amounts
         amounts: how many of the N numbers, the first ones, say how much there is: they fade between
             people.
     """
-    # no matrix product, which autocast would round
-    apart = (own.detach().float()[:, None] - codes.float()).square().sum(-1)  # (B, S)
-    near, who = (apart + _FAR * ~known).topk(2, 1, largest=False)
-    near = near.sqrt()
+    near, who = nearest_two(own, codes, known)
     share = near[:, :1] / near.sum(1, keepdim=True).clamp_min(1e-12)  # (B, 1)
     shown = ((_GONE - share) / (_GONE - _FULL)).clamp(0, 1)
     found = traits.float().index_select(0, who[:, 0])

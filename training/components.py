@@ -7,7 +7,9 @@ iteration for principal components with missing values: Wiberg 1976; Kiers 1997)
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -120,3 +122,19 @@ def in_steps(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Rows (N, D) as whole numbers, int8, and what 1 means in each, (N,)."""
     steps = rows.abs().amax(1).clamp_min(1e-12) / MOST
     return (rows / steps[:, None]).round().to(torch.int8), steps
+
+
+def add_component_arguments(parser: argparse.ArgumentParser, count: int, what: str) -> None:
+    """Arguments of the commands that find components.
+
+    Args:
+        count: how many, if nobody says.
+        what: what they are, for the help.
+    """
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
+    )
+    parser.add_argument("--components", type=int, default=count, help=f"{what} (default {count})")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -27,7 +26,7 @@ from core.model import SSGAN3D
 from core.paint import FACE, face_atlas, painted
 from core.parts import PAINTED, PART_NAMES, part_index
 from core.people_mixture import PeopleMixture
-from training.components import kept
+from training.components import add_component_arguments, kept
 from training.data import PortraitSet, read_views
 from training.drawn_people import DrawnView, drawn_people
 from training.model_files import NO_EIGENPAINTS, rebuilt, write_model
@@ -200,18 +199,7 @@ def with_eigenpaints(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training eigenpaint``."""
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
-    )
-    parser.add_argument(
-        "--components",
-        type=int,
-        default=COMPONENTS,
-        help=f"principal components of each part (default {COMPONENTS})",
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    add_component_arguments(parser, COMPONENTS, "principal components of each part")
 
 
 def run(arguments: argparse.Namespace) -> int:

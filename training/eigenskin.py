@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -28,7 +27,7 @@ from core.lifting import window_coordinates
 from core.model import SSGAN3D
 from core.people_mixture import PeopleMixture
 from core.tiles import shown_by_pixels, texels_of, tile_positions
-from training.components import kept
+from training.components import add_component_arguments, kept
 from training.data import PortraitSet, read_views
 from training.drawn_people import DrawnView, drawn_people
 from training.light_maps import Asked, missing_light, wanted_light
@@ -88,18 +87,7 @@ def with_eigenskins(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training eigenskin``."""
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
-    )
-    parser.add_argument(
-        "--components",
-        type=int,
-        default=COMPONENTS,
-        help=f"principal components (default {COMPONENTS})",
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    add_component_arguments(parser, COMPONENTS, "principal components")
 
 
 def run(arguments: argparse.Namespace) -> int:
