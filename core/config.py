@@ -68,6 +68,7 @@ _LATER_FIELDS: dict[str, Any] = {
     "detail_density": 1.5,
     "detail_on_skin": 0.012,
     "beard_gain": 1.0,
+    "hair_matte": (),
     "grain": (),
     "forehead_grain": 1.0,
     "paint_size": 0,
@@ -136,6 +137,9 @@ class ModelConfig:
             that have not been taught where skin is bare show canvas where it is more than 0.012.
         beard_gain: what amounts on skin are multiplied with after that. They are taught by medians,
             or cheeks would get a little of the stubble that few have: too faint where it is.
+        hair_matte: by how much the share of hair varies from strand to strand where hair ends on
+            the head, and where it ends against the background, and how many times steeper it ends
+            there (:mod:`.matte`); () for soft ends.
         grain: root mean squares of the grain that all skin has (:mod:`.grain`).
         forehead_grain: how much of it foreheads have.
         paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
@@ -191,6 +195,7 @@ class ModelConfig:
     detail_density: float = 1.0
     detail_on_skin: float = 0.12
     beard_gain: float = 1.0
+    hair_matte: tuple[float, ...] = ()
     grain: Spectrum = ()
     forehead_grain: float = 1.0
     paint_size: int = 0
@@ -227,6 +232,10 @@ class ModelConfig:
             raise ValueError("every size of a model must be at least 1")
         if min(spec.hidden for spec in self.maps) < 0:
             raise ValueError("the channels of a part's generator cannot be negative")
+        if len(self.hair_matte) not in (0, 3) or min(self.hair_matte, default=0) < 0:
+            raise ValueError(f"a matte is three numbers, not below 0, not {self.hair_matte}")
+        if self.hair_matte and not self.detail_directions:
+            raise ValueError("a matte is of the strands of fine structure")
         bands, axes = _SPECTRUM_SHAPE
         if self.grain and [len(band) for band in self.grain] != [axes] * bands:
             raise ValueError(f"grain has {bands} bands along {axes} axes, not {self.grain}")
@@ -361,6 +370,7 @@ class ModelConfig:
             values["geometry_window"] = _window(values["geometry_window"])
             for field in ("render_channels", "eigenpaint_texels"):
                 values[field] = tuple(int(count) for count in values[field])
+            values["hair_matte"] = tuple(float(number) for number in values["hair_matte"])
             if old_grain:
                 values["grain"] = tuple((float(old_grain) * s, 0.0, 0.0) for s in _OLD_SPECTRUM)
             values["grain"] = _spectrum(values["grain"])

@@ -13,7 +13,7 @@ from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
 from .people_mixture import PeopleMixture
-from .render_net import RenderNet, detailed
+from .render_net import RenderNet
 from .strands import COMBED, combed_hair
 from .surface_layers import SurfaceLayers, surface_layers
 from .upscaler import Upscaler
@@ -113,14 +113,14 @@ class SSGAN3D(nn.Module):
         views = posed.features.shape[:2]
         features, mask = (t.flatten(0, 1) for t in (posed.features, posed.mask))
         features = features.contiguous(memory_format=torch.channels_last)
-        smooth, logits, gain = self.render_net.drawn(features, mask, posed.layers)
+        drawing = self.render_net.drawn(features, mask, posed.layers)
         return GeneratorOutput(
-            detailed(smooth, gain).unflatten(0, views),
-            logits.unflatten(0, views),
+            drawing.picture.unflatten(0, views),
+            drawing.logits.unflatten(0, views),
             posed.features[:, :, :3],
             posed.mask,
             posed.depth,
-            smooth.unflatten(0, views),
+            drawing.smooth.unflatten(0, views),
         )
 
     def posed(

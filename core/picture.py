@@ -74,6 +74,9 @@ class View:
         from ``backdrop``. That says little elsewhere: nobody ever saw what is behind clothes.
         """
         hidden = 1 - self.mask_logits.float()[None].softmax(1)[:, :1]
+        # hair ends within its soft border, the rest of which may still shine there
+        met = enlarge_to(self.coverage.float()[None, None], hidden.shape[-2:])
+        hidden = torch.maximum(hidden, met)
         hidden = F.max_pool2d(hidden, HALO, 1, HALO // 2)
         seen = enlarge_to(1 - hidden, self.image.shape[-1]).square()  # (1, 1, S, S)
         levels = [(self.image.float()[None] * seen, seen)]

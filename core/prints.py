@@ -27,7 +27,7 @@ from .lifting import (
     window_coordinates,
 )
 from .parts import PART_NAMES
-from .tiles import texels_of
+from .tiles import cut, region, texels_of
 from .traits import some
 
 CLOTHES = PART_NAMES.index("clothes")
@@ -148,23 +148,17 @@ def prints_seen(atlas: Tensor | None, surface: Tensor, config: ModelConfig) -> T
     """
     if atlas is None:
         return None
-    scale = config.image_size // config.ray_size
-    first = _first_row(surface)
-    where = surface[:, :, first:].detach().float()
-    size = ((config.ray_size - first) * scale, config.image_size)
-    where = F.interpolate(where, size=size, mode="bilinear")
-    grid = places_in(where, config.maps[CLOTHES].window)
-    seen = F.grid_sample(atlas.expand(len(surface), -1, -1, -1), grid, align_corners=False)
-    return F.pad(seen, (0, 0, first * scale, 0))
-
-
-def _first_row(surface: Tensor) -> int:
-    """A row of rays (N, 3, r, r) above which there is nothing; 0 where to ask would be a wait."""
-    if surface.is_cuda:
-        return 0
-    rows = (surface[:, 2] > 0).any(2).any(0).nonzero()
-    # one more, for what lies between two rows is of both
-    return max(int(rows[0]) - 1, 0) if len(rows) else surface.shape[2] - 1
+    rays = config.ray_size
+    seen = atlas.new_zeros(len(surface), atlas.shape[1], config.image_size, config.image_size)
+    found = region(surface[:, 2] > 0)
+    if found is not None:
+        inside = cut(seen, found, rays)
+        where = cut(surface.detach().float(), found, rays)
+        where = F.interpolate(where, size=inside.shape[-2:], mode="bilinear")
+        grid = places_in(where, config.maps[CLOTHES].window)
+        atlas = atlas.expand(len(surface), -1, -1, -1)
+        inside.copy_(F.grid_sample(atlas, grid, align_corners=False))
+    return seen
 
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from .complexion import tinted
 from .config import ModelConfig
 from .detail import SurfaceDetail
 from .grain import grained_share
+from .matte import ended, matte
 from .parts import BACKGROUND, PART_COUNT
 from .prints import CLOTHES
 
@@ -24,6 +26,28 @@ MASK_FLOOR = 1.0e-4
 """Smallest coarse mask value that the residual starts from: log 0 would drown any residual."""
 _MOST_SHARE = 2.0
 """Within an outline, what a ray half saw is whole; beyond that it says little of the portrait."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a render net draws of N views.
+
+    Attributes:
+        smooth: the picture without what is finer than rays, but with paint, (N, 3, S, S).
+        logits: of the masks, (N, K, S / 2, S / 2).
+        matted: the same with the ends of hair (:mod:`.matte`).
+        gain: of :class:`.detail.SurfaceDetail`, if the net has one.
+    """
+
+    smooth: Tensor
+    logits: Tensor
+    matted: Tensor
+    gain: Tensor | None
+
+    @property
+    def picture(self) -> Tensor:
+        """The whole picture, (N, 3, S, S)."""
+        return detailed(self.matted, self.gain)
 
 
 class ResidualBlock(nn.Module):
@@ -69,7 +93,7 @@ class RenderNet(nn.Module):
         self.to_mask = nn.Conv2d(widths[-1], PART_COUNT, 1)
         for head in (self.to_picture, self.to_mask):
             start_at_zero(head)
-        self.features = config.features
+        self.config, self.features = config, config.features
         self.detail = SurfaceDetail(config) if config.detail_directions else None
 
     def trunk(self, features: Tensor, mask: Tensor) -> Tensor:
@@ -107,28 +131,30 @@ class RenderNet(nn.Module):
             mask: m, (B, K, r, r).
             layers: what lies on the surface.
         """
-        smooth, logits, gain = self.drawn(features, mask, layers)
-        return detailed(smooth, gain), logits
+        drawing = self.drawn(features, mask, layers)
+        return drawing.picture, drawing.logits
 
-    def drawn(
-        self, features: Tensor, mask: Tensor, layers: SurfaceLayers
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Smooth picture, mask logits, and the gain of :class:`.SurfaceDetail`, if it has one."""
+    def drawn(self, features: Tensor, mask: Tensor, layers: SurfaceLayers) -> Drawing:
+        """Picture and masks, in what they are made of; arguments as for :meth:`forward`."""
         amount = features[:, self.features :]
         features = features[:, : self.features]
         x = self.trunk(features, mask)
         picture, logits = self.picture(x, features), self.mask_logits(x, mask)
         if layers.paint is not None:
             picture = picture + layers.paint
-        gain = None
+        matted, gain = picture, None
         if self.detail is not None:
             # whatever the structure, it moves no outline
             soft = F.softmax(logits.detach().float(), 1)
             share = outline_share(soft, 1 - mask[:, BACKGROUND, None])
+            if self.config.hair_matte and layers.strands is not None:
+                matted, noise, change = matte(picture, soft, layers.strands, self.config)
+                layers = replace(layers, strands=replace(layers.strands, noise=noise))
+                logits, soft = ended(logits, soft, change)
             skin, cloth = grained_share(soft), soft[:, CLOTHES, None]
             hue = None if layers.hues is None else tinted(layers.hues, soft)
             gain = self.detail(amount, layers, picture.shape[-1], share, skin, cloth, hue)
-        return picture, logits, gain
+        return Drawing(picture, logits, matted, gain)
 
 
 def detailed(smooth: Tensor, gain: Tensor | None) -> Tensor:

@@ -27,7 +27,7 @@ from .generators import PartMap
 from .grain import SKIN
 from .lifting import places_in
 from .parts import part_index
-from .tiles import cut, extent, shown_by_pixels
+from .tiles import cut, extent, on_tiles, shown_by_pixels, unstretched
 from .volume import RayWeights
 
 HAIR = part_index("hair")
@@ -63,6 +63,8 @@ _NEXT_SHARE = 0.5
 _SPREAD = 8
 """Texels of the combed noise over which its variance is made even."""
 _TINY = 1e-12
+_LEAST_TEXELS = 0.7
+"""Of noise a pixel, in the direction where they are fewest: with fewer it is streaks."""
 _LEAST_SHARE = 1e-4
 _LEAST_AMOUNT = 1e-3
 """Of a tile that can be seen: with less there are no strands."""
@@ -92,11 +94,14 @@ class Strands:
         amount: of each tile, what the hair has of Σ_k m_k a_k, (N, T, r, r).
         noise: the combed noise of both bands at each pixel, (N, 2, S, S).
         surface: Σ m (u, v, 1) of the part alone, on rays, (N, 3, r, r).
+        shown: how much of each band's noise pixels can show, in [0, 1], on rays, (N, bands, r, r);
+            None where nothing asks for it.
     """
 
     amount: Tensor
     noise: Tensor
     surface: Tensor
+    shown: Tensor | None = None
 
     def fine(self) -> Tensor:
         """What larger pictures are given finer strands by, (N, 4, r, r).
@@ -136,12 +141,9 @@ def combed_noise(
     energy = amounts.square().unflatten(1, (2, directions)).sum(1)  # (B, D, H, W)
     energy = _smoothed(energy)
     energy = energy / energy.sum(1, keepdim=True).clamp_min(_TINY)
-    # filter d's structure varies most along π d / D, counted from x to y, y down as rows run
-    angles = torch.arange(directions, device=amounts.device) * (math.pi / directions)
-    doubled = torch.stack([(2 * angles).cos(), (2 * angles).sin()])  # (2, D)
-    # no matrix product, which autocast would round
-    resultant = (energy[:, None] * doubled[:, :, None, None]).sum(2)  # (B, 2, H, W)
-    share = _agreement(resultant, part)  # (B, 1, H, W)
+    resultant = resultant_of(energy)  # (B, 2, H, W)
+    share = agreement(resultant, part)  # (B, 1, H, W)
+    angles = _angles(directions, amounts.device)
     apart = torch.atan2(resultant[:, 1:], resultant[:, :1]) / 2 - angles[:, None, None]
     apart = (torch.remainder(apart + math.pi / 2, math.pi) - math.pi / 2) * directions / math.pi
     narrow = (-_NARROWNESS * apart.square()).softmax(1)  # (B, D, H, W)
@@ -200,7 +202,8 @@ def strands_seen(hair: CombedHair, surface: Tensor, config: ModelConfig) -> Stra
     noise = F.grid_sample(
         hair.noise.expand(len(surface), -1, -1, -1), places_in(where, window), align_corners=False
     )
-    return Strands(amount * met, noise, surface)
+    shown = _shown(surface, config) if config.hair_matte and hair.part == HAIR else None
+    return Strands(amount * met, noise, surface, shown)
 
 
 def finer_strands(
@@ -233,6 +236,15 @@ def finer_strands(
     return gain
 
 
+def _shown(surface: Tensor, config: ModelConfig) -> Tensor:
+    """How much of each band's noise pixels can show that lie on a surface: ``Strands.shown``."""
+    # of rays, which are several pixels apart: what lies between them is interpolated anyway
+    pixels = config.image_size // config.ray_size
+    texels = on_tiles(surface.detach().float(), config) / pixels
+    spans = [shown_by_pixels(texels * (high / BANDS[-1][1])) for _, high in BANDS]
+    return torch.cat(spans, 1) * unstretched(texels, _LEAST_TEXELS)
+
+
 def strands_on_view(
     hair: CombedHair | None, weights: RayWeights, config: ModelConfig
 ) -> Strands | None:
@@ -258,7 +270,24 @@ def strands_of(hair: CombedHair | None, surface: Tensor, config: ModelConfig) ->
     return strands_seen(each, surface.flatten(0, 1), config)
 
 
-def _agreement(resultant: Tensor, part: int) -> Tensor:
+def resultant_of(energy: Tensor) -> Tensor:
+    """How strands run, by doubled angles, and how far they agree: (B, 2, H, W).
+
+    Args:
+        energy: of each direction, adding up to 1 or to 0, (B, D, H, W).
+    """
+    angles = _angles(energy.shape[1], energy.device)
+    doubled = torch.stack([(2 * angles).cos(), (2 * angles).sin()])  # (2, D)
+    # no matrix product, which autocast would round
+    return (energy[:, None] * doubled[:, :, None, None]).sum(2)
+
+
+def _angles(directions: int, device: torch.device) -> Tensor:
+    """Where filter d's structure varies most: π d / D, from x to y, y down as rows run; (D,)."""
+    return torch.arange(directions, device=device) * (math.pi / directions)
+
+
+def agreement(resultant: Tensor, part: int) -> Tensor:
     """How far a part is combed, in [0, 1], (B, 1, h, w), from resultants (B, 2, h, w)."""
     low, high = AGREEMENT[part]
     length = torch.hypot(resultant[:, :1], resultant[:, 1:])
@@ -272,7 +301,7 @@ def _along(resultant: Tensor, part: int) -> tuple[Tensor, Tensor]:
     """
     across = torch.atan2(resultant[:, 1], resultant[:, 0]) / 2
     direction = torch.stack([-across.sin(), across.cos()], -1)
-    combed = _agreement(resultant, part)
+    combed = agreement(resultant, part)
     return direction * combed[:, 0, ..., None], combed
 
 

@@ -24,6 +24,11 @@ def tile_positions(surface: Tensor, size: Sequence[int], config: ModelConfig) ->
         size: (H, W).
     """
     where = F.interpolate(surface.detach().float(), size=tuple(size), mode="bilinear")
+    return on_tiles(where, config)
+
+
+def on_tiles(where: Tensor, config: ModelConfig) -> Tensor:
+    """Σ_k m_k (u_k, v_k, 1), (B, 3, H, W), as texels of tiles (right, up), (B, 2, H, W)."""
     return where[:, :2] / where[:, 2:].clamp_min(1e-4) * texels_of(config)
 
 
@@ -83,6 +88,16 @@ def extent(found: Tensor) -> tuple[slice, slice] | None:
             return None
         spans.append(slice(max(where[0] - 1, 0), min(where[-1] + 2, found.shape[1 - axis])))
     return spans[0], spans[1]
+
+
+def region(found: Tensor) -> tuple[slice, slice] | None:
+    """:func:`extent` of all of N pictures (N, h, w); rows and columns whole on a GPU.
+
+    To ask there would be a wait, and a recorded graph has one course.
+    """
+    if found.is_cuda:
+        return slice(0, found.shape[1]), slice(0, found.shape[2])
+    return extent(found.any(0))
 
 
 def cut(x: Tensor, part: tuple[slice, slice], side: int) -> Tensor:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "detail": ("training.detail", "teach a model where how much fine structure lies"),
     "grain": ("training.grain", "measure how much grain skin has, and give a model as much"),
     "beards": ("training.beards", "give beards the strength that they have in renders"),
+    "matte": ("training.matte", "make hair end in strands, as sharply as in renders"),
     "traits": ("training.traits", "give a model's people the prints and spots of their renders"),
     "complexions": ("training.complexions", "keep the colours of people's noses, ears and necks"),
     "eigenclothes": ("training.eigenclothes", "give people what clothes in renders have more"),

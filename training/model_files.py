@@ -40,10 +40,11 @@ def taken_off(model: SSGAN3D) -> SSGAN3D:
     """The same model without what learning from renders must not see.
 
     Its people have no traits (:mod:`core.traits`): a print that lies elsewhere than the render's is
-    an error that nothing it learns can mend. And beards are as faint as they are taught.
+    an error that nothing it learns can mend. And beards are as faint as they are taught, and hair
+    ends as softly.
     """
     none = {field: type(getattr(model.config, field))() for field in TRAIT_FIELDS}
-    return rebuilt(model, beard_gain=1.0, **none)
+    return rebuilt(model, beard_gain=1.0, hair_matte=(), **none)
 
 
 def is_trait(name: str) -> bool:
@@ -55,7 +56,8 @@ def put_on(model: SSGAN3D, whole: SSGAN3D) -> SSGAN3D:
     """A model with what was taken off of ``whole``, from which it learnt on."""
     given = whole.config
     kept = {field: getattr(given, field) for field in TRAIT_FIELDS}
-    made = rebuilt(model, **kept, beard_gain=given.beard_gain)
+    own = {"beard_gain": given.beard_gain, "hair_matte": given.hair_matte}
+    made = rebuilt(model, **kept, **own)
     mine, theirs = made.mapping.state_dict(), whole.mapping.state_dict()
     for name in filter(is_trait, mine):
         mine[name].copy_(theirs[name])
