@@ -66,7 +66,7 @@ def matte(smooth: Tensor, soft: Tensor, strands: Strands, config: ModelConfig) -
         config: with a ``hair_matte``.
     """
     rays = config.ray_size
-    # plane by plane: means of few channels last take six times as long
+    # plane by plane: few channels last are pooled slowly
     smooth, soft = smooth.float().contiguous(), soft.float()
     hair = soft[:, HAIR, None]
     beside = 1 - hair - soft[:, _HAT, None]  # no strands end on hats: these end on them

@@ -24,7 +24,7 @@ from core.people_mixture import PeopleMixture
 from training.data import PortraitSet
 from training.detail import energies, inside_of
 from training.model_files import rebuilt, write_model
-from training.own_pictures import own_pictures, spread, structured
+from training.own_pictures import add_measuring_arguments, own_pictures, spread, structured
 from training.process import set_up
 from training.synthetic.dataset import read_rows
 
@@ -99,12 +99,7 @@ def measured_gain(model: SSGAN3D, data: PortraitSet, rows: Tensor, bearded: list
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training beards``."""
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument("--data", type=Path, required=True, help="data set that shows its people")
-    parser.add_argument(
-        "--pictures", type=int, default=120, help="renders that are looked at (default 120)"
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    add_measuring_arguments(parser, pictures=120)
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
 
 

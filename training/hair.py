@@ -13,7 +13,6 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from core.parts import part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet
 from training.detail import energies, inside_of
-from training.own_pictures import own_pictures, spread, structured
+from training.own_pictures import add_measuring_arguments, own_pictures, spread, structured
 from training.process import set_up
 from training.synthetic.dataset import read_rows
 
@@ -122,12 +121,7 @@ def compared_hair(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training hair``."""
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument("--data", type=Path, required=True, help="data set that shows its people")
-    parser.add_argument(
-        "--pictures", type=int, default=200, help="renders that are looked at (default 200)"
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    add_measuring_arguments(parser, pictures=200)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from core.parts import BACKGROUND, part_index
 from core.people_mixture import PeopleMixture
 from training.data import PortraitSet
 from training.model_files import rebuilt, write_model
-from training.own_pictures import own_pictures, spread, structured
+from training.own_pictures import add_measuring_arguments, own_pictures, spread, structured
 from training.process import set_up
 
 BORDER = 9
@@ -152,12 +152,7 @@ def halved(span: tuple[float, float], excess: Callable[[float], float]) -> float
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training matte``."""
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument("--data", type=Path, required=True, help="data set that shows its people")
-    parser.add_argument(
-        "--pictures", type=int, default=60, help="renders that are looked at (default 60)"
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    add_measuring_arguments(parser, pictures=60)
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,23 @@ from training.data import PortraitSet, as_stored, read_views
 from training.refine import known_views, people_of
 
 _Items = TypeVar("_Items", range, list[int])
+
+
+def add_measuring_arguments(parser: argparse.ArgumentParser, pictures: int) -> None:
+    """Arguments of commands that compare a model's pictures with renders of its people.
+
+    Args:
+        pictures: how many, where nothing is said.
+    """
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument("--data", type=Path, required=True, help="data set that shows its people")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=pictures,
+        help=f"renders that are looked at (default {pictures})",
+    )
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
 
 
 def structured(weights: Path, folder: Path) -> tuple[SSGAN3D, dict[str, Any], PortraitSet, Tensor]:
