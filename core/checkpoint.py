@@ -39,6 +39,8 @@ _RENAMED = {
     "mapping.eigenskin_steps": "mapping.eigenskins.steps",
 }
 """Names in files of before, and today's."""
+_DROPPED = ("mapping.prints",)
+"""Names in files of before that say what no model draws any more."""
 _STEP = ".step"
 _LEAST_HALF = 2.0**-24
 """The smallest float16 above zero."""
@@ -136,6 +138,7 @@ def load_checkpoint(path: Path) -> tuple[SSGAN3D, dict[str, Any]]:
         tensors = safetensors_torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise unsuitable("{0} cannot be read ({1}).", path, error) from error
+    tensors = {name: one for name, one in tensors.items() if name not in _DROPPED}
     tensors = _out_of_steps({_RENAMED.get(name, name): one for name, one in tensors.items()})
     with torch.random.fork_rng(devices=[]):  # the initial weights must not move others' streams
         model = SSGAN3D(config)

@@ -72,7 +72,7 @@ _LATER_FIELDS: dict[str, Any] = {
     "grain": (),
     "forehead_grain": 1.0,
     "paint_size": 0,
-    "prints": False,
+    "garments": False,
     "spots": False,
     "complexions": False,
     "eigenskins": 0,
@@ -87,6 +87,8 @@ _OLD_GRAIN = "detail_grain"
 """Field of model files whose grain was of one colour and one spectrum: its root mean square."""
 _OLD_SPECTRUM = (0.26, 0.74, 0.68, 0.0)
 """What such grain had in each of today's bands, as shares of that."""
+_OLD_PRINTS = "prints"
+"""Field of model files whose prints were waves in model space: they are not drawn any more."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class ModelConfig:
         forehead_grain: how much of it foreheads have.
         paint_size: texels a side of the atlas of the face's paint (:mod:`.paint`); 0 for none. With
             160 they are a pixel of the trained framing.
-        prints: whether clothes of the people who are mixed have prints (:mod:`.prints`).
+        garments: whether what the people who are mixed wear is known (:mod:`.garment`).
         spots: whether their skins have spots (:mod:`.spots`).
         complexions: whether their noses, ears and necks have mean colours, which those of others
             take on their heads (:mod:`.complexion`).
@@ -199,7 +201,7 @@ class ModelConfig:
     grain: Spectrum = ()
     forehead_grain: float = 1.0
     paint_size: int = 0
-    prints: bool = False
+    garments: bool = False
     spots: bool = False
     complexions: bool = False
     eigenskins: int = 0
@@ -239,8 +241,8 @@ class ModelConfig:
         bands, axes = _SPECTRUM_SHAPE
         if self.grain and [len(band) for band in self.grain] != [axes] * bands:
             raise ValueError(f"grain has {bands} bands along {axes} axes, not {self.grain}")
-        if self.prints and not (self.people > 1 and self.detail_directions):
-            raise ValueError("prints are of people who are mixed, and lie with fine structure")
+        if self.garments and not (self.people > 1 and self.detail_directions):
+            raise ValueError("garments are of people who are mixed, and need fine structure")
         if self.spots and not (self.people > 1 and self.grain):
             raise ValueError("spots are of people who are mixed, and lie in grain")
         if self.complexions and not (self.people > 1 and self.detail_directions):
@@ -251,8 +253,8 @@ class ModelConfig:
             raise ValueError("eigenskins are of people who are mixed, and lie in grain")
         if self.eigenclothes < 0:
             raise ValueError(f"clothes cannot have {self.eigenclothes} components")
-        if self.eigenclothes and not self.prints:
-            raise ValueError("eigenclothes lie with prints")
+        if self.eigenclothes and not (self.people > 1 and self.detail_directions):
+            raise ValueError("eigenclothes are of people who are mixed, and need fine structure")
         if self.eigenpaints < 0:
             raise ValueError(f"paint cannot have {self.eigenpaints} components")
         if self.eigenpaints and not (self.people > 1 and self.paint_size):
@@ -356,6 +358,7 @@ class ModelConfig:
         """
         known = {field.name for field in fields(cls)}
         values = _LATER_FIELDS | values
+        values.pop(_OLD_PRINTS, None)
         old_grain = values.pop(_OLD_GRAIN, 0.0)
         if set(values) != known:
             odd = ", ".join(sorted(set(values) ^ known))

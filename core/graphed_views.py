@@ -83,7 +83,7 @@ class FixedViews:
                 combed[number] = CombedHair(amounts, noise, part)
         if config.grain:
             grain = grain_of(torch.zeros(1, NOISES, device=self.device), config.grain)
-        if config.prints:
+        if config.garments or config.eigenclothes:
             prints = torch.zeros(1, 3, *atlas_size(config), device=self.device)
         hair, stubble = combed
         hues = None

@@ -11,6 +11,7 @@ from .config import ModelConfig
 from .eigenclothes import SIZE as EIGENCLOTH_SIZE
 from .eigenpaint import EigenPaint
 from .eigenskin import SIZE as EIGENSKIN_SIZE
+from .garment import WORN
 from .generators import PartMap
 from .grain import SKIN
 from .indices import index_tensor
@@ -26,8 +27,7 @@ from .parts import (
     PARTS,
     part_index,
 )
-from .prints import CLOTHES, PATTERN
-from .prints import KINDS as PRINT_KINDS
+from .prints import CLOTHES
 from .spots import KINDS as SPOT_KINDS
 from .spots import SPOTS
 from .traits import traits_of
@@ -65,8 +65,7 @@ class PeopleMixture(nn.Module):
         base, shape, texture: their codes, (S, base_dim), (S, K, code_dim) twice.
         presence: (S, K), 1 where they have a part to lend. Rows of zeros are empty; who lends no
             skin is nobody's face.
-        prints: what their clothes are printed with, (S, ``prints.PATTERN``), zeros for nothing;
-            of a model with prints.
+        garments: what they wear, (S, ``garment.WORN``), zeros for nothing; of a model with them.
         spots: of their skin, (S, ``spots.SPOTS``); of a model with spots.
         complexions: mean colours of their noses, ears and necks (:mod:`.complexion`), (S, P, 3).
         eigenskins: what their skins have more, of a model with ``config.eigenskins`` components.
@@ -87,8 +86,8 @@ class PeopleMixture(nn.Module):
             "presence": (count, PART_COUNT),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
-        if config.prints:
-            self.register_buffer("prints", torch.zeros(count, PATTERN))
+        if config.garments:
+            self.register_buffer("garments", torch.zeros(count, WORN))
         if config.spots:
             self.register_buffer("spots", torch.zeros(count, SPOTS))
         if config.complexions:
@@ -113,7 +112,7 @@ class PeopleMixture(nn.Module):
         self.shape: Tensor
         self.texture: Tensor
         self.presence: Tensor
-        self.prints: Tensor
+        self.garments: Tensor
         self.spots: Tensor
         self.complexions: Tensor
 
@@ -190,12 +189,12 @@ class PeopleMixture(nn.Module):
             one.paint = one.paint + paint
 
     def traits(self, part: int, texture: Tensor) -> Tensor | None:
-        """The prints of clothes, or the spots of skin, with texture codes (B, Z): (B, N).
+        """The garment of clothes, or the spots of skin, with texture codes (B, Z): (B, N).
 
         None of other parts, and of a model without them. See :func:`.traits.traits_of`.
         """
-        if part == CLOTHES and self.config.prints:
-            kept, amounts = self.prints, len(PRINT_KINDS)
+        if part == CLOTHES and self.config.garments:
+            kept, amounts = self.garments, 1
         elif part == SKIN and self.config.spots:
             kept, amounts = self.spots, len(SPOT_KINDS)
         else:

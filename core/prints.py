@@ -1,23 +1,24 @@
-"""Prints of cloth: stripes, checks, dots and blotches on the garment's surface.
+"""Prints, trims and layers of clothes, drawn on the garment's surface.
 
-Their lines are finer than rays, and where they lie is each garment's own: generators that serve a
-thousand people drew the mean of both colours. But prints are simple: waves across and up, which
-repeat. So what each person's garment is printed with is a few numbers, told by who made its renders
-(``python -m training traits``) and kept with the people whom the model mixes (:mod:`.traits`).
-From them and the clothes' depth an atlas of the garment is drawn, once a portrait, which every
-pixel of a view is looked up in, as paint is.
+Their edges are finer than rays, and where they lie is each garment's own: generators that serve a
+thousand people drew the mean of all colours. What is where is told by a few numbers
+(:mod:`.garment`). From them and the clothes' depth an atlas of the garment is drawn, once a
+portrait, which every pixel of a view is looked up in, as paint is.
+
+A generator draws what is coarse of a garment's colours. So the atlas holds what is fine of them:
+the logarithm of the colours over their mean nearby.
 """
 
 from __future__ import annotations
 
-import math
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig
+from .garment import Garment, worn_colors
 from .lifting import (
     LIFTED,
     Geometry,
@@ -31,90 +32,54 @@ from .tiles import cut, region, texels_of
 from .traits import some
 
 CLOTHES = PART_NAMES.index("clothes")
-KINDS = ("stripes", "pinstripes", "checks", "dots", "blotches")
-"""Level stripes, upright lines, both at half strength, islands where both waves are high, and
-where waves of four lengths and directions add up to more than nothing."""
-LINE = 0.75
-"""Height of a wave above which it is a line: for a quarter of its length."""
-DOT = 0.55
-"""Height of two waves' product above which there is a dot: on a sixth of the cloth."""
-SHARES = (0.5, 0.5 - math.asin(LINE) / math.pi, 0.5, 0.163, 0.5)
-"""How much of the cloth has the print's colour; the rest has that of the ground."""
-_BLOTCHES = ((1.0, 0.31), (0.73, -1.17), (-0.41, 1.31), (1.19, 0.57))
-"""Waves of blotches as multiples of those across and up: of no common period."""
-FIELDS = (len(KINDS), 2, 2, 3)
-"""Numbers of a pattern: how much of each kind it is, radians a unit across and up, the phase of
-both waves, and the logarithm of the print's red, green and blue over the ground's."""
-PATTERN = sum(FIELDS)
+SPREAD = 0.02
+"""Standard deviation, in model units, of the mean of a garment's colours that is taken away."""
+PRINT_SPREAD = 0.08
+"""The same of a print, of which a generator draws less."""
+SHARPEST = 0.4
+"""Bound of the logarithms of edges: one that lies beside the generator's is a line."""
 _SMOOTH = 4
 """Texels of the common grid, either way, over which the depth of cloth is averaged, twice: a print
 runs on over folds and the edges of collars, where depth leaps."""
 _LEAST_SHARE = 1e-4
 
 
-def printed(kinds: Tensor, across: Tensor, up: Tensor, blur: Tensor) -> Tensor:
-    """How much more of the print's colour there is than on average, broadcast of what is given.
-
-    Args:
-        kinds: how much of each of ``KINDS``, (…, 5).
-        across, up: phase of the waves, in radians.
-        blur: what a texel is of a radian, (…, 2): edges are as wide.
-    """
-    a, b = across.sin(), up.sin()
-    wide, tall = blur[..., 0], blur[..., 1]
-    most = torch.maximum(wide, tall)
-
-    def upright() -> Tensor:
-        # a wave's height changes by a radian a radian where it crosses zero
-        return _edge(a, wide)
-
-    def level() -> Tensor:
-        return _edge(b, tall)
-
-    def blotches() -> Tensor:
-        waves = torch.stack([(x * across + y * up).sin() for x, y in _BLOTCHES]).sum(0)
-        return _edge(waves, most * len(_BLOTCHES) ** 0.5)
-
-    found = (
-        level,
-        lambda: _edge(a - LINE, wide * (1 - LINE**2) ** 0.5),
-        lambda: (upright() + level()) / 2,
-        lambda: _edge(a * b - DOT, most),
-        blotches,
-    )
-    more = torch.zeros_like(a * b)
-    rows = zip(found, SHARES, kinds.unbind(-1), some(kinds), strict=True)
-    for one, share, kind, present in rows:
-        if present:
-            more = more + (one() - share) * kind
-    return more
-
-
-def _edge(height: Tensor, width: Tensor) -> Tensor:
-    """1 where a height is above zero, 0 below, and what is between over a width."""
-    return (height / width.clamp_min(1e-6) + 0.5).clamp(0, 1)
-
-
 @torch.no_grad()
-def print_atlas(pattern: Tensor | None, geometry: Geometry, config: ModelConfig) -> Tensor | None:
-    """What prints multiply the colours of the clothes of B portraits with, (B, 3, h, w).
+def print_atlas(garment: Tensor | None, geometry: Geometry, config: ModelConfig) -> Tensor | None:
+    """What edges and prints multiply the colours of the clothes of B portraits with, (B, 3, h, w).
 
-    It is the logarithm, on the window of the clothes' map; None of a model without prints, and of
-    plain cloth where asking for that is no wait: on a CPU.
+    It is the logarithm, on the window of the clothes' map; None of a model without garments, and of
+    clothes between people where asking for that is no wait: on a CPU.
 
     Args:
-        pattern: the traits of the clothes' :class:`.generators.PartMap`.
+        garment: the traits of the clothes' :class:`.generators.PartMap`.
         geometry: of the portraits; where their clothes lie.
     """
-    if pattern is None or not any(some(pattern[:, : len(KINDS)])):
+    if garment is None or not any(some(garment[:, :1])):
         return None
-    x, y = cloth_places(geometry, config).unbind(1)
-    pattern = pattern[:, None, None]  # (B, 1, 1, N)
-    kinds, frequency, phase, contrast = pattern.split(FIELDS, -1)
-    across = x * frequency[..., 0] + phase[..., 0]
-    up = y * frequency[..., 1] + phase[..., 1]
-    more = printed(kinds, across, up, frequency / texels_of(config))  # (B, h, w)
-    return more[:, None] * contrast.permute(0, 3, 1, 2)
+    unit, texel = 10 * config.unit_metres, 1 / texels_of(config)
+    worn, places = Garment.of(garment.float()), cloth_places(geometry, config)
+    with torch.autocast(places.device.type, enabled=False):
+        nearby = partial(_mean, spread=PRINT_SPREAD / texel)
+        made, prints = worn_colors(worn, places, texel, unit, nearby)
+        edges = (made / _mean(made, SPREAD / texel)).log().clamp(-SHARPEST, SHARPEST)
+        return (edges + prints.log()) * worn.shown[..., None, None]
+
+
+def _mean(maps: Tensor, spread: float) -> Tensor:
+    """Gaussian means of maps (…, h, w), of a standard deviation in texels."""
+    # products of matrices: a CPU is slow at convolving few channels
+    down, across = (_means(size, spread, maps.device) for size in maps.shape[-2:])
+    return down @ maps @ across.T
+
+
+@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
+@torch.inference_mode(False)  # it may be kept from a render and used in training
+def _means(size: int, spread: float, device: torch.device) -> Tensor:
+    """What a row or a column of texels is multiplied with to be Gaussian means, (size, size)."""
+    at = torch.arange(size, device=device).float()
+    weights = (-((at[:, None] - at) ** 2) / (2 * spread**2)).exp()
+    return weights / weights.sum(1, keepdim=True)
 
 
 def atlas_size(config: ModelConfig) -> tuple[int, int]:
@@ -124,7 +89,7 @@ def atlas_size(config: ModelConfig) -> tuple[int, int]:
 
 
 def cloth_places(geometry: Geometry, config: ModelConfig) -> Tensor:
-    """(x, y) of the clothes of B portraits at the texels of an atlas of prints, (B, 2, h, w)."""
+    """(x, y, z) of the clothes of B portraits at the texels of an atlas of prints, (B, 3, h, w)."""
     row, window = LIFTED.index(CLOTHES), 2 * _SMOOTH + 1
     depth, density = (maps[:, row, None].float() for maps in (geometry.depth, geometry.density))
     share = shell_opacity(density, config) + _LEAST_SHARE
@@ -136,7 +101,8 @@ def cloth_places(geometry: Geometry, config: ModelConfig) -> Tensor:
     grid = _common_grid(config, depth.device).expand(len(depth), -1, -1, -1)
     z = F.grid_sample(depth, grid, padding_mode="border", align_corners=False)  # (B, 1, h, w)
     factor = model_to_map_factor(z, config)
-    return uv.expand(len(depth), -1, -1, -1) if factor is None else uv / factor
+    uv = uv.expand(len(depth), -1, -1, -1)
+    return torch.cat([uv if factor is None else uv / factor, z], 1)
 
 
 def prints_seen(atlas: Tensor | None, surface: Tensor, config: ModelConfig) -> Tensor | None:

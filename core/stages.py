@@ -490,7 +490,7 @@ class ViewStage:
         self, parts: dict[int, PartResult], keys: PartKeys, visible: Tensor
     ) -> Tensor | None:
         """The prints of a portrait's clothes, (1, 3, h, w), cached; None of a model without."""
-        if not self.config.prints:
+        if not (self.config.garments or self.config.eigenclothes):
             return None
         geometry = _geometry_key(keys, visible)
 

@@ -5,47 +5,70 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from core.camera import canonical_camera
 from core.config import ModelConfig
 from core.eigenskin import eigenskin_tile
 from core.generators import PartMap
 from core.grain import SIDE, SKIN
+from core.lifting import Geometry
 from core.model import SSGAN3D, GeneratorOutput, PosedFeatures
 from core.people_mixture import PeopleMixture
 from core.spots import spots_tile
 from core.tiles import wrapped
-from core.volume import RayWeights, ray_weights, sample_rays
+from core.volume import RayBatch, RayWeights, camera_tensors, ray_weights, sample_rays
 from training.data import PortraitSet
 from training.warm_start import Views
 
 
 @dataclass(frozen=True)
 class DrawnView:
-    """One render of a person, and the model's picture of it without grain, which is chance.
+    """One render of a person, and the model's picture of it, drawn when it is asked for.
 
     Attributes:
+        model: the model.
         maps: of the person's parts.
         visible: which of them the render has, (1, K) bool.
-        weights: of its rays.
-        posed, drawn: the model's picture.
+        geometry: of those.
+        rays: of the view.
         real: the render, (1, 3, S, S) in [-1, 1].
         labels: its parts, (S, S).
+        places: where its pixels lie, in model units, (1, 3, S / 2, S / 2); not numbers where it
+            shows the background.
     """
 
-    maps: Mapping[int, PartMap]
+    model: SSGAN3D
+    maps: dict[int, PartMap]
     visible: Tensor
-    weights: RayWeights
-    posed: PosedFeatures
-    drawn: GeneratorOutput
+    geometry: Geometry
+    rays: RayBatch
     real: Tensor
     labels: Tensor
+    places: Tensor
+
+    @cached_property
+    def weights(self) -> RayWeights:
+        """Of its rays."""
+        return ray_weights(self.geometry, self.rays, self.model.config)
+
+    @cached_property
+    def posed(self) -> PosedFeatures:
+        """What the render net gets, without grain, which is chance."""
+        posed = self.model.posed_maps(self.maps, self.geometry, self.visible, self.rays)
+        return _without_grain(posed, self.maps, self.model.config)
+
+    @cached_property
+    def drawn(self) -> GeneratorOutput:
+        """The model's picture."""
+        return self.model.finish(self.posed)
 
     def surface(self, parts: tuple[int, ...]) -> Tensor:
         """Σ_k m_k (u_k, v_k, 1) over some parts, on rays, (1, 3, r, r)."""
-        side = self.posed.mask.shape[-1]
+        side = self.model.config.ray_size
         return self.weights.surface(parts)[0].unflatten(-1, (side, side))
 
 
@@ -85,17 +108,24 @@ def _drawn(model: SSGAN3D, views: Views, maps: dict[int, PartMap], view: int) ->
         views.centre[view, None, None],
         config,
     )
-    geometry = model.geometry(maps, visible)
-    posed = _without_grain(model.posed_maps(maps, geometry, visible, rays), maps, config)
     return DrawnView(
+        model,
         maps,
         visible,
-        ray_weights(geometry, rays, config),
-        posed,
-        model.finish(posed),
+        model.geometry(maps, visible),
+        rays,
         data.picture([view]),
         data.labels[view],
+        _places(views, view),
     )
+
+
+def _places(views: Views, view: int) -> Tensor:
+    data, side = views.data, views.data.size // 2
+    camera = canonical_camera(data.views[view].camera, views.config)
+    origins, directions, centre = (t.to(views.device) for t in camera_tensors([camera], side))
+    depth = torch.where(data.foreground[view], data.depth[view].float() + centre, torch.nan)
+    return (origins[0] + directions[0] * depth.reshape(-1, 1)).T.reshape(1, 3, side, side)
 
 
 def _without_grain(

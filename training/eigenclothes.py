@@ -20,7 +20,7 @@ from core.errors import PortraitError
 from core.lifting import places_in
 from core.model import SSGAN3D
 from core.people_mixture import PeopleMixture
-from core.prints import CLOTHES, KINDS
+from core.prints import CLOTHES
 from training.components import add_component_arguments, kept
 from training.data import PortraitSet, read_views
 from training.detail import gaussian_blur
@@ -40,9 +40,6 @@ _SHOWN = 0.03, 0.15
 """Share of people of whom a texel is known from which on it counts, and from which in full."""
 _BLUR = 1.0
 """Standard deviation in texels by which maps are smoothed: single pixels are no garment's edge."""
-_PRINT_BLUR = 4.0
-"""The same where there is a print: its lines lie a little elsewhere than the render's, and that is
-no colour of the cloth."""
 
 
 def cloth_asks(view: DrawnView, config: ModelConfig) -> Asked:
@@ -58,19 +55,14 @@ def cloth_asks(view: DrawnView, config: ModelConfig) -> Asked:
     return Asked(wanted_light(view, _LARGEST), cloth, inner * (cloth > _SURE) * inside, grid)
 
 
-def calmed(maps: Tensor, known: Tensor, printed: Tensor) -> Tensor:
+def calmed(maps: Tensor, known: Tensor) -> Tensor:
     """Maps of :func:`.light_maps.missing_light`, smoothed as far as they are known.
 
     Args:
         maps, known: of all people, (S, 3, h, w) and (S, 1, h, w).
-        printed: who wears a print, (S,) bool.
     """
-    made = torch.zeros_like(maps)
-    for who, spread in ((~printed, _BLUR), (printed, _PRINT_BLUR)):
-        trust = known[who]
-        light = gaussian_blur(maps[who] * trust, spread)  # maps hold their trust once already
-        made[who] = light / gaussian_blur(trust.square(), spread).clamp_min(_LITTLE) * trust
-    return made
+    light = gaussian_blur(maps * known, _BLUR)  # maps hold their trust once already
+    return light / gaussian_blur(known.square(), _BLUR).clamp_min(_LITTLE) * known
 
 
 def with_eigenclothes(
@@ -85,9 +77,7 @@ def with_eigenclothes(
     Raises:
         PortraitError: there are not so many people.
     """
-    people = model.mapping
-    assert isinstance(people, PeopleMixture)
-    maps = calmed(maps, known, people.prints[:, : len(KINDS)].any(1))
+    maps = calmed(maps, known)
     least, most = _SHOWN
     seen = known[known.flatten(1).amax(1) > 0]
     shown = ((seen.mean(0) - least) / (most - least)).clamp(0, 1)  # (1, h, w)
@@ -108,10 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
     set_up(arguments.threads)
     weights = arguments.weights or embedded_weights()
     whole, info = load_checkpoint(weights)
-    if not whole.config.prints:
+    if not whole.config.garments:
         raise PortraitError(
-            f"{weights} has no prints, beside which they are drawn. Run `python -m training "
-            "traits` first."
+            f"{weights} does not know what its people wear, beside which components are drawn. "
+            "Run `python -m training garments` first."
         )
     model = rebuilt(whole, eigenclothes=0)
     views, rows = known_views(read_views(arguments.data), people_of(info, weights))

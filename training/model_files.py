@@ -14,7 +14,7 @@ from core.model import SSGAN3D
 
 LICENCE = "CC0-1.0"
 """Of weights that rendered portraits have taught."""
-TRAITS = ("prints", "spots", "complexions", "eigenskins", "eigenclothes", "eigenpaints")
+TRAITS = ("garments", "spots", "complexions", "eigenskins", "eigenclothes", "eigenpaints")
 """What a mixture of people keeps of each: names of its buffers or modules, and fields of the
 configuration."""
 TRAIT_FIELDS = (*TRAITS, "eigenpaint_texels")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import prints, spots
+from core import spots
 from core.attributes import ATTRIBUTES, FACTS, facts_of
 from core.checkpoint import load_checkpoint
 from core.engine import embedded_weights
@@ -30,22 +30,11 @@ from training.model_files import rebuilt, write_model
 from training.refine import people_of
 from training.synthetic.complexion import skin_albedo
 from training.synthetic.identity import Identity, sample_identity
-from training.synthetic.maths import smoothstep, srgb_from_linear
+from training.synthetic.maths import smoothstep
 from training.synthetic.numbering import GLOBAL, stream
-from training.synthetic.sampling import sample_clothes, sample_person, sample_skin
-from training.synthetic.traits import Clothes, Person, Skin
+from training.synthetic.sampling import sample_person, sample_skin
+from training.synthetic.traits import Person, Skin
 
-_WAVES = {  # kind, and radians a decimetre of the garment for a ``pattern_scale`` of 1
-    "stripe": ("stripes", 2 * np.pi),
-    "pinstripe": ("pinstripes", 5.0),
-    "check": ("checks", 4.0),
-    "dots": ("dots", 5.0),
-    "blotch": ("blotches", 1.6),
-}
-_SHADE = 0.8
-"""Light on the cloth."""
-_DARKEST = 0.03
-"""What is darker in a picture counts as that."""
 _AGES, _TONES = (18, 36, 56), (0.3, 0.6)
 """Where the next one of ``core.attributes`` begins."""
 _GREY = 0.5
@@ -54,29 +43,6 @@ _SQUARE = 2.7
 """Exponent of a rim (a superellipse) from which it has corners."""
 _AGE_SPOTS = 0.3
 """Of those who are old and have moles."""
-
-
-def print_of_clothes(clothes: Clothes, number: int, unit: float) -> Tensor:
-    """What a garment is printed with, (``prints.PATTERN``,); zeros for plain cloth.
-
-    And where something is worn over it, which has no print but would get this one.
-
-    Args:
-        number: of the person; where blotches lie is chance.
-        unit: decimetres in one.
-    """
-    pattern = torch.zeros(prints.PATTERN)
-    if clothes.pattern not in _WAVES or clothes.layer != "none" or not clothes.present:
-        return pattern
-    kind, fineness = _WAVES[clothes.pattern]
-    kinds, frequency, phases, contrast = pattern.split(prints.FIELDS)
-    kinds[prints.KINDS.index(kind)] = 1
-    frequency.fill_(fineness * clothes.pattern_scale * unit)
-    if kind == "blotches":
-        phases.copy_(_chance(number, "clothes") * 2 * np.pi)
-    ground, other = (np.maximum(srgb_from_linear(c * _SHADE), _DARKEST) for c in clothes.colors)
-    contrast.copy_(torch.from_numpy(np.log(other / ground)))
-    return pattern
 
 
 def spots_of_skin(skin: Skin, person: Person, number: int) -> Tensor:
@@ -110,13 +76,11 @@ def with_traits(model: SSGAN3D, people: Sequence[int]) -> SSGAN3D:
     """
     if not model.config.grain:
         raise PortraitError("The model has no grain. Run `python -m training grain` first.")
-    made, unit = rebuilt(model, prints=True, spots=True), 10 * model.config.unit_metres
+    made = rebuilt(model, spots=True)
     assert isinstance(made.mapping, PeopleMixture)
     for row, number in enumerate(people):
-        clothes = sample_clothes(stream(number, "clothes", "traits"))
         person = sample_person(stream(number, GLOBAL, "traits"))
         skin = sample_skin(stream(number, "skin", "traits"), person)
-        made.mapping.prints[row] = print_of_clothes(clothes, number, unit)
         made.mapping.spots[row] = spots_of_skin(skin, person, number)
     return made
 
@@ -159,12 +123,8 @@ def run(arguments: argparse.Namespace) -> int:
     facts = facts_of([attributes_of(sample_identity(number, ())) for number in people])
     write_model(arguments.out, made, {**info, FACTS: facts})
     assert isinstance(made.mapping, PeopleMixture)
-    for kinds, traits in (
-        (prints.KINDS, made.mapping.prints),
-        (spots.KINDS, made.mapping.spots),
-    ):
-        for kind, amount in zip(kinds, traits.T, strict=False):
-            print(f"{kind:12s} {int((amount > 0).sum()):4d} of {len(people)} people")
+    for kind, amount in zip(spots.KINDS, made.mapping.spots.T, strict=False):
+        print(f"{kind:12s} {int((amount > 0).sum()):4d} of {len(people)} people")
     for attribute in ATTRIBUTES:
         counts = Counter(facts[attribute.name]["people"])
         told = [f"{value} {counts[n]}" for n, (value, _) in enumerate(attribute.values)]

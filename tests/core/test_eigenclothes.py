@@ -17,7 +17,8 @@ from core.generators import PartMap
 from core.lifting import LIFTED, Geometry
 from core.parts import part_index
 from core.people_mixture import PeopleMixture
-from core.prints import CLOTHES, FIELDS, PATTERN, print_atlas
+from core.prints import CLOTHES, print_atlas
+from tests.core.cloth import worn
 
 CONFIG = replace(
     ModelConfig.tiny(),
@@ -25,7 +26,7 @@ CONFIG = replace(
     ray_size=64,
     detail_directions=4,
     people=3,
-    prints=True,
+    garments=True,
     eigenclothes=1,
 )
 
@@ -61,9 +62,7 @@ def test_a_tint_lies_where_the_cloth_is() -> None:
 
 
 def test_it_is_added_to_a_print() -> None:
-    pattern = torch.zeros(1, PATTERN)
-    pattern[0, 0] = 1  # stripes
-    pattern[0, FIELDS[0] + 1], pattern[0, -3:] = 20.0, 0.5
+    pattern = worn("stripes", [(0.0, 20.0, 0.0, 0.0)], (0.5,) * 9)
     tint = torch.full((1, 3, *SIZE), 0.25)
     stripes = print_atlas(pattern, flat(), CONFIG)
     both = cloth_atlas(cloth(tint, pattern), flat(), CONFIG)
@@ -93,9 +92,9 @@ def test_both_codes_have_to_be_somebodys() -> None:
     assert people.tint(part_index("hat"), shape, texture) is None
 
 
-@pytest.mark.parametrize("change", [{"prints": False}, {"eigenclothes": -1}])
+@pytest.mark.parametrize("change", [{"people": 0}, {"eigenclothes": -1}])
 def test_what_cannot_be_is_refused(change) -> None:
-    with pytest.raises(ValueError, match="clothes"):
+    with pytest.raises(ValueError, match="clothes|mixed"):
         replace(CONFIG, **change)
 
 

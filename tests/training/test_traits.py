@@ -1,4 +1,4 @@
-"""Prints and spots of a model's people: those of their renders."""
+"""Spots and attributes of a model's people: those of their renders."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from core import prints, spots
+from core import spots
 from core.attributes import FACTS, UNKNOWN
 from core.checkpoint import load_checkpoint, save_checkpoint
 from core.engine import embedded_weights
@@ -22,32 +21,8 @@ from training.grain import with_grain
 from training.model_files import put_on, rebuilt, taken_off
 from training.synthetic.identity import sample_identity
 from training.synthetic.numbering import stream
-from training.synthetic.sampling import sample_clothes, sample_person, sample_skin
-from training.traits import attributes_of, print_of_clothes, spots_of_skin, with_traits
-
-UNIT = 1.55
-
-
-def test_a_print_is_the_garments() -> None:
-    clothes = sample_clothes(stream(1, "clothes", "traits"))
-    white, grey = np.full(3, 1 / 0.8), np.full(3, 0.5 / 0.8)  # beneath the light on cloth
-    clothes = replace(
-        clothes, pattern="stripe", pattern_scale=2.0, layer="none", colors=(white, grey)
-    )
-    made = print_of_clothes(clothes, 1, UNIT)
-    kinds, frequency, phases, contrast = made.split([len(prints.KINDS), 2, 2, 3])
-    assert prints.KINDS[int(kinds.argmax())] == "stripes" and kinds.sum() == 1
-    # two stripes a decimetre
-    torch.testing.assert_close(frequency, torch.full((2,), 2 * 2 * torch.pi * UNIT))
-    assert not phases.any()
-    srgb = 1.055 * 0.5 ** (1 / 2.4) - 0.055
-    torch.testing.assert_close(contrast, torch.full((3,), float(np.log(srgb))))
-
-
-def test_plain_cloth_and_what_is_worn_beneath_something_have_no_print() -> None:
-    clothes = sample_clothes(stream(1, "clothes", "traits"))
-    for other in ({"pattern": "plain", "layer": "none"}, {"pattern": "dots", "layer": "scarf"}):
-        assert not print_of_clothes(replace(clothes, **other), 1, UNIT).any()
+from training.synthetic.sampling import sample_person, sample_skin
+from training.traits import attributes_of, spots_of_skin, with_traits
 
 
 def test_spots_are_the_skins() -> None:
@@ -81,13 +56,14 @@ def test_the_command_gives_people_theirs_and_again(mixing: Path, tmp_path: Path)
     made, facts = load_checkpoint(out)
     assert facts["people"] == info["people"]
     for row, number in enumerate(facts["people"]):
-        clothes = sample_clothes(stream(number, "clothes", "traits"))
-        expected = print_of_clothes(clothes, number, UNIT)
-        torch.testing.assert_close(made.mapping.prints[row], expected, rtol=2e-3, atol=2e-3)
+        person = sample_person(stream(number, "global", "traits"))
+        skin = sample_skin(stream(number, "skin", "traits"), person)
+        expected = spots_of_skin(skin, person, number)
+        torch.testing.assert_close(made.mapping.spots[row], expected, rtol=2e-3, atol=2e-3)
     assert torch.equal(load_checkpoint(again)[0].mapping.spots, made.mapping.spots)
     bare = taken_off(made)
-    assert torch.equal(put_on(bare, made).mapping.prints, made.mapping.prints)
-    assert not (bare.config.prints or bare.config.spots)
+    assert torch.equal(put_on(bare, made).mapping.spots, made.mapping.spots)
+    assert not bare.config.spots
     for name, value in bare.state_dict().items():
         assert torch.equal(value, made.state_dict()[name]), name
 
@@ -104,9 +80,7 @@ def test_what_learns_from_renders_keeps_them_for_its_people(
     assert main([*command, "--steps", "1"]) == 0
     learnt, _ = load_checkpoint(out)
     assert learnt.config == whole.config
-    for name in ("prints", "spots"):
-        own, expected = getattr(learnt.mapping, name), getattr(whole.mapping, name)
-        torch.testing.assert_close(own, expected, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(learnt.mapping.spots, whole.mapping.spots, rtol=2e-3, atol=2e-3)
 
 
 def test_parts_come_over_from_a_model_without_traits(mixing: Path) -> None:
@@ -122,9 +96,7 @@ def test_parts_come_over_from_a_model_without_traits(mixing: Path) -> None:
 def test_the_embedded_models_people_have_those_of_their_renders() -> None:
     model, info = load_checkpoint(embedded_weights())
     made = with_traits(model, info["people"])
-    for name in ("prints", "spots"):
-        own, expected = getattr(model.mapping, name), getattr(made.mapping, name)
-        torch.testing.assert_close(own, expected, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(model.mapping.spots, made.mapping.spots, rtol=2e-3, atol=2e-3)
     assert json.dumps(model.config.to_dict())  # as a header it can be written
     for row, number in list(enumerate(info["people"]))[::20]:
         person = attributes_of(sample_identity(number, ()))

@@ -10,6 +10,7 @@ from training.synthetic.head import Piece
 from training.synthetic.identity import Identity
 from training.synthetic.maths import smooth_noise, smoothstep, tube, vertex_normals
 from training.synthetic.strands import Surface
+from training.synthetic.traits import Clothes
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class Garment:
     ring: np.ndarray | None
 
 
-_RING_POINTS, _RING_SIDES = 96, 12
+RING_POINTS, _RING_SIDES = 96, 12
+FOLDS, BLOTCHES = 3.0, 1.6
+"""Radians a decimetre of a garment's folds, and of blotches for a ``pattern_scale`` of 1."""
 _AXIS_Z = 0.25
 
 
 def ring_quads() -> np.ndarray:
     """Quads of hems, scarves and hoods, (F, 4)."""
-    index = np.arange(_RING_POINTS * _RING_SIDES).reshape(_RING_POINTS, _RING_SIDES)
+    index = np.arange(RING_POINTS * _RING_SIDES).reshape(RING_POINTS, _RING_SIDES)
     after, beside = np.roll(index, -1, 0), np.roll(index, -1, 1)
     both = np.roll(after, -1, 1)
     return np.stack([index, after, both, beside], -1).reshape(-1, 4)
@@ -55,14 +58,14 @@ def make_garment(
     noise = identity.stream("clothes", "noise")
     skin = piece.of(vertices)
     offset = 0.045 if clothes.collar == "turtle" else clothes.offset
-    lift = offset + 0.02 * smooth_noise(noise, rest, 3)
-    inside = _collar_line(identity, rest) - rest[:, 1]
+    lift = offset + 0.02 * smooth_noise(noise, rest, FOLDS)
+    inside = _collar_line(clothes, rest) - rest[:, 1]
 
     share = _pattern(identity, noise, rest)[:, None]
     first, second = clothes.colors
     colors = first * (1 - share) + second * share
     trim = (np.abs(inside - 0.035) < 0.035)[:, None]
-    colors = np.where(trim, clothes.colors[clothes.trim] * 0.8, colors)
+    colors = np.where(trim, trim_color(clothes), colors)
     normals = vertex_normals(skin, piece.quads)
     cloth = skin + normals * lift
     if not clothes.present:
@@ -71,7 +74,7 @@ def make_garment(
     jacket = jacket_inside = None
     if clothes.layer == "jacket":
         jacket = cloth + normals * 0.07
-        jacket_inside = _jacket_line(identity, rest)
+        jacket_inside = _jacket_line(clothes, rest)
     return Garment(
         cloth,
         colors,
@@ -84,11 +87,21 @@ def make_garment(
     )
 
 
-def _jacket_line(identity: Identity, rest: np.ndarray) -> np.ndarray:
+def trim_color(clothes: Clothes) -> np.ndarray:
+    """Colour of the band along the collar, linear RGB."""
+    return clothes.colors[clothes.trim] * 0.8
+
+
+def jacket_opening(clothes: Clothes) -> float:
+    """Half of how wide a jacket is open at the chest, in decimetres."""
+    return 0.1 + 0.25 * clothes.plunge
+
+
+def _jacket_line(clothes: Clothes, rest: np.ndarray) -> np.ndarray:
     """Positive where a jacket covers the garment: open in front, (V,)."""
-    side, plunge = np.abs(rest[:, 0]), identity.clothes.plunge
+    side = np.abs(rest[:, 0])
     back = 6.0 - rest[:, 1] + 0.9 * smoothstep(0.75, 1.15, side)
-    opening = 0.1 + 0.25 * plunge + 0.75 * np.clip(rest[:, 1] - 5.0, 0, None)
+    opening = jacket_opening(clothes) + 0.75 * np.clip(rest[:, 1] - 5.0, 0, None)
     front = np.where(rest[:, 2] > 0.2, side - opening, 1.0)
     return np.minimum(back, front)
 
@@ -103,7 +116,7 @@ def _round(values: np.ndarray, azimuth: np.ndarray, width: int) -> np.ndarray:
     angles, values = azimuth[order], values[order]
     angles = np.concatenate([angles - 2 * np.pi, angles, angles + 2 * np.pi])
     values = np.concatenate([values] * 3)
-    fine = np.linspace(-np.pi, np.pi, 4 * _RING_POINTS, endpoint=False)
+    fine = np.linspace(-np.pi, np.pi, 4 * RING_POINTS, endpoint=False)
     round_trip = np.stack([np.interp(fine, angles, v) for v in values.T], 1)
     kernel = np.hanning(width + 2)[1:-1]
     kernel = kernel / kernel.sum()
@@ -128,12 +141,12 @@ def _hem(thickness: float, cloth: np.ndarray, inside: np.ndarray, quads: np.ndar
 def _ring(identity: Identity, surface: Surface) -> np.ndarray:
     """A scarf wound round the neck, or a hood that lies on the shoulders."""
     clothes, rng = identity.clothes, identity.stream("clothes", "layer")
-    angle = np.linspace(-np.pi, np.pi, _RING_POINTS, endpoint=False)
+    angle = np.linspace(-np.pi, np.pi, RING_POINTS, endpoint=False)
     front = 0.5 + 0.5 * np.cos(angle)
     if clothes.layer == "scarf":
         high, thick = rng.uniform([5.9, 0.13], [6.05, 0.19])
         level = high - 0.16 * front
-        wide, tall = np.full(_RING_POINTS, 0.8 * thick), np.full(_RING_POINTS, 1.25 * thick)
+        wide, tall = np.full(RING_POINTS, 0.8 * thick), np.full(RING_POINTS, 1.25 * thick)
     else:
         high, thick = rng.uniform([6.0, 0.2], [6.15, 0.3])
         level = high - 0.42 * front
@@ -154,24 +167,31 @@ def _ring(identity: Identity, surface: Surface) -> np.ndarray:
     return np.stack(points, -1).reshape(-1, 3)
 
 
-def _collar_line(identity: Identity, rest: np.ndarray) -> np.ndarray:
-    """Height of the collar at every vertex, (V,)."""
-    clothes = identity.clothes
-    side, plunge = np.abs(rest[:, 0]), clothes.plunge
-    front = smoothstep(-0.2, 0.9, rest[:, 2])
+def collar_shape(clothes: Clothes) -> tuple[float, float, float, float, float]:
+    """What a collar's line is made of, in decimetres.
+
+    Its height behind, how much lower it is in front, how deep its notch there is and half of its
+    width, and how much higher the line is on the shoulders, which stay covered.
+    """
+    plunge = clothes.plunge
     if clothes.collar == "turtle":
-        return 6.12 - 0.1 * front
+        return 6.12, 0.1, 0.0, 1.0, 0.0
     if clothes.collar == "v":
-        notch = np.clip(1 - side / 0.55, 0, 1) * (0.5 + 0.5 * plunge)
-        line = 5.78 - front * notch - 0.05 * front
-    elif clothes.collar == "wide":
-        line = 5.62 - front * 0.25
-    elif clothes.collar == "shirt":
-        notch = np.clip(1 - side / 0.28, 0, 1) * (0.25 + 0.35 * plunge)
-        line = 5.98 - front * notch - 0.16 * front
-    else:
-        line = 5.88 - front * 0.17 - 0.1 * plunge
-    return line + 0.9 * smoothstep(0.75, 1.15, side)  # the shoulders stay covered
+        return 5.78, 0.05, 0.5 + 0.5 * plunge, 0.55, 0.9
+    if clothes.collar == "wide":
+        return 5.62, 0.25, 0.0, 1.0, 0.9
+    if clothes.collar == "shirt":
+        return 5.98, 0.16, 0.25 + 0.35 * plunge, 0.28, 0.9
+    return 5.88 - 0.1 * plunge, 0.17, 0.0, 1.0, 0.9
+
+
+def _collar_line(clothes: Clothes, rest: np.ndarray) -> np.ndarray:
+    """Height of the collar at every vertex, (V,)."""
+    level, drop, depth, width, rise = collar_shape(clothes)
+    side = np.abs(rest[:, 0])
+    notch = np.clip(1 - side / width, 0, 1) * depth
+    line = level - smoothstep(-0.2, 0.9, rest[:, 2]) * (drop + notch)
+    return line + rise * smoothstep(0.75, 1.15, side)
 
 
 def _pattern(identity: Identity, rng: np.random.Generator, rest: np.ndarray) -> np.ndarray:
@@ -183,7 +203,7 @@ def _pattern(identity: Identity, rng: np.random.Generator, rest: np.ndarray) -> 
     if identity.clothes.pattern == "check":
         return 0.5 * (np.sin(y * scale * 4) > 0) + 0.5 * (np.sin(x * scale * 4) > 0)
     if identity.clothes.pattern == "blotch":
-        return smoothstep(-0.1, 0.1, smooth_noise(rng, rest, scale * 1.6, octaves=2)[:, 0])
+        return smoothstep(-0.1, 0.1, smooth_noise(rng, rest, scale * BLOTCHES, octaves=2)[:, 0])
     if identity.clothes.pattern == "yoke":
         return (y < 5.3).astype(float)
     if identity.clothes.pattern == "pinstripe":

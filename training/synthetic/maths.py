@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -55,14 +55,26 @@ def smooth_noise(
     The field depends on the state of ``rng`` alone, so the same points always get the same values.
     """
     field = np.zeros((len(points), channels))
+    for wave, phase, height in random_waves(rng, frequency, channels, octaves):
+        field += np.sin(points @ wave + phase) / height
+    return field
+
+
+def random_waves(
+    rng: np.random.Generator, frequency: float, channels: int = 1, octaves: int = 1
+) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """The sinusoids of :func:`smooth_noise`, five an octave.
+
+    Yields:
+        Radians a unit (3, channels), phases (channels,), and what the sine is divided by.
+    """
     for octave in range(octaves):
         for _ in range(5):
             wave = rng.normal(size=(3, channels))
             wave = wave / np.linalg.norm(wave, axis=0) * frequency * 2**octave
             wave = wave * rng.uniform(0.6, 1.4)
             phase = rng.uniform(0, 2 * np.pi, channels)
-            field += np.sin(points @ wave + phase) / (2.2 * 2**octave)
-    return field
+            yield wave, phase, 2.2 * 2**octave
 
 
 def vertex_normals(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
