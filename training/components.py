@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from core.components import MOST, EigenMaps
 from core.errors import PortraitError
+from training.drawn_people import add_people_arguments
 
 FILLINGS = 6
 """Rounds of filling what is not known of the maps."""
@@ -131,10 +131,5 @@ def add_component_arguments(parser: argparse.ArgumentParser, count: int, what: s
         count: how many, if nobody says.
         what: what they are, for the help.
     """
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
-    )
+    add_people_arguments(parser)
     parser.add_argument("--components", type=int, default=count, help=f"{what} (default {count})")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")

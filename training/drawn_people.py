@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -70,6 +72,16 @@ class DrawnView:
         """Σ_k m_k (u_k, v_k, 1) over some parts, on rays, (1, 3, r, r)."""
         side = self.model.config.ray_size
         return self.weights.surface(parts)[0].unflatten(-1, (side, side))
+
+
+def add_people_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of commands that draw a model's people beside their renders."""
+    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--out", type=Path, required=True, help="model file to write")
 
 
 def drawn_people(

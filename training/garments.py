@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,7 +36,7 @@ from core.model import SSGAN3D
 from core.people_mixture import PeopleMixture
 from core.prints import CLOTHES, cloth_places
 from training.data import PortraitSet, read_views
-from training.drawn_people import DrawnView, drawn_people
+from training.drawn_people import DrawnView, add_people_arguments, drawn_people
 from training.model_files import rebuilt, write_model
 from training.process import set_up
 from training.refine import known_views, people_of
@@ -251,12 +250,7 @@ def with_garments(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m training garments``."""
-    parser.add_argument("--weights", type=Path, help="model file (the embedded one)")
-    parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="data sets that show its people"
-    )
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    add_people_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
