@@ -394,6 +394,23 @@ def test_the_report_keeps_every_key_and_says_why_one_is_missing(tmp_path: Path) 
     assert "null: no network" in text
 
 
+def test_numbers_are_kept_of_an_evaluation_that_fails_late(
+    trained, held_out_balls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, numbers = tmp_path / "model.safetensors", tmp_path / "numbers.json"
+    assert main(["export", "--run", str(trained.trainer.out), "--out", str(weights)]) == 0
+    for name in ("faces_are_faces", "distribution", "textures", "mask_is_true"):
+        monkeypatch.setattr(command.Evaluation, name, lambda self: None)
+    monkeypatch.setattr(command.Evaluation, "edits_stay_local", lambda self: 1 / 0)
+    monkeypatch.setattr(
+        command.Evaluation, "samples", lambda self: self.report.add("detail", "", 0.5)
+    )
+    told = ["--weights", str(weights), "--data", str(held_out_balls), "--json", str(numbers)]
+    with pytest.raises(ZeroDivisionError):
+        main(["evaluate", *told, "--quick", "--threads", "1"])
+    assert json.loads(numbers.read_text())["detail"] == 0.5
+
+
 def test_evaluates_a_model(
     trained,
     held_out_balls: Path,

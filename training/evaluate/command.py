@@ -456,6 +456,8 @@ class Evaluation:
         for measure in measures:
             started = time.monotonic()
             measure()
+            if self.arguments.json:  # the last measures take half of an hour, and may fail
+                self.report.write(self.arguments.json)
             print(f"{measure.__name__}: {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -473,7 +475,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pairs of portraits whose parts are swapped (default {FULL.edits}; with --quick "
         f"{QUICK.edits}, too few to tell models apart)",
     )
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument(
+        "--json", type=Path, help="write the numbers to this file, measure by measure"
+    )
     parser.add_argument("--previous", type=Path, help="JSON file of an earlier model, to compare")
     parser.add_argument("--sheet", type=Path, help="folder for pictures of what was measured")
     parser.add_argument(
@@ -519,8 +523,6 @@ def run(arguments: argparse.Namespace) -> int:
         f"{len(evaluation.renders)} held-out renders of {len(evaluation.data.identities)} people\n"
     )
     print(report.text(previous))
-    if arguments.json:
-        report.write(arguments.json)
     return 0
 
 
