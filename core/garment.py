@@ -157,7 +157,8 @@ def printed(kinds: Tensor, waves: Tensor, rest: Tensor, texel: float) -> Tensor:
     several = WAVES if some(kinds)[KINDS.index("blotches")] else 2
     phase = (waves[:, :several, :3] @ rest.flatten(2) + waves[:, :several, 3:]).sin()
     height = phase.unflatten(-1, rest.shape[-2:])  # (B, W, h, w)
-    wide = waves[..., :3].norm(dim=-1)[..., None, None] * texel  # (B, W, 1, 1)
+    # not zero: who has no such wave stands beside others who have it
+    wide = (waves[..., :3].norm(dim=-1)[..., None, None] * texel).clamp_min(1e-6)  # (B, W, 1, 1)
     one, other = height[:, 0], height[:, 1]
     first, second = wide[:, 0], wide[:, 1]
 

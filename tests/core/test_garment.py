@@ -61,6 +61,23 @@ def test_prints_by_hand() -> None:
     assert share("blotches", coarse, (0, 0, 0)) == 1
 
 
+def test_garments_side_by_side_are_what_they_are_alone() -> None:
+    up, across = [0.0, 3.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]
+    several = [
+        worn("stripes", [up]),
+        worn(),
+        worn("checks", [across, up]),
+        worn("yoke"),
+        worn("blotches", [[2.0, 1.0, 0.5, float(n)] for n in range(WAVES)]),
+    ]
+    places = at(*((0.1 * n, 0.07 * n, 0.0) for n in range(-9, 10)))
+    together = Garment.of(torch.cat(several))
+    made = printed(together.kinds, together.waves, places.expand(len(several), -1, -1, -1), FINE)
+    for own, numbers in zip(made, several, strict=True):
+        alone = Garment.of(numbers)
+        torch.testing.assert_close(own[None], printed(alone.kinds, alone.waves, places, FINE))
+
+
 def test_edges_are_as_wide_as_a_texel() -> None:
     """A tenth of a unit that is a fifth of a radian."""
     garment = Garment.of(worn("stripes", [[0.0, 2.0, 0.0, 0.0]]))
