@@ -119,14 +119,21 @@ def worn_colors(
     rest = polynomial(garment.place, places)
     fine = texel * unit
     cloth, trim, layer = garment.colors.exp()[:, :, None, None].split(3, 1)  # (B, 3, 1, 1)
-    share = printed(garment.kinds, garment.waves, rest, max(fine, MESH))[:, None]
     hem = edge(TRIM - (collar_line(garment.collar, rest) - rest[:, 1]), fine)[:, None]
-    jacket = edge(jacket_line(garment.jacket[:, 1:], rest), fine) * garment.jacket[:, :1, None]
-    over = torch.maximum(around_neck(garment.around, places, texel), jacket)[:, None]
-    mean = 1 + nearby(share) * (cloth - 1)
-    color = mean.lerp(trim.expand_as(places), hem).lerp(layer.expand_as(places), over)
-    lines = (1 + share * (cloth - 1)) / mean
-    return color, 1 + (lines - 1) * (1 - hem) * (1 - over)
+    color = bare = torch.ones_like(places)
+    lines, over = bare, torch.zeros_like(hem)
+    if any(some(garment.kinds)):
+        share = printed(garment.kinds, garment.waves, rest, max(fine, MESH))[:, None]
+        color = 1 + nearby(share) * (cloth - 1)
+        lines = (1 + share * (cloth - 1)) / color
+    color = color.lerp(trim.expand_as(places), hem)
+    if any(some(garment.jacket[:, :1])):
+        jacket = edge(jacket_line(garment.jacket[:, 1:], rest), fine)
+        over = (jacket * garment.jacket[:, :1, None])[:, None]
+    if any(some(garment.around.abs())):
+        over = torch.maximum(over, around_neck(garment.around, places, texel)[:, None])
+    color = color.lerp(layer.expand_as(places), over)
+    return color, lines if lines is bare else 1 + (lines - 1) * (1 - hem) * (1 - over)
 
 
 def around_neck(around: Tensor, places: Tensor, texel: float) -> Tensor:
