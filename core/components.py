@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 MOST = 127
 """Planes are kept as whole numbers from minus to plus this many steps."""
+_PIECE = 4096
+"""Texels that are added up at once."""
 
 
 class EigenMaps(nn.Module):
@@ -46,5 +48,7 @@ class EigenMaps(nn.Module):
         """The mean and amounts (B, N) of the components: (B, …), float32."""
         shares = torch.cat([torch.ones_like(amounts[:, :1]), amounts], 1).float() * self.steps
         with torch.autocast(self.planes.device.type, enabled=False):
-            whole = shares.float() @ self.planes.flatten(1).float()
+            # piece by piece: all as floats at once would not fit a processor's cache
+            pieces = self.planes.flatten(1).split(_PIECE, 1)
+            whole = torch.cat([shares @ piece.float() for piece in pieces], 1)
         return whole.unflatten(1, self.planes.shape[1:])

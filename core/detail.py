@@ -56,6 +56,7 @@ BANDS = ((0.045, 0.11), (0.11, 0.5))
 FALLOFF = 1.2
 """Amplitudes fall with the frequency to this power, as the renders' hair does."""
 _TINY = 1e-8
+_LEAST_ENERGY = 1e-12
 
 
 class SurfaceDetail(nn.Module):
@@ -110,8 +111,7 @@ class SurfaceDetail(nn.Module):
         gain = (amount * looked_up(self.tiles[None], position)).sum(1, keepdim=True)
         for strands in layers.combed():
             bands = strands.amount.unflatten(1, (2, self.directions))
-            # vector_norm, for its gradient at zero is zero
-            bands = torch.linalg.vector_norm(bands, dim=2)  # (B, 2, r, r)
+            bands = bands.square().sum(2).clamp_min(_LEAST_ENERGY).sqrt()  # (B, 2, r, r)
             bands = F.interpolate(bands, size=(size, size), mode="bilinear")
             gain = gain + (bands * strands.noise).sum(1, keepdim=True)
         if share is not None:

@@ -12,11 +12,11 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .config import ModelConfig, Window
 from .generators import PartMap
 from .lifting import Geometry, window_coordinates
+from .lookup import lookup
 from .prints import atlas_places, print_atlas
 
 WINDOW: Window = (-1.3, 1.3, -1.5, -0.55)
@@ -36,7 +36,7 @@ def cloth_atlas(cloth: PartMap, geometry: Geometry, config: ModelConfig) -> Tens
     if cloth.tint is None:
         return atlas
     grid = _grid(config, cloth.tint.device).expand(len(cloth.tint), -1, -1, -1)
-    tint = F.grid_sample(cloth.tint, grid, align_corners=False)
+    tint = lookup(cloth.tint, grid)
     return tint if atlas is None else atlas + tint
 
 

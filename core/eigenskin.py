@@ -17,11 +17,11 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .config import ModelConfig, Window
 from .grain import SIDE
 from .lifting import window_coordinates
+from .lookup import lookup
 from .tiles import tile_coordinates
 
 WINDOW: Window = (-0.66, 0.66, -0.86, 0.80)
@@ -33,7 +33,7 @@ SIZE = 106, 84
 def eigenskin_tile(light: Tensor, config: ModelConfig) -> Tensor:
     """Such maps, (B, 3, h, w), on the tile of the grain, (B, 3, t, t)."""
     grid = _grid(config, light.device).expand(len(light), -1, -1, -1)
-    return F.grid_sample(light, grid, align_corners=False)
+    return lookup(light, grid)
 
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives

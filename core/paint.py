@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from .config import ModelConfig, Window
 from .generators import PartMap
 from .lifting import opacity, places_in, resampled
+from .lookup import lookup
 from .parts import PART_NAMES
 from .volume import RayWeights
 
@@ -60,8 +61,7 @@ def painted(atlas: Tensor, face: Tensor, scale: int) -> Tensor:
     size = (face.shape[-2] * scale, face.shape[-1] * scale)
     where = F.interpolate(face.detach().float(), size=size, mode="bilinear")
     share = where[:, 2:]
-    atlas = atlas.expand(len(face), -1, -1, -1)
-    return F.grid_sample(atlas, places_in(where, WINDOW), align_corners=False) * share
+    return lookup(atlas, places_in(where, WINDOW)) * share
 
 
 def paint_on_view(atlas: Tensor | None, weights: RayWeights, config: ModelConfig) -> Tensor | None:

@@ -79,7 +79,7 @@ class PartRunner:
         self.shape_style, self.texture_style = (
             group.code_style[:, row].detach().split([config.shape_layers, config.texture_layers])
         )
-        self.geometry_weight = group.geometry_weight[row].detach()
+        self.geometry_weight = _transposed(group.geometry_weight[row].detach())
         self.geometry_bias = group.geometry_bias[row].detach()
         self.feature_weight = _transposed(group.feature_weight[row].detach().to(precision))
         self.feature_bias = group.feature_bias[row].detach().to(precision)
@@ -115,7 +115,7 @@ class PartRunner:
         for layer, (matrix, bias) in enumerate(zip(weight, self.bias, strict=True)):
             x = linear(x, matrix, bias, SLOPE)
             if layer == self.geometry_layer:
-                geometry = torch.addmm(self.geometry_bias, x.float(), self.geometry_weight)
+                geometry = F.linear(x.float(), self.geometry_weight, self.geometry_bias)
         features = linear(x, self.feature_weight, self.feature_bias)
         if self.tiles:
             amount = self._detail(x, torch.cat([shape, texture]))

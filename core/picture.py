@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .camera import Camera, picture_homography
+from .lookup import lookup
 from .parts import BACKGROUND
 from .render_net import enlarge_to
 
@@ -187,7 +188,7 @@ def _halve(x: Tensor, times: int) -> Tensor:
 
 def _sample(x: Tensor, grid: Tensor) -> Tensor:
     """Bilinear lookup of (1, C, h, w) that repeats the border."""
-    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    return lookup(x, grid, repeat_border=True)
 
 
 def _outside(view: View, warp: _Warp) -> Tensor:

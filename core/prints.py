@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .blur import box_means, gaussian_means
 from .config import ModelConfig
 from .garment import Garment, worn_colors
 from .lifting import (
@@ -27,6 +28,7 @@ from .lifting import (
     shell_opacity,
     window_coordinates,
 )
+from .lookup import lookup
 from .parts import PART_NAMES
 from .tiles import cut, region, texels_of
 from .traits import some
@@ -60,26 +62,10 @@ def print_atlas(garment: Tensor | None, geometry: Geometry, config: ModelConfig)
     unit, texel = 10 * config.unit_metres, 1 / texels_of(config)
     worn, places = Garment.of(garment.float()), cloth_places(geometry, config)
     with torch.autocast(places.device.type, enabled=False):
-        nearby = partial(_mean, spread=PRINT_SPREAD / texel)
+        nearby = partial(gaussian_means, spread=PRINT_SPREAD / texel)
         made, prints = worn_colors(worn, places, texel, unit, nearby)
-        edges = (made / _mean(made, SPREAD / texel)).log().clamp(-SHARPEST, SHARPEST)
+        edges = (made / gaussian_means(made, SPREAD / texel)).log().clamp(-SHARPEST, SHARPEST)
         return (edges + prints.log()) * worn.shown[..., None, None]
-
-
-def _mean(maps: Tensor, spread: float) -> Tensor:
-    """Gaussian means of maps (…, h, w), of a standard deviation in texels."""
-    # products of matrices: a CPU is slow at convolving few channels
-    down, across = (_means(size, spread, maps.device) for size in maps.shape[-2:])
-    return down @ maps @ across.T
-
-
-@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
-@torch.inference_mode(False)  # it may be kept from a render and used in training
-def _means(size: int, spread: float, device: torch.device) -> Tensor:
-    """What a row or a column of texels is multiplied with to be Gaussian means, (size, size)."""
-    at = torch.arange(size, device=device).float()
-    weights = (-((at[:, None] - at) ** 2) / (2 * spread**2)).exp()
-    return weights / weights.sum(1, keepdim=True)
 
 
 def atlas_size(config: ModelConfig) -> tuple[int, int]:
@@ -90,16 +76,16 @@ def atlas_size(config: ModelConfig) -> tuple[int, int]:
 
 def cloth_places(geometry: Geometry, config: ModelConfig) -> Tensor:
     """(x, y, z) of the clothes of B portraits at the texels of an atlas of prints, (B, 3, h, w)."""
-    row, window = LIFTED.index(CLOTHES), 2 * _SMOOTH + 1
+    row = LIFTED.index(CLOTHES)
     depth, density = (maps[:, row, None].float() for maps in (geometry.depth, geometry.density))
     share = shell_opacity(density, config) + _LEAST_SHARE
     both = torch.cat([depth * share, share], 1)
     for _ in range(2):
-        both = F.avg_pool2d(both, window, 1, _SMOOTH, count_include_pad=False)
+        both = box_means(both, _SMOOTH)
     depth = both[:, :1] / both[:, 1:]
     uv = atlas_places(config, depth.device)
     grid = _common_grid(config, depth.device).expand(len(depth), -1, -1, -1)
-    z = F.grid_sample(depth, grid, padding_mode="border", align_corners=False)  # (B, 1, h, w)
+    z = lookup(depth, grid, repeat_border=True)  # (B, 1, h, w)
     factor = model_to_map_factor(z, config)
     uv = uv.expand(len(depth), -1, -1, -1)
     return torch.cat([uv if factor is None else uv / factor, z], 1)
@@ -121,9 +107,7 @@ def prints_seen(atlas: Tensor | None, surface: Tensor, config: ModelConfig) -> T
         inside = cut(seen, found, rays)
         where = cut(surface.detach().float(), found, rays)
         where = F.interpolate(where, size=inside.shape[-2:], mode="bilinear")
-        grid = places_in(where, config.maps[CLOTHES].window)
-        atlas = atlas.expand(len(surface), -1, -1, -1)
-        inside.copy_(F.grid_sample(atlas, grid, align_corners=False))
+        inside.copy_(lookup(atlas, places_in(where, config.maps[CLOTHES].window)))
     return seen
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .blur import blurred
 from .config import ModelConfig, Spectrum
 from .eigenskin import eigenskin_tile
 from .generators import PartMap
@@ -191,23 +192,19 @@ def _rolled(maps: Tensor, offset: Tensor) -> Tensor:
 
 def _scattered(light: Tensor) -> Tensor:
     """Light (3, t, t) of a periodic tile, part of it from nearby: (1, 3, t, t)."""
-    kernels = _kernels(light.device)  # (3, 1, n, 1)
-    reach = kernels.shape[2] // 2
-    grown = F.pad(light[None], [reach] * 4, mode="circular")
-    with torch.autocast(light.device.type, enabled=False):
-        blurred = F.conv2d(grown, kernels, groups=3)
-        blurred = F.conv2d(blurred, kernels.transpose(2, 3), groups=3)
-    return torch.lerp(light[None], blurred, _UNDER_SKIN)
+    kernels = _kernels(light.device)  # (3, n)
+    grown = F.pad(light[None], [kernels.shape[1] // 2] * 4, mode="circular")
+    return torch.lerp(light[None], blurred(grown, kernels), _UNDER_SKIN)
 
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
 def _kernels(device: torch.device) -> Tensor:
-    """Gaussians of ``_SCATTER``, (3, 1, n, 1)."""
+    """Gaussians of ``_SCATTER``, (3, n)."""
     reach = math.ceil(3 * max(_SCATTER))
     line = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernels = torch.stack([torch.exp(line.square() / (-2 * width**2)) for width in _SCATTER])
-    return (kernels / kernels.sum(1, keepdim=True))[:, None, :, None].to(device)
+    return (kernels / kernels.sum(1, keepdim=True)).to(device)
 
 
 @cache

@@ -21,11 +21,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .blur import box_means
 from .config import ModelConfig
 from .detail import BANDS, oriented_noise
 from .generators import PartMap
 from .grain import SKIN
 from .lifting import places_in
+from .lookup import lookup
 from .parts import part_index
 from .tiles import cut, extent, on_tiles, shown_by_pixels, unstretched
 from .volume import RayWeights
@@ -43,8 +45,8 @@ _NARROWNESS = 1.0
 """Combed hair has its direction's noise by the exponential of minus this, times the square of how
 many directions it is from each of them. With both numbers, and ``LEVELS``, pictures of training
 people have hair about as straight as their renders' (docs/experiments.md)."""
-_SMOOTH = 5
-"""Texels of the hair's map over which directions are averaged, twice."""
+_SMOOTH = 2
+"""Texels of the hair's map, either way, over which directions are averaged, twice."""
 _SHARPENED = 8.0
 """Times what a mean of 3 × 3 texels lacks, added to combed noise: averaging along directions that
 are never quite those of a wave takes most of the finest ones."""
@@ -139,7 +141,8 @@ def combed_noise(
     """
     directions = config.detail_directions
     energy = amounts.square().unflatten(1, (2, directions)).sum(1)  # (B, D, H, W)
-    energy = _smoothed(energy)
+    for _ in range(2):
+        energy = box_means(energy, _SMOOTH)
     energy = energy / energy.sum(1, keepdim=True).clamp_min(_TINY)
     resultant = resultant_of(energy)  # (B, 2, H, W)
     share = agreement(resultant, part)  # (B, 1, H, W)
@@ -161,20 +164,17 @@ def combed_noise(
         noise.addcmul_(tiles[:, direction], weights[:, direction, None])
     along, combed = _along(F.interpolate(resultant, size=size, mode="bilinear"), part)
     grid = _texel_centres(size, amounts.device)
-    texel = along.new_tensor([2 / size[1], 2 / size[0]])
+    step = along * along.new_tensor([2 / size[1], 2 / size[0]])[:, None, None]
     ways = along.new_tensor([-1, 1])[:, None, None, None, None]  # behind, and before
     # as long on the head, whatever the texels
     for reach in (*LEVELS, *(LEVELS[-1] * 2 ** (n + 1) for n in range(doublings))):
-        places = torch.addcmul(grid, ways, along * (reach * texel))  # (2, B, h, w, 2)
-        # both ways in one batch: a thread each, as lookups are shared out by picture; of one
-        # portrait that is no copy of the noise
+        places = torch.addcmul(grid, ways, step, value=reach).flatten(0, 1)  # (2 B, 2, h, w)
+        # both ways in one batch: of one portrait that is no copy of the noise
         twice = noise[None].expand(2, *[-1] * 4).flatten(0, 1)
-        both = F.grid_sample(
-            twice, places.flatten(0, 1), padding_mode="border", align_corners=False
-        )
-        noise = both.unflatten(0, (2, -1)).mean(0)
+        behind, before = lookup(twice, places.permute(0, 2, 3, 1), repeat_border=True).chunk(2)
+        noise = behind.add_(before).mul_(0.5)
     fine = noise[:, -1:]
-    lost = fine - F.avg_pool2d(fine, 3, 1, 1, count_include_pad=False)
+    lost = fine - _means_of_nine(fine)
     noise = torch.cat([noise[:, :-1], fine + _SHARPENED * combed * lost], 1)
     variance = F.avg_pool2d(noise.square(), _SPREAD, ceil_mode=True)
     variance = F.avg_pool2d(variance, 3, 1, 1, count_include_pad=False)
@@ -191,17 +191,10 @@ def strands_seen(hair: CombedHair, surface: Tensor, config: ModelConfig) -> Stra
         surface: Σ m (u, v, 1) of the part alone, on rays, (N, 3, r, r).
     """
     met, window = surface[:, 2:], config.maps[hair.part].window
-    amount = F.grid_sample(
-        hair.amounts.expand(len(surface), -1, -1, -1),
-        places_in(surface, window),
-        padding_mode="border",
-        align_corners=False,
-    )
+    amount = lookup(hair.amounts, places_in(surface, window), repeat_border=True)
     size = (config.image_size, config.image_size)
     where = F.interpolate(surface.detach(), size=size, mode="bilinear")
-    noise = F.grid_sample(
-        hair.noise.expand(len(surface), -1, -1, -1), places_in(where, window), align_corners=False
-    )
+    noise = lookup(hair.noise, places_in(where, window))
     shown = _shown(surface, config) if config.hair_matte and hair.part == HAIR else None
     return Strands(amount * met, noise, surface, shown)
 
@@ -228,7 +221,7 @@ def finer_strands(
         for t in (fine, share)
     )
     places = places_in(near[:, 1:], config.maps[HAIR].window)  # (1, h', w', 2)
-    shine = F.grid_sample(noise, places, align_corners=False)
+    shine = lookup(noise, places)
     half = places.new_tensor([noise.shape[-1] / 2, noise.shape[-2] / 2])
     shown = shown_by_pixels((places * half).permute(0, 3, 1, 2))
     length = near[:, :1] * OCTAVE_SHARE * _NEXT_SHARE ** (doublings - 1)
@@ -295,21 +288,20 @@ def agreement(resultant: Tensor, part: int) -> Tensor:
 
 
 def _along(resultant: Tensor, part: int) -> tuple[Tensor, Tensor]:
-    """How strands run, (B, h, w, 2) in texels (right, down), as long as they are combed.
+    """How strands run, (B, 2, h, w) in texels (right, down), as long as they are combed.
 
     And how far they are combed, (B, 1, h, w).
     """
-    across = torch.atan2(resultant[:, 1], resultant[:, 0]) / 2
-    direction = torch.stack([-across.sin(), across.cos()], -1)
+    across = torch.atan2(resultant[:, 1:], resultant[:, :1]) / 2
     combed = agreement(resultant, part)
-    return direction * combed[:, 0, ..., None], combed
+    return torch.cat([-across.sin(), across.cos()], 1) * combed, combed
 
 
-def _smoothed(x: Tensor) -> Tensor:
-    """(B, C, H, W) averaged over squares, twice."""
-    for _ in range(2):
-        x = F.avg_pool2d(x, _SMOOTH, 1, _SMOOTH // 2, count_include_pad=False)
-    return x
+def _means_of_nine(x: Tensor) -> Tensor:
+    """Means of 3 × 3 texels of (B, C, h, w), borders repeated: pooling takes ten times as long."""
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
+    return (x[..., :-2, :] + x[..., 1:-1, :] + x[..., 2:, :]) / 9
 
 
 @torch.inference_mode(False)  # it may be kept from a render and used in training
@@ -334,6 +326,6 @@ _kept_noise = cache(_noise)
 @cache
 @torch.inference_mode(False)
 def _texel_centres(size: tuple[int, int], device: torch.device) -> Tensor:
-    """Where texels lie, (h, w, 2) in [-1, 1]."""
+    """Where texels lie, (2, h, w) in [-1, 1]."""
     y, x = ((torch.arange(n, device=device) + 0.5) / n * 2 - 1 for n in size)
-    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1)
+    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1])

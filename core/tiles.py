@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .config import ModelConfig
+from .lookup import lookup
 
 
 def texels_of(config: ModelConfig) -> float:
@@ -121,5 +122,4 @@ def looked_up(tiles: Tensor, texels: Tensor) -> Tensor:
     period = tiles.shape[-1] - 2
     texel = torch.remainder(texels, period) + 1  # in the wrapped tile
     grid = (texel / (period + 2) * 2 - 1).permute(0, 2, 3, 1)
-    tiles = tiles.float().expand(len(texels), -1, -1, -1)
-    return F.grid_sample(tiles, grid, align_corners=False)
+    return lookup(tiles.float(), grid)
