@@ -120,8 +120,8 @@ def worn_colors(
     fine = texel * unit
     cloth, trim, layer = garment.colors.exp()[:, :, None, None].split(3, 1)  # (B, 3, 1, 1)
     hem = edge(TRIM - (collar_line(garment.collar, rest) - rest[:, 1]), fine)[:, None]
-    color = bare = torch.ones_like(places)
-    lines, over = bare, torch.zeros_like(hem)
+    color = lines = torch.ones_like(places)
+    over = torch.zeros_like(hem)
     if any(some(garment.kinds)):
         share = printed(garment.kinds, garment.waves, rest, max(fine, MESH))[:, None]
         color = 1 + nearby(share) * (cloth - 1)
@@ -133,7 +133,7 @@ def worn_colors(
     if any(some(garment.around.abs())):
         over = torch.maximum(over, around_neck(garment.around, places, texel)[:, None])
     color = color.lerp(layer.expand_as(places), over)
-    return color, lines if lines is bare else 1 + (lines - 1) * (1 - hem) * (1 - over)
+    return color, 1 + (lines - 1) * (1 - hem) * (1 - over)
 
 
 def around_neck(around: Tensor, places: Tensor, texel: float) -> Tensor:
@@ -161,7 +161,8 @@ def printed(kinds: Tensor, waves: Tensor, rest: Tensor, texel: float) -> Tensor:
         texel: how far they are apart, in decimetres.
     """
     waves = waves.unflatten(-1, (WAVES, 4))  # (B, W, 4)
-    several = WAVES if some(kinds)[KINDS.index("blotches")] else 2
+    worn = some(kinds)
+    several = WAVES if worn[KINDS.index("blotches")] else 2
     phase = (waves[:, :several, :3] @ rest.flatten(2) + waves[:, :several, 3:]).sin()
     height = phase.unflatten(-1, rest.shape[-2:])  # (B, W, h, w)
     # not zero: who has no such wave stands beside others who have it
@@ -185,7 +186,7 @@ def printed(kinds: Tensor, waves: Tensor, rest: Tensor, texel: float) -> Tensor:
         lambda: edge(YOKE - rest[:, 1], texel),
     )
     share = torch.zeros_like(one)
-    for make, kind, present in zip(found, kinds.unbind(-1), some(kinds), strict=True):
+    for make, kind, present in zip(found, kinds.unbind(-1), worn, strict=True):
         if present:
             share = share + make() * kind[:, None, None]
     return share

@@ -25,8 +25,9 @@ from core.errors import PortraitError
 from core.grain import SKIN, grain_light, grained_share
 from core.lifting import window_coordinates
 from core.model import SSGAN3D
+from core.parts import part_index
 from core.people_mixture import PeopleMixture
-from core.tiles import shown_by_pixels, texels_of, tile_positions
+from core.tiles import extent, shown_by_pixels, texels_of, tile_positions
 from training.components import add_component_arguments, kept
 from training.data import PortraitSet, read_views
 from training.drawn_people import DrawnView, drawn_people
@@ -36,6 +37,7 @@ from training.process import set_up
 from training.refine import known_views, people_of
 
 COMPONENTS = 128
+GLASSES = part_index("glasses")
 _LARGEST = 0.5
 """Bound of the logarithms that are asked for."""
 _SURE = 0.7
@@ -55,12 +57,24 @@ def skin_asks(view: DrawnView, config: ModelConfig) -> Asked:
     where = tile_positions(view.posed.layers.surface, size, config)
     shares = grain_light(torch.ones_like(where[:, :1]), where, skin, config)
     shares = shares * shown_by_pixels(where)
-    labelled = (view.labels == SKIN)[None, None].float()
-    inner = -F.max_pool2d(-labelled, 3, 1, 1)
+    labelled = (view.labels == SKIN) & ~behind_glasses(view.labels)
+    inner = -F.max_pool2d(-labelled[None, None].float(), 3, 1, 1)
     sure = inner * (F.interpolate(skin, size, mode="bilinear") > _SURE) * (shares > _CLEAR)
     places = (where / texels_of(config)).permute(0, 2, 3, 1)
     grid = window_coordinates(places, WINDOW)
     return Asked(wanted_light(view, _LARGEST), shares, sure, grid)
+
+
+def behind_glasses(labels: Tensor) -> Tensor:
+    """Which pixels (S, S) lie within the rows and columns of glasses.
+
+    Skin there is as dark as the lenses are, and would stay so on those who take them off.
+    """
+    found = extent(labels == GLASSES)
+    behind = torch.zeros_like(labels, dtype=torch.bool)
+    if found is not None:
+        behind[found] = True
+    return behind
 
 
 def with_eigenskins(

@@ -16,7 +16,7 @@ from core.errors import PortraitError
 from core.grain import SKIN
 from tests.training.renders import latents_of, write_renders
 from training.__main__ import main
-from training.eigenskin import with_eigenskins
+from training.eigenskin import GLASSES, behind_glasses, with_eigenskins
 from training.model_files import put_on, rebuilt, taken_off
 
 
@@ -35,6 +35,16 @@ def test_nothing_is_made_up_for_who_is_not_seen() -> None:
     torch.testing.assert_close(light, maps[[2, 5]], atol=2e-3, rtol=0)
     with pytest.raises(PortraitError, match="2 people have been seen"):
         with_eigenskins(model, maps, known, 3)
+
+
+def test_skin_behind_lenses_does_not_count() -> None:
+    """Nothing of whom wears none; else all within a frame, and a pixel around it."""
+    labels = torch.full((12, 12), SKIN)
+    assert not behind_glasses(labels).any()
+    labels[4, 2:9] = labels[7, 2:9] = labels[4:8, 2] = labels[4:8, 8] = GLASSES
+    behind = behind_glasses(labels)
+    assert behind[3:9, 1:10].all()
+    assert behind.sum() == 6 * 9
 
 
 def test_the_command_finds_what_skins_in_renders_have_more(tmp_path: Path) -> None:
