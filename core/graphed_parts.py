@@ -59,10 +59,12 @@ class GraphedParts:
                 self._codes = codes.to(self.device)
             self._codes.copy_(codes, non_blocking=True)
             results = {}
-            every = len(parts) == PART_COUNT
-            for group in [tuple(parts)] if every else [(part,) for part in parts]:
+            # side by side all take less than most of them one after the other
+            most = len(parts) > PART_COUNT // 2
+            for group in [tuple(range(PART_COUNT))] if most else [(part,) for part in parts]:
                 made = self._recording(group, self._codes).replay()
-                results.update({k: one.clone() for k, one in zip(group, made, strict=True)})
+                own = zip(group, made, strict=True)
+                results.update({k: one.clone() for k, one in own if k in parts})
             return results
         except Exception as error:  # whatever it is, the plain path may still work
             _log.warning("Parts cannot be recorded on this GPU, so they take longer: %s", error)

@@ -29,7 +29,7 @@ from .memo import Memo, MemoLimit
 from .model import SSGAN3D
 from .paint import face_atlas
 from .part_runner import PartRunner
-from .parts import BACKGROUND, PAINTED, PART_COUNT
+from .parts import BACKGROUND, PAINTED, PART_COUNT, PARTS
 from .people_mixture import PeopleMixture
 from .picture import View
 from .prints import CLOTHES
@@ -53,7 +53,7 @@ _VIEWS_AT_ONCE_GPU = 64
 
 @dataclass(frozen=True)
 class PartKeys:
-    """What the parts of a portrait depend on.
+    """What the parts of a portrait depend on: of those that it lacks, on nothing.
 
     Attributes:
         geometry: by part, all that its depth and density depend on.
@@ -69,8 +69,13 @@ class PartKeys:
         base, shape, texture = (
             codes.numpy() for codes in (latents.base, latents.shape, latents.texture)
         )
-        geometry = tuple((k, base[k].tobytes(), shape[k].tobytes()) for k in range(PART_COUNT))
-        return cls(geometry, tuple((*geometry[k], texture[k].tobytes()) for k in range(PART_COUNT)))
+        lacking = _lacking(latents)
+        geometry, features = [], []
+        for k in range(PART_COUNT):
+            own: tuple[Hashable, ...] = (k, base[k].tobytes(), shape[k].tobytes())
+            geometry.append((k,) if k in lacking else own)
+            features.append((k,) if k in lacking else (*own, texture[k].tobytes()))
+        return cls(tuple(geometry), tuple(features))
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,21 @@ class PartResult:
         geometry = None if part == BACKGROUND else part_geometry(part, part_map, config)
         return cls(part_map, geometry)
 
+    @classmethod
+    def nothing(cls, part: int, config: ModelConfig, like: Tensor) -> PartResult:
+        """What a part is of a portrait that lacks it.
+
+        Args:
+            like: a tensor on the device and in the precision of features.
+        """
+        spec, side = config.maps[part], config.geometry_size
+        features = like.new_zeros(()).expand(
+            1, spec.height, spec.width, config.features + config.detail_tiles
+        )
+        plane = like.new_zeros((), dtype=torch.float32).expand(1, spec.height, spec.width)
+        grid = plane[:, :1, :1].expand(1, side, side)
+        return cls(PartMap(features, plane, plane), (grid, grid))
+
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         old = self.map
@@ -100,6 +120,12 @@ class PartResult:
             return PartResult(own, None)
         depth, density = self.geometry
         return PartResult(own, (depth.clone(), density.clone()))
+
+
+def _lacking(latents: PortraitLatents) -> set[int]:
+    """Optional parts that a portrait does not show. The others tell what lies on or beside them."""
+    shown = latents.visible.tolist()
+    return {k for k in range(PART_COUNT) if PARTS[k].optional and not shown[k]}
 
 
 class PartStage:
@@ -121,20 +147,28 @@ class PartStage:
             for part in group.parts:
                 self.runners[part] = PartRunner(group, part, precision)
         self.people = model.mapping if isinstance(model.mapping, PeopleMixture) else None
+        self.nothing = {
+            k: PartResult.nothing(k, self.config, runner.position)
+            for k, runner in self.runners.items()
+            if PARTS[k].optional
+        }
         self.memo: Memo[PartResult] = Memo(limit, tensor_bytes)
         self.graphed: GraphedParts | None = None
         if recorded:
             self.graphed = GraphedParts(self._make, self.config, self.device)
 
     def __call__(self, latents: PortraitLatents, keys: PartKeys) -> dict[int, PartResult]:
-        """All parts of a portrait; only those that are not cached are computed."""
-        found = self.memo.known(keys.features)
-        missing = [k for k, key in enumerate(keys.features) if key not in found]
+        """All parts of a portrait; of those that it has, only what is not cached is computed."""
+        lacking = _lacking(latents)
+        wanted = {k: key for k, key in enumerate(keys.features) if k not in lacking}
+        found = self.memo.known(wanted.values())
+        missing = [k for k, key in wanted.items() if key not in found]
         if missing:
             for k, result in self.compute(latents, missing).items():
                 self.memo.put(keys.features[k], result)
                 found[keys.features[k]] = result
-        return {k: found[key] for k, key in enumerate(keys.features)}
+        nothing = {k: self.nothing[k] for k in lacking}
+        return {k: found[key] for k, key in wanted.items()} | nothing
 
     def compute(self, latents: PortraitLatents, parts: Sequence[int]) -> dict[int, PartResult]:
         """The parts asked for, computed."""
