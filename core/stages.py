@@ -29,7 +29,7 @@ from .memo import Memo, MemoLimit
 from .model import SSGAN3D
 from .paint import face_atlas
 from .part_runner import PartRunner
-from .parts import BACKGROUND, PAINTED, PART_COUNT, PARTS
+from .parts import BACKGROUND, FACE_BASE, PAINTED, PART_COUNT, PARTS
 from .people_mixture import PeopleMixture
 from .picture import View
 from .prints import CLOTHES
@@ -526,13 +526,14 @@ class ViewStage:
         """The prints of a portrait's clothes, (1, 3, h, w), cached; None of a model without."""
         if not (self.config.garments or self.config.eigenclothes):
             return None
-        geometry = _geometry_key(keys, visible)
 
         def draw() -> Tensor | None:
-            lifted = self.weights.lifted(geometry, parts, visible)
+            lifted = self.weights.lifted(_geometry_key(keys, visible), parts, visible)
             return cloth_atlas(parts[CLOTHES].map, lifted, self.config)
 
-        return self.prints.get((geometry, keys.features[CLOTHES]), draw)
+        # clothes lie on the face base, and on nothing else
+        key = keys.features[CLOTHES], keys.geometry[FACE_BASE], bool(visible[CLOTHES])
+        return self.prints.get(key, draw)
 
     def clear(self) -> None:
         """Forget all results."""

@@ -111,6 +111,22 @@ def person(model: SSGAN3D, row: int) -> PortraitLatents:
     )
 
 
+def test_an_edit_of_hair_keeps_the_print_and_one_of_the_head_does_not(
+    printed_model: SSGAN3D,
+) -> None:
+    """It hangs on the clothes and on what they lie on, and is as if made anew."""
+    camera = Camera.orbit(0.3)
+    engine = PortraitEngine(printed_model, device="cpu", precision="float32")
+    own, other = person(printed_model, 0), person(printed_model, 1)
+    engine.render(own, camera)
+    drawn = engine.view_stage.prints
+    for part, more in (("hair", 0), ("nose", 0), ("skin", 1), ("clothes", 1)):
+        before, edited = drawn.made, own.replace(part, other)
+        fresh = PortraitEngine(printed_model, device="cpu", precision="float32")
+        assert torch.equal(engine.render(edited, camera).image, fresh.render(edited, camera).image)
+        assert drawn.made == before + more
+
+
 @torch.inference_mode()
 def test_engine_replay_model_and_equations_print_alike(printed_model: SSGAN3D) -> None:
     engine = PortraitEngine(printed_model, device="cpu", precision="float32")
