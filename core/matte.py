@@ -10,13 +10,13 @@ of what is next to it are known from the picture nearby.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .blur import box_means
 from .config import ModelConfig
 from .parts import BACKGROUND, part_index
 from .strands import HAIR, STRENGTH, Strands, agreement, resultant_of
@@ -29,8 +29,8 @@ _LEAST_SHOWN = 0.35
 """Where pixels can show less than that of both, there is less noise."""
 _PURE = 4
 """Power of the share of hair by which a place says what colour hair has, and likewise the rest."""
-_NEAR = 5
-"""Rays over which such colours are averaged, twice."""
+_NEAR = 2
+"""Rays, either way, over which such colours are averaged, twice."""
 _LEAST = 1e-6
 _DARKEST = 0.02
 """Light and shares that are divided by are at least this."""
@@ -75,7 +75,8 @@ def matte(smooth: Tensor, soft: Tensor, strands: Strands, config: ModelConfig) -
     found = region((share > _TRACE) & (share < 1 - _TRACE))
     if found is None:
         return Matte(picture, noise, change)
-    outside = _around(_pooled(torch.cat([soft[:, BACKGROUND, None], 1 - hair], 1), rays))
+    outside = torch.cat([soft[:, BACKGROUND, None], 1 - hair], 1)
+    outside = box_means(_pooled(outside, rays), _NEAR)
     outside = outside[:, :1] / outside[:, 1:].clamp_min(_DARKEST)
     within, beyond, steepness = config.hair_matte
     # hair that runs one way ends outside as on heads: its outline has no teeth
@@ -136,7 +137,8 @@ def colors(picture: Tensor, share: Tensor, rays: int) -> tuple[Tensor, Tensor]:
     picture, share = (_pooled(t, rays) for t in (picture, share))
     own, other = (_LEAST + t.pow(_PURE) for t in (share, 1 - share))
     near = torch.cat([own * picture, own, other * picture, other], 1)
-    near = _around(near, 2)
+    for _ in range(2):
+        near = box_means(near, _NEAR)
     return near[:, :3] / near[:, 3:4], near[:, 4:7] / near[:, 7:]
 
 
@@ -155,7 +157,7 @@ def seen(strands: Strands) -> Tensor:
 def straight(strands: Strands) -> Tensor:
     """How far the strands near each ray run one way, in [0, 1], (N, 1, r, r)."""
     energy = strands.amount.detach().float().square().unflatten(1, (2, -1)).sum(1)
-    energy = _around(energy)  # of the nearest hair, beside it as well
+    energy = box_means(energy, _NEAR)  # of the nearest hair, beside it as well
     energy = energy / energy.sum(1, keepdim=True).clamp_min(_LEAST_ENERGY)
     return agreement(resultant_of(energy), HAIR)
 
@@ -163,23 +165,3 @@ def straight(strands: Strands) -> Tensor:
 def _pooled(x: Tensor, side: int) -> Tensor:
     """(N, C, h, w) → (N, C, side, side)."""
     return F.avg_pool2d(x, x.shape[-1] // side)
-
-
-def _around(x: Tensor, times: int = 1) -> Tensor:
-    """(N, C, r, r), for each ray what lies in a square of ``_NEAR`` rays around it, added up.
-
-    Of two such sums the ratio is a mean. As a product it takes a tenth of what pooling does.
-    """
-    near = _neighbours(x.shape[-1], x.device)
-    with torch.autocast(x.device.type, enabled=False):
-        for _ in range(times):
-            x = near @ x @ near
-    return x
-
-
-@cache  # without bound: a recorded CUDA graph reads it for as long as it lives
-@torch.inference_mode(False)  # it may be kept from a render and used in training
-def _neighbours(side: int, device: torch.device) -> Tensor:
-    """1 where two rays of a row are no farther apart than that, (side, side)."""
-    line = torch.arange(side, device=device)
-    return ((line[:, None] - line).abs() <= _NEAR // 2).float()
