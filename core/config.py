@@ -81,6 +81,7 @@ _LATER_FIELDS: dict[str, Any] = {
     "eigenpaint_texels": (),
     "upscaler_channels": 0,
     "upscaler_blocks": 3,
+    "relief": False,
 }
 """Fields that model files of before do not know, and what those do."""
 _OLD_GRAIN = "detail_grain"
@@ -157,6 +158,7 @@ class ModelConfig:
         eigenpaint_texels: of each of these parts' maps, how many they are kept for.
         upscaler_channels: of the net that doubles finished pictures (:mod:`.upscaler`); 0 for none.
         upscaler_blocks: its residual blocks.
+        relief: whether the parts of a face lie on one surface (:mod:`.relief`).
         yaw_max, pitch_max: trained range of the camera's direction, in radians.
         camera_distance: distance at which the model was trained.
         distance_min, distance_max: distances that are accepted.
@@ -210,6 +212,7 @@ class ModelConfig:
     eigenpaint_texels: tuple[int, ...] = ()
     upscaler_channels: int = 0
     upscaler_blocks: int = 3
+    relief: bool = False
     yaw_max: float = 0.85
     pitch_max: float = 0.35
     camera_distance: float = 9.0 / 1.55

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from .config import DEFAULT_TRUNCATION
 from .device import PRECISIONS, choose_device, choose_precision
 from .errors import PortraitError
 from .latents import PortraitLatents, seed_noise
-from .lifting import Geometry
+from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
 from .likeness import face_codes, likeness
 from .memo import MemoLimit
 from .model import SSGAN3D
@@ -40,6 +40,8 @@ MAX_PIXELS = 8192 * 8192
 """Largest picture that is accepted: beyond it a mistyped size would take all memory."""
 KEPT_MIB = 128
 """Memory that cached results take together, if nobody says otherwise."""
+_FINER = 2
+"""How many times finer the grid is that meshes are made from, either way."""
 _MEAN_COUNT = 512
 _SEEDS_AT_ONCE = 256
 """Whose people are looked up together: a few megabytes a hundred."""
@@ -50,7 +52,8 @@ class PartFields:
     """The lifted field of one portrait, on the CPU in float32.
 
     Attributes:
-        geometry: d̂_k and σ_k of the lifted parts on the common grid, (1, K - 1, G, G).
+        geometry: d̂_k and σ_k of the lifted parts, (1, K - 1, G, G), on a grid that is finer than
+            the common one: meshes are looked at more closely than pictures.
         colors: coarse colours in about [-1, 1] by part index, each (3, H, W) in the part's window.
     """
 
@@ -308,9 +311,14 @@ class PortraitEngine:
         """
         latents.check(self.config)
         keys = PartKeys.of(latents)
+        fine = replace(self.config, geometry_size=_FINER * self.config.geometry_size)
         with torch.inference_mode():
             parts = self.part_stage(latents, keys)
-            geometry = self.view_stage.weights.gather(parts, latents.visible)
+            geometry = gather_geometry(
+                {k: part_geometry(k, parts[k].map, fine) for k in LIFTED},
+                fine,
+                latents.visible[None].to(self.device),
+            )
         colors = {
             k: part.map.features[0, :, :, :3].permute(2, 0, 1).float().cpu()
             for k, part in parts.items()

@@ -46,6 +46,8 @@ class PartMap:
             (:mod:`.eigenclothes`), as a logarithm, (B, 3, h, w); None of others.
         hue: what multiplies the colours of the part on this head (:mod:`.complexion`), as a
             logarithm, (B, 3); None of parts that keep theirs.
+        relief: where the surface of a face lies, of skin, or how far the part rises out of it
+            (:mod:`.relief`), (B, h, w); None of others.
     """
 
     features: Tensor
@@ -56,6 +58,7 @@ class PartMap:
     traits: Tensor | None = None
     tint: Tensor | None = None
     hue: Tensor | None = None
+    relief: Tensor | None = None
 
 
 def bounded_depth(part: int, depth: Tensor, config: ModelConfig) -> Tensor:

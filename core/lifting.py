@@ -15,8 +15,10 @@ separate windows.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,10 +26,12 @@ from torch import Tensor
 from .config import ModelConfig, Window
 from .generators import PartMap
 from .indices import index_tensor
-from .parts import BACKGROUND, FACE_BASE, PART_COUNT, part_index
+from .parts import BACKGROUND, FACE, FACE_BASE, PART_COUNT, part_index
+from .relief import on_one_surface
 
 LIFTED: tuple[int, ...] = tuple(k for k in range(PART_COUNT) if k != BACKGROUND)
 """Indices of the parts that are lifted, in the order of every (K - 1) dimension."""
+_FACE = slice(LIFTED.index(FACE[0]), LIFTED.index(FACE[-1]) + 1)
 HAIR, HAT = LIFTED.index(part_index("hair")), LIFTED.index(part_index("hat"))
 _MIN_REACH = 0.05
 _LEAST_SHARE = 1e-4
@@ -51,6 +55,21 @@ class Geometry:
 
     depth: Tensor
     density: Tensor
+
+
+class PartGeometry(NamedTuple):
+    """One part of B portraits on the common grid, all (B, G, G).
+
+    Attributes:
+        depth: relative to the face base; the face base's own is absolute.
+        density: in 1/unit, zero outside the part's window.
+        relief: of :class:`~.generators.PartMap`, zero outside the window but for the face base's;
+            None of parts without.
+    """
+
+    depth: Tensor
+    density: Tensor
+    relief: Tensor | None = None
 
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives
@@ -105,35 +124,61 @@ def to_grid(maps: Tensor, window: Window, config: ModelConfig, *, zeros: bool) -
     return resampled(maps, window, config.geometry_window, config.geometry_size, zeros=zeros)
 
 
-def part_geometry(part: int, part_map: PartMap, config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """Relative depth and density (1/unit) of one part on the common grid, both (B, G, G)."""
-    window = config.maps[part].window
+def part_geometry(part: int, part_map: PartMap, config: ModelConfig) -> PartGeometry:
+    """One part on the common grid."""
+    window, relief = config.maps[part].window, part_map.relief
     depth = to_grid(part_map.depth, window, config, zeros=False)
     density = to_grid(part_map.density * config.density_scale, window, config, zeros=True)
-    return depth, density
+    if relief is not None:
+        relief = to_grid(relief, window, config, zeros=part != FACE_BASE)
+    return PartGeometry(depth, density, relief)
 
 
 def gather_geometry(
-    parts: dict[int, tuple[Tensor, Tensor]], visible: Tensor | None = None
+    parts: Mapping[int, PartGeometry], config: ModelConfig, visible: Tensor | None = None
 ) -> Geometry:
     """Join :func:`part_geometry` of all lifted parts.
 
     Args:
-        parts: relative depth and density by part index.
+        parts: by part index.
         visible: (B, K) bool; hidden parts get density 0. The face base's depth is used even when it
             is hidden, because the other parts are placed relative to it.
     """
-    base = parts[FACE_BASE][0]
-    depth = torch.stack([base if k == FACE_BASE else parts[k][0] + base for k in LIFTED], 1)
-    density = torch.stack([parts[k][1] for k in LIFTED], 1)
+    base = parts[FACE_BASE].depth
+    depth = torch.stack([base if k == FACE_BASE else parts[k].depth + base for k in LIFTED], 1)
+    density = torch.stack([parts[k].density for k in LIFTED], 1)
     if visible is not None:
         shown = visible.index_select(1, index_tensor(LIFTED, visible.device))
         density = density * shown[:, :, None, None].to(density)
-    geometry = Geometry(depth, density)
+    geometry = _with_one_face(Geometry(depth, density), parts, config, visible)
     # without a hat it changes nothing: a GPU presses sooner than the CPU could ask it
     return (
         press_hair(geometry) if density.is_cuda or bool((density[:, HAT] > 0).any()) else geometry
     )
+
+
+def _with_one_face(
+    geometry: Geometry,
+    parts: Mapping[int, PartGeometry],
+    config: ModelConfig,
+    visible: Tensor | None,
+) -> Geometry:
+    """The same with the parts of the face on one surface, where a model has one."""
+    surface = parts[FACE_BASE].relief
+    if surface is None:
+        return geometry
+    shown = geometry.density.new_ones(len(surface), PART_COUNT)
+    if visible is not None:
+        shown = visible.to(shown)
+    for part in FACE[1:]:
+        rise = parts[part].relief
+        assert rise is not None
+        surface = surface + rise * shown[:, part, None, None]
+    depth, density = geometry.depth.clone(), geometry.density.clone()
+    depth[:, _FACE], density[:, _FACE] = on_one_surface(
+        depth[:, _FACE], density[:, _FACE], surface, config
+    )
+    return Geometry(depth, density)
 
 
 def press_hair(geometry: Geometry) -> Geometry:

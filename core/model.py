@@ -13,6 +13,7 @@ from .generators import PartGenerators, PartMap
 from .lifting import Geometry, gather_geometry, part_geometry
 from .mapping import MappingNetwork
 from .people_mixture import PeopleMixture
+from .relief import Relief
 from .render_net import RenderNet
 from .strands import COMBED, combed_hair
 from .surface_layers import SurfaceLayers, surface_layers
@@ -68,6 +69,7 @@ class SSGAN3D(nn.Module):
         self.mapping = PeopleMixture(config) if config.people else MappingNetwork(config)
         self.generators = PartGenerators(config)
         self.render_net = RenderNet(config)
+        self.relief = Relief(config) if config.relief else None
         # no stage of the method: training of the others leaves it as it is
         self.upscaler: Upscaler | None = None
         if config.upscaler_channels:
@@ -78,16 +80,30 @@ class SSGAN3D(nn.Module):
     ) -> dict[int, PartMap]:
         """f_k, d_k, σ_k by part index; see :class:`~.generators.PartGenerators`."""
         maps: dict[int, PartMap] = self.generators(base, shape, texture, chosen)
-        if isinstance(self.mapping, PeopleMixture):
-            for part, one in maps.items():
-                own = base if base.ndim == 2 else base[:, part]
-                self.mapping.describe(part, one, own, shape[:, part], texture[:, part])
+        for part, one in maps.items():
+            own = base if base.ndim == 2 else base[:, part]
+            self.describe(part, one, own, shape[:, part], texture[:, part])
         return maps
+
+    def describe(
+        self, part: int, one: PartMap, base: Tensor, shape: Tensor, texture: Tensor
+    ) -> None:
+        """Give the maps of a part what is no generator's.
+
+        Args:
+            base, shape, texture: its codes, (B, Zb), (B, Z) and (B, Z).
+        """
+        if isinstance(self.mapping, PeopleMixture):
+            self.mapping.describe(part, one, base, shape, texture)
+        if self.relief is not None:
+            one.relief = self.relief(part, base, shape)
 
     def geometry(self, maps: dict[int, PartMap], visible: Tensor | None = None) -> Geometry:
         """Depth and density of all lifted parts on the common grid."""
         return gather_geometry(
-            {k: part_geometry(k, part, self.config) for k, part in maps.items()}, visible
+            {k: part_geometry(k, part, self.config) for k, part in maps.items()},
+            self.config,
+            visible,
         )
 
     def forward(

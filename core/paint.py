@@ -18,11 +18,9 @@ from .config import ModelConfig, Window
 from .generators import PartMap
 from .lifting import opacity, places_in, resampled
 from .lookup import lookup
-from .parts import PART_NAMES
+from .parts import FACE
 from .volume import RayWeights
 
-FACE = tuple(PART_NAMES.index(name) for name in ("skin", "brows", "eyes", "nose", "mouth"))
-"""Parts that the atlas lies on: what hides them hides it."""
 WINDOW: Window = (-0.42, 0.42, -0.60, 0.35)
 """Window of the atlas: that of all painted parts."""
 

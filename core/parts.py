@@ -62,6 +62,8 @@ FACE_BASE: int = PART_NAMES.index("skin")
 FACE_PARTS = ("skin", "brows", "eyes", "nose", "mouth", "ears", "neck")
 """Parts of one blend of people, which w_base follows too: a mouth lies where its face has room for
 it, and skin holds the light and the shadow of a beard around it."""
+FACE = tuple(PART_NAMES.index(name) for name in ("skin", "brows", "eyes", "nose", "mouth"))
+"""Indices of the parts that lie on the front of a face: what hides one hides all."""
 PAINTED = tuple(PART_NAMES.index(name) for name in ("brows", "eyes", "nose", "mouth"))
 """Parts with colours that are finer than rays (:mod:`.paint`)."""
 BRINGS_BASE = tuple(PART_NAMES.index(name) for name in ("background", "hair", "clothes", "hat"))

@@ -24,13 +24,12 @@ from .grain import SKIN, finest, grain_of, grain_on_view, grained_share
 from .graphed_parts import GraphedParts
 from .graphed_views import GraphedViews
 from .latents import PortraitLatents
-from .lifting import LIFTED, Geometry, gather_geometry, part_geometry
+from .lifting import LIFTED, Geometry, PartGeometry, gather_geometry, part_geometry
 from .memo import Memo, MemoLimit
 from .model import SSGAN3D
 from .paint import face_atlas
 from .part_runner import PartRunner
 from .parts import BACKGROUND, FACE_BASE, PAINTED, PART_COUNT, PARTS
-from .people_mixture import PeopleMixture
 from .picture import View
 from .prints import CLOTHES
 from .raymarch import RaySamples, ShellTable, join_views, march
@@ -83,7 +82,7 @@ class PartResult:
     """One part's maps, and (unless it is the background) its place on the common grid."""
 
     map: PartMap
-    geometry: tuple[Tensor, Tensor] | None
+    geometry: PartGeometry | None
 
     @classmethod
     def of(cls, part: int, part_map: PartMap, config: ModelConfig) -> PartResult:
@@ -104,12 +103,12 @@ class PartResult:
         )
         plane = like.new_zeros((), dtype=torch.float32).expand(1, spec.height, spec.width)
         grid = plane[:, :1, :1].expand(1, side, side)
-        return cls(PartMap(features, plane, plane), (grid, grid))
+        return cls(PartMap(features, plane, plane), PartGeometry(grid, grid))
 
     def clone(self) -> PartResult:
         """The same in memory of its own."""
         old = self.map
-        rest = (old.paint, old.grain, old.traits, old.tint, old.hue)
+        rest = (old.paint, old.grain, old.traits, old.tint, old.hue, old.relief)
         own = PartMap(
             old.features.clone(),
             old.depth.clone(),
@@ -118,8 +117,9 @@ class PartResult:
         )
         if self.geometry is None:
             return PartResult(own, None)
-        depth, density = self.geometry
-        return PartResult(own, (depth.clone(), density.clone()))
+        depth, density, relief = self.geometry
+        relief = None if relief is None else relief.clone()
+        return PartResult(own, PartGeometry(depth.clone(), density.clone(), relief))
 
 
 def _lacking(latents: PortraitLatents) -> set[int]:
@@ -146,7 +146,7 @@ class PartStage:
             assert isinstance(group, PartGroup)
             for part in group.parts:
                 self.runners[part] = PartRunner(group, part, precision)
-        self.people = model.mapping if isinstance(model.mapping, PeopleMixture) else None
+        self.describe = model.describe
         self.nothing = {
             k: PartResult.nothing(k, self.config, runner.position)
             for k, runner in self.runners.items()
@@ -182,8 +182,7 @@ class PartStage:
 
     def _make(self, part: int, base: Tensor, shape: Tensor, texture: Tensor) -> PartResult:
         part_map = self.runners[part](base, shape, texture)
-        if self.people is not None:
-            self.people.describe(part, part_map, base[None], shape[None], texture[None])
+        self.describe(part, part_map, base[None], shape[None], texture[None])
         return PartResult.of(part, part_map, self.config)
 
     def clear(self) -> None:
@@ -254,7 +253,7 @@ class WeightStage:
     def gather(self, parts: dict[int, PartResult], visible: Tensor) -> Geometry:
         """All lifted parts on the common grid; hidden ones have no density."""
         known = {k: part.geometry for k, part in parts.items() if part.geometry is not None}
-        return gather_geometry(known, visible[None].to(self.device))
+        return gather_geometry(known, self.config, visible[None].to(self.device))
 
     def _samples(self, camera: Camera) -> RaySamples:
         return self.samples.get(_camera_key(camera), lambda: RaySamples.of(camera, self.config))

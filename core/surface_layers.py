@@ -17,7 +17,8 @@ from .eigenclothes import cloth_atlas
 from .generators import PartMap
 from .grain import SKIN
 from .lifting import Geometry
-from .paint import FACE, paint_of, paint_on_view
+from .paint import paint_of, paint_on_view
+from .parts import FACE
 from .prints import CLOTHES, prints_seen
 from .spots import skin_tile
 from .strands import HAIR, CombedHair, Strands, strands_of, strands_on_view

@@ -32,8 +32,9 @@ from torch.nn import functional as F
 
 from .config import ModelConfig
 from .errors import PackageError
-from .lifting import LIFTED, Geometry, model_to_map, window_coordinates
+from .lifting import LIFTED, Geometry, model_to_map, shell_opacity, window_coordinates
 from .parts import PART_NAMES
+from .relief import face_share, front_of
 
 SIDE = 2.3
 """Side of the meshed cube: the trained frame and a margin for what leans toward the camera."""
@@ -48,10 +49,15 @@ cut corners side by side are a groove that renders as a dark line; much more, an
 what lies below show through."""
 RIMS = ("hair", "hat", "clothes")
 """Parts that end behind the head, where training has hardly looked and their maps are ragged."""
-_RIM_BLUR = 2.0
-"""Standard deviation of what calms them there, in texels of the common grid."""
+SMOOTH = ("skin", "neck")
+"""Parts that are smooth, but generated with bumps: they are calmed beyond the surface of the face
+(:mod:`.relief`), in models that have one."""
+_BLUR = 2.0
+"""Standard deviation of what calms both, in texels of the common grid."""
 _RIM_DEPTH = 0.3
-"""How far behind the head's middle (z = 0) they are calmed in full; in front of it, not at all."""
+"""How far behind the head's middle (z = 0) rims are calmed in full; in front of it, not at all."""
+_DENSE = 6.0
+"""Optical depth from which on a calmed front follows it: borders are thinner."""
 _OUTSIDE = -4.0
 _LEAST_OPACITY = 1.0e-3
 _FAINT = 1.0e-9
@@ -81,7 +87,7 @@ def find_surfaces(
         torch.meshgrid(*[torch.arange(_BLOCK)] * 3, indexing="ij"), -1
     )  # (b, b, b, 3)
     geometry, shown = _without_empty_parts(geometry)
-    geometry = _calm_rims(geometry, shown, config)
+    geometry = _calm_bumps(_calm_rims(geometry, shown, config), shown, config)
     wanted = [part for part in wanted if part in shown]
     rows = [shown.index(part) for part in wanted]
     fields = torch.empty(len(wanted), len(active), *[_BLOCK] * 3)
@@ -169,22 +175,50 @@ def _calm_rims(geometry: Geometry, shown: Sequence[int], config: ModelConfig) ->
     if not rows:
         return geometry
     depth, density = geometry.depth[:, rows], geometry.density[:, rows]
-    length = math.sqrt(math.pi / config.shell_alpha)
-    opacity = -torch.expm1(-density * length)
-    blurred = _blur(opacity, _RIM_BLUR)
-    # depth counts as far as there is something at it: outside of a part it is arbitrary
-    smooth = torch.where(
-        blurred > _LEAST_OPACITY,
-        _blur(depth * opacity, _RIM_BLUR) / blurred.clamp_min(_LEAST_OPACITY),
-        depth,
-    )
+    smooth, blurred = _blurred(depth, density, config)
     behind = (smooth / -_RIM_DEPTH).clamp(0, 1)
     behind = behind.square() * (3 - 2 * behind)
     calm = Geometry(geometry.depth.clone(), geometry.density.clone())
     calm.depth[:, rows] = torch.lerp(depth, smooth, behind)
-    thin = torch.lerp(opacity, blurred, behind).clamp_max(1 - torch.finfo(opacity.dtype).eps)
-    calm.density[:, rows] = torch.where(behind > 0, -torch.log1p(-thin) / length, density)
+    calm.density[:, rows] = _thinned(density, blurred, behind, config)
     return calm
+
+
+def _calm_bumps(geometry: Geometry, shown: Sequence[int], config: ModelConfig) -> Geometry:
+    """Fronts and opacity of ``SMOOTH`` blurred beyond the surface of the face."""
+    rows = [row for row, part in enumerate(shown) if PART_NAMES[part] in SMOOTH]
+    if not rows or not config.relief:
+        return geometry
+    length = math.sqrt(math.pi / config.shell_alpha)
+    density = geometry.density[:, rows]
+    front = geometry.depth[:, rows] + front_of((density * length).clamp_min(_DENSE), config)
+    smooth, blurred = _blurred(front, density, config)
+    beyond = 1 - face_share(front.shape[-1], config)
+    calm = Geometry(geometry.depth.clone(), geometry.density.clone())
+    thinned = _thinned(density, blurred, beyond, config)
+    calm.density[:, rows] = thinned
+    before = front_of((thinned * length).clamp_min(_DENSE), config)
+    calm.depth[:, rows] = torch.lerp(front, smooth, beyond) - before
+    return calm
+
+
+def _blurred(surface: Tensor, density: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """Surfaces and opacities of shells, blurred, (B, K, G, G) each.
+
+    A surface counts as far as there is something at it: outside of a part it is arbitrary.
+    """
+    opacity = shell_opacity(density, config)
+    deviation = _BLUR * surface.shape[-1] / config.geometry_size
+    blurred = _blur(opacity, deviation)
+    smooth = _blur(surface * opacity, deviation) / blurred.clamp_min(_LEAST_OPACITY)
+    return torch.where(blurred > _LEAST_OPACITY, smooth, surface), blurred
+
+
+def _thinned(density: Tensor, blurred: Tensor, share: Tensor, config: ModelConfig) -> Tensor:
+    """Densities that go over to those of blurred opacities, by a share (…, G, G)."""
+    length = math.sqrt(math.pi / config.shell_alpha)
+    thin = blurred.clamp_max(1 - torch.finfo(blurred.dtype).eps)
+    return torch.lerp(density, -torch.log1p(-thin) / length, share)
 
 
 def _blur(maps: Tensor, deviation: float) -> Tensor:
@@ -205,7 +239,8 @@ def _blocks_near_shells(geometry: Geometry, config: ModelConfig, blocks: int) ->
     grid = window_coordinates(model_to_map(points, config), config.geometry_window)[None, None]
     reach = _NEAR + SIDE / blocks  # a block's centre may lie so much further from the shell
     # a block's centre may miss a narrow part, so densities are spread over a block first
-    texel = (config.geometry_window[1] - config.geometry_window[0]) / config.geometry_size
+    left, right, *_ = config.geometry_window
+    texel = (right - left) / geometry.depth.shape[-1]
     spread = 2 * math.ceil(SIDE / blocks / texel) + 1
     dense = F.max_pool2d(geometry.density, spread, 1, spread // 2)
     least = 0.2 * math.log(2) / math.sqrt(math.pi / config.shell_alpha)

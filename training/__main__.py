@@ -14,6 +14,7 @@ _COMMANDS = {
     "train": ("training.trainer", "train a model on data sets"),
     "graft": ("training.graft", "give a model some parts of another one"),
     "widen": ("training.widen", "give some parts' generators more channels, all else as before"),
+    "relief": ("training.relief", "give faces one surface, from the depth of renders"),
     "refine": ("training.refine", "teach a trained model finer detail, without forgetting anybody"),
     "closeup": ("training.closeup", "fit single parts of portraits to renders, and nothing else"),
     "refit": ("training.refit", "fit all parts and all people to renders together, on a GPU"),

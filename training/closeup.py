@@ -337,8 +337,9 @@ class Closeup:
             made = self._made(model.generators, rows, codes)
             densities = list(crops.density.float().unbind(1))
             for part in self.formed:
-                relative, density = (one[which] for one in part_geometry(part, made[part], config))
-                own = Geometry((relative + crops.base)[:, None], density[:, None])
+                placed = part_geometry(part, made[part], config)
+                depth, density = placed.depth[which] + crops.base, placed.density[which]
+                own = Geometry(depth[:, None], density[:, None])
                 densities[LIFTED.index(part)] = ray_densities(own, rays, config).float()[:, 0]
             weights = split_weights(torch.stack(densities, 1), rays)
             mask = weights.mask[:, 0]  # (n, K, R)

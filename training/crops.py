@@ -17,8 +17,8 @@ from core.config import ModelConfig, Window
 from core.generators import PartMap
 from core.lifting import LIFTED, Geometry, window_coordinates
 from core.model import SSGAN3D
-from core.paint import FACE, face_atlas, painted
-from core.parts import FACE_BASE, PAINTED, PART_COUNT
+from core.paint import face_atlas, painted
+from core.parts import FACE, FACE_BASE, PAINTED, PART_COUNT
 from core.people_mixture import PeopleMixture
 from core.volume import (
     RayBatch,

@@ -128,11 +128,12 @@ def _drawn(model: SSGAN3D, views: Views, maps: dict[int, PartMap], view: int) ->
         rays,
         data.picture([view]),
         data.labels[view],
-        _places(views, view),
+        places_of(views, view),
     )
 
 
-def _places(views: Views, view: int) -> Tensor:
+def places_of(views: Views, view: int) -> Tensor:
+    """Where a view's pixels lie, in model units: :attr:`DrawnView.places`."""
     data, side = views.data, views.data.size // 2
     camera = canonical_camera(data.views[view].camera, views.config)
     origins, directions, centre = (t.to(views.device) for t in camera_tensors([camera], side))

@@ -23,8 +23,8 @@ from core.eigenpaint import EigenPaint
 from core.engine import embedded_weights
 from core.errors import PortraitError
 from core.model import SSGAN3D
-from core.paint import FACE, face_atlas, painted
-from core.parts import PAINTED, PART_NAMES, part_index
+from core.paint import face_atlas, painted
+from core.parts import FACE, PAINTED, PART_NAMES, part_index
 from core.people_mixture import PeopleMixture
 from training.components import add_component_arguments, kept
 from training.data import PortraitSet, read_views

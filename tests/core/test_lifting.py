@@ -91,7 +91,7 @@ def flat_maps(depth: float, density: float) -> dict[int, PartMap]:
 def test_depths_are_relative_to_the_face_and_densities_scaled():
     maps = flat_maps(0.2, 1.5)
     parts = {k: part_geometry(k, m, CONFIG) for k, m in maps.items() if k != BACKGROUND}
-    geometry = gather_geometry(parts)
+    geometry = gather_geometry(parts, CONFIG)
     assert len(LIFTED) == PART_COUNT - 1
     face, nose = LIFTED.index(FACE_BASE), LIFTED.index(part_index("nose"))
     assert torch.allclose(geometry.depth[:, face], torch.tensor(0.2))
@@ -104,7 +104,7 @@ def test_hidden_parts_have_no_density_and_the_face_s_depth_stays():
     parts = {k: part_geometry(k, m, CONFIG) for k, m in maps.items() if k != BACKGROUND}
     visible = torch.ones(1, PART_COUNT, dtype=torch.bool)
     visible[:, FACE_BASE] = False
-    geometry = gather_geometry(parts, visible)
+    geometry = gather_geometry(parts, CONFIG, visible)
     face, nose = LIFTED.index(FACE_BASE), LIFTED.index(part_index("nose"))
     assert geometry.density[:, face].max() == 0
     assert geometry.density[:, nose].max() > 0
@@ -149,8 +149,8 @@ def test_hair_is_pressed_only_while_the_hat_is_worn():
         k: part_geometry(k, m, CONFIG) for k, m in flat_maps(0.2, 1.5).items() if k != BACKGROUND
     }
     visible = torch.ones(1, PART_COUNT, dtype=torch.bool)
-    worn = gather_geometry(parts, visible)
+    worn = gather_geometry(parts, CONFIG, visible)
     visible[:, LIFTED[HAT]] = False
-    bare = gather_geometry(parts, visible)
+    bare = gather_geometry(parts, CONFIG, visible)
     assert worn.depth[:, HAIR].min() < bare.depth[:, HAIR].min() - 0.05
     assert torch.equal(bare.density[:, HAIR], parts[LIFTED[HAIR]][1])

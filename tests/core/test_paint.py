@@ -18,8 +18,8 @@ from core.generators import PartMap
 from core.graphed_views import FixedViews
 from core.lifting import gather_geometry, opacity, part_geometry
 from core.model import SSGAN3D
-from core.paint import FACE, WINDOW, face_atlas, painted
-from core.parts import PAINTED, PART_COUNT, part_index
+from core.paint import WINDOW, face_atlas, painted
+from core.parts import FACE, PAINTED, PART_COUNT, part_index
 from core.stages import PartKeys, _geometry_key
 from core.volume import camera_tensors, sample_rays
 
@@ -156,7 +156,7 @@ def test_engine_replay_model_and_equations_paint_alike(painted_model: SSGAN3D) -
         assert (again.image - expected).square().mean().sqrt() < 2e-3
     maps = painted_model.part_maps(*codes[:3])
     geometry = gather_geometry(
-        {k: part_geometry(k, one, CONFIG) for k, one in maps.items()}, codes[3]
+        {k: part_geometry(k, one, CONFIG) for k, one in maps.items()}, CONFIG, codes[3]
     )
     fast = painted_model.posed_maps(maps, geometry, codes[3], rays).layers.paint
     slow = reference.composite(maps, geometry, rays, CONFIG, visible=codes[3], levels=None)

@@ -28,7 +28,7 @@ DEPTH_TOLERANCE = 0.01
 
 
 def both(maps, config, yaw, levels):
-    geometry = gather_geometry({k: part_geometry(k, m, config) for k, m in maps.items()})
+    geometry = gather_geometry({k: part_geometry(k, m, config) for k, m in maps.items()}, config)
     camera = Camera.orbit(yaw, 0.1)
     rays = sample_rays(*(t[None] for t in camera_tensors([camera], config.ray_size)), config)
     weights = ray_weights(geometry, rays, config)
@@ -94,7 +94,7 @@ def test_marching_picks_the_samples_that_matter(smooth_maps, degrees, lift_origi
     config = dataclasses.replace(ModelConfig.tiny(), ray_size=32, image_size=128)
     config = dataclasses.replace(config, lift_origin=lift_origin)
     maps = smooth_maps(config)
-    geometry = gather_geometry({k: part_geometry(k, m, config) for k, m in maps.items()})
+    geometry = gather_geometry({k: part_geometry(k, m, config) for k, m in maps.items()}, config)
     camera = Camera.orbit(math.radians(degrees), 0.1, orthographic=orthographic)
     rays = sample_rays(*(t[None] for t in camera_tensors([camera], config.ray_size)), config)
     plain = ray_weights(geometry, rays, config)
@@ -111,7 +111,7 @@ def test_marching_picks_the_samples_that_matter(smooth_maps, degrees, lift_origi
 def test_marching_through_nothing(smooth_maps):
     config = ModelConfig.tiny()
     maps = smooth_maps(config, peak=0.0)
-    geometry = gather_geometry({k: part_geometry(k, m, config) for k, m in maps.items()})
+    geometry = gather_geometry({k: part_geometry(k, m, config) for k, m in maps.items()}, config)
     weights = march(
         ShellTable.of(geometry, config), [RaySamples.of(Camera.orbit(0), config)] * 2, config
     )
