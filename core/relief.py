@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .blur import gaussian_means
 from .components import MOST
 from .config import ModelConfig
 from .parts import PART_NAMES
@@ -45,6 +46,11 @@ _HALF_AXES = 0.46, 0.58
 """Of the oval in lifting coordinates outside of which the depths are the generators'."""
 _INNER = 0.75
 """Share of its half axes within which the surface alone counts."""
+_OUTER = 1.5
+"""Half axes up to which the generators' skin moves with the face that it goes on from."""
+_NEARBY = 0.11
+"""Standard deviation of the means that say how far it has moved nearby, in units."""
+_LEAST_SHARE = 1e-3
 _LEAST_TAU = 1.05 * math.log(2)
 """Optical depth below which shells have no front."""
 DENSE = 3.0
@@ -122,22 +128,26 @@ def on_one_surface(
 
     Each part has the share of it that is seen from in front where their generators place them.
     Between two parts shells are thin: what is missing there of what is all around (a closing) is
-    made up for.
+    made up for. Beyond the oval skin moves as far as it has moved at its edge, less and less, lest
+    the edge be a step.
 
     Args:
         depth, density: as the generators give them, (B, 5, G, G).
         surface: Z, (B, G, G).
     """
-    rows, columns, share = _oval(config, depth.device)
+    rows, columns, share, fading = _oval(config, depth.device)
     near = (..., rows, columns)
     old_depth, old_density = depth[near], density[near]
     whole = _closed(old_density.sum(1), config)
     tau = whole * math.sqrt(math.pi / config.shell_alpha)
-    share = (share * ((tau - _LEAST_TAU) / (DENSE - _LEAST_TAU)).clamp(0, 1))[:, None]
-    front = front_of(tau, config)
-    own = shares_in_front(old_depth, old_density, config)
+    share = share * ((tau - _LEAST_TAU) / (DENSE - _LEAST_TAU)).clamp(0, 1)  # (B, h, w)
+    wanted = surface[near] - front_of(tau, config)
+    moved = torch.stack([(wanted - old_depth[:, 0]) * share, share], 1)
+    moved, around = gaussian_means(moved, _NEARBY / _texel(config)).unbind(1)
+    moved = moved / around.clamp_min(_LEAST_SHARE) * fading * (1 - share)
+    own, share = shares_in_front(old_depth, old_density, config), share[:, None]
     depth, density = depth.clone(), density.clone()
-    depth[near] = old_depth.lerp((surface[near] - front)[:, None], share)
+    depth[near] = old_depth.lerp(wanted[:, None], share) + moved[:, None]
     density[near] = old_density.lerp(own * whole[:, None], share)
     return depth, density
 
@@ -170,14 +180,18 @@ def front_of(tau: Tensor, config: ModelConfig) -> Tensor:
 
 @cache  # without bound: a recorded CUDA graph reads it for as long as it lives
 @torch.inference_mode(False)  # it may be kept from a render and used in training
-def _oval(config: ModelConfig, device: torch.device) -> tuple[slice, slice, Tensor]:
-    """Rows and columns of the common grid where the surface counts, and how much, (h, w)."""
-    share = face_share(config.geometry_size, config)
+def _oval(config: ModelConfig, device: torch.device) -> tuple[slice, slice, Tensor, Tensor]:
+    """Rows and columns of the common grid around the face, how much its surface counts there, and
+    how much of what it has moved moves there as well, (h, w) each.
+    """
+    radius = _radius(config.geometry_size, config)
+    near = radius < _OUTER
     rows, columns = (
-        slice(int(near[0]), int(near[-1]) + 1)
-        for near in (share.any(1).nonzero()[:, 0], share.any(0).nonzero()[:, 0])
+        slice(int(which[0]), int(which[-1]) + 1)
+        for which in (near.any(1).nonzero()[:, 0], near.any(0).nonzero()[:, 0])
     )
-    return rows, columns, share[rows, columns].to(device)
+    radius = radius[rows, columns].to(device)
+    return rows, columns, _falling(radius, _INNER, 1), _falling(radius, 1, _OUTER)
 
 
 def face_share(size: int, config: ModelConfig) -> Tensor:
@@ -185,17 +199,31 @@ def face_share(size: int, config: ModelConfig) -> Tensor:
 
     1 within most of an oval, falling to 0 at its edge.
     """
+    return _falling(_radius(size, config), _INNER, 1)
+
+
+def _radius(size: int, config: ModelConfig) -> Tensor:
+    """Distance from the middle of the face over that of the oval's edge, (size, size)."""
     u0, u1, v0, v1 = config.geometry_window
     line = (torch.arange(size) + 0.5) / size
     u = (u0 + line * (u1 - u0) - _CENTRE[0]) / _HALF_AXES[0]
     v = (v1 - line * (v1 - v0) - _CENTRE[1]) / _HALF_AXES[1]
-    share = ((1 - torch.hypot(u, v[:, None])) / (1 - _INNER)).clamp(0, 1)
+    return torch.hypot(u, v[:, None])
+
+
+def _falling(radius: Tensor, first: float, last: float) -> Tensor:
+    """1 up to a radius, 0 from another one on."""
+    share = ((last - radius) / (last - first)).clamp(0, 1)
     return share.square() * (3 - 2 * share)
+
+
+def _texel(config: ModelConfig) -> float:
+    left, right, *_ = config.geometry_window
+    return (right - left) / config.geometry_size
 
 
 def _closed(maps: Tensor, config: ModelConfig) -> Tensor:
     """Greatest and then least of the values around each of (B, h, w)."""
-    texel = (config.geometry_window[1] - config.geometry_window[0]) / config.geometry_size
-    reach = max(round(_GAP / texel), 1)
+    reach = max(round(_GAP / _texel(config)), 1)
     around = 2 * reach + 1
     return -F.max_pool2d(-F.max_pool2d(maps, around, 1, reach), around, 1, reach)
