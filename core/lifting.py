@@ -174,11 +174,10 @@ def _with_one_face(
         rise = parts[part].relief
         assert rise is not None
         surface = surface + rise * shown[:, part, None, None]
-    depth, density = geometry.depth.clone(), geometry.density.clone()
-    depth[:, _FACE], density[:, _FACE] = on_one_surface(
-        depth[:, _FACE], density[:, _FACE], surface, config
-    )
-    return Geometry(depth, density)
+    faces = (geometry.depth[:, _FACE], geometry.density[:, _FACE])
+    found = Geometry(geometry.depth.clone(), geometry.density.clone())
+    found.depth[:, _FACE], found.density[:, _FACE] = on_one_surface(*faces, surface, config)
+    return found
 
 
 def press_hair(geometry: Geometry) -> Geometry:

@@ -167,3 +167,18 @@ def test_skin_beyond_the_face_is_smooth_in_meshes_and_the_face_is_as_it_is() -> 
         spread.append((front[inner, 2].std(), front[outer, 2].std()))
     assert abs(spread[1][0] - spread[0][0]) < 0.1 * spread[0][0]
     assert spread[1][1] < 0.4 * spread[0][1]
+
+
+def test_codes_can_be_fitted_through_the_surface(random_model) -> None:  # type: ignore[no-untyped-def]
+    """Gradients are finite, and those of the nose's shape are not zero."""
+    model = random_model(CONFIG)
+    model.relief = made_relief()
+    generator = torch.Generator().manual_seed(0)
+    base = torch.randn(1, CONFIG.base_dim, generator=generator)
+    shape, texture = torch.randn(2, 1, PART_COUNT, CONFIG.code_dim, generator=generator)
+    shape.requires_grad_()
+    geometry = model.geometry(model.part_maps(base, shape, texture))
+    (geometry.depth.sum() + geometry.density.sum()).backward()
+    assert shape.grad is not None
+    assert shape.grad.isfinite().all()
+    assert shape.grad[0, NOSE, 0].abs() > 0
