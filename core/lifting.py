@@ -121,7 +121,8 @@ def resampled(maps: Tensor, window: Window, other: Window, side: int, *, zeros: 
 
 def to_grid(maps: Tensor, window: Window, config: ModelConfig, *, zeros: bool) -> Tensor:
     """Resample (B, H, W) in ``window`` to the common grid (B, G, G)."""
-    return resampled(maps, window, config.geometry_window, config.geometry_size, zeros=zeros)
+    with torch.autocast(maps.device.type, enabled=False):  # half a shell would be rounded away
+        return resampled(maps, window, config.geometry_window, config.geometry_size, zeros=zeros)
 
 
 def part_geometry(part: int, part_map: PartMap, config: ModelConfig) -> PartGeometry:
@@ -150,7 +151,7 @@ def gather_geometry(
     if visible is not None:
         shown = visible.index_select(1, index_tensor(LIFTED, visible.device))
         density = density * shown[:, :, None, None].to(density)
-    geometry = _with_one_face(Geometry(depth, density), parts, config, visible)
+    geometry = _with_one_face(Geometry(depth, density), parts, config)
     # without a hat it changes nothing: a GPU presses sooner than the CPU could ask it
     return (
         press_hair(geometry) if density.is_cuda or bool((density[:, HAT] > 0).any()) else geometry
@@ -158,25 +159,17 @@ def gather_geometry(
 
 
 def _with_one_face(
-    geometry: Geometry,
-    parts: Mapping[int, PartGeometry],
-    config: ModelConfig,
-    visible: Tensor | None,
+    geometry: Geometry, parts: Mapping[int, PartGeometry], config: ModelConfig
 ) -> Geometry:
     """The same with the parts of the face on one surface, where a model has one."""
-    surface = parts[FACE_BASE].relief
-    if surface is None:
+    reliefs = [relief for part in FACE if (relief := parts[part].relief) is not None]
+    if len(reliefs) < len(FACE):
         return geometry
-    shown = geometry.density.new_ones(len(surface), PART_COUNT)
-    if visible is not None:
-        shown = visible.to(shown)
-    for part in FACE[1:]:
-        rise = parts[part].relief
-        assert rise is not None
-        surface = surface + rise * shown[:, part, None, None]
     faces = (geometry.depth[:, _FACE], geometry.density[:, _FACE])
     found = Geometry(geometry.depth.clone(), geometry.density.clone())
-    found.depth[:, _FACE], found.density[:, _FACE] = on_one_surface(*faces, surface, config)
+    found.depth[:, _FACE], found.density[:, _FACE] = on_one_surface(
+        *faces, torch.stack(reliefs, 1), config
+    )
     return found
 
 

@@ -122,7 +122,7 @@ class Relief(nn.Module):
 
 
 def on_one_surface(
-    depth: Tensor, density: Tensor, surface: Tensor, config: ModelConfig
+    depth: Tensor, density: Tensor, reliefs: Tensor, config: ModelConfig
 ) -> tuple[Tensor, Tensor]:
     """Depth and density of the parts in ``parts.FACE`` on the common grid, on one surface.
 
@@ -133,7 +133,7 @@ def on_one_surface(
 
     Args:
         depth, density: as the generators give them, (B, 5, G, G).
-        surface: Z, (B, G, G).
+        reliefs: Z_skin, then r_k, (B, 5, G, G).
     """
     rows, columns, share, fading = _oval(config, depth.device)
     near = (..., rows, columns)
@@ -141,11 +141,14 @@ def on_one_surface(
     whole = _closed(old_density.sum(1), config)
     tau = whole * math.sqrt(math.pi / config.shell_alpha)
     share = share * ((tau - _LEAST_TAU) / (DENSE - _LEAST_TAU)).clamp(0, 1)  # (B, h, w)
-    wanted = surface[near] - front_of(tau, config)
+    own = shares_in_front(old_depth, old_density, config)
+    # a rise is a mean over people, whose parts end elsewhere
+    rises = reliefs[near][:, 1:] * _greatest(own[:, 1:], config)
+    wanted = reliefs[near][:, 0] + rises.sum(1) - front_of(tau, config)
     moved = torch.stack([(wanted - old_depth[:, 0]) * share, share], 1)
     moved, around = gaussian_means(moved, _NEARBY / _texel(config)).unbind(1)
     moved = moved / around.clamp_min(_LEAST_SHARE) * fading * (1 - share)
-    own, share = shares_in_front(old_depth, old_density, config), share[:, None]
+    share = share[:, None]
     depth, density = depth.clone(), density.clone()
     depth[near] = old_depth.lerp(wanted[:, None], share) + moved[:, None]
     density[near] = old_density.lerp(own * whole[:, None], share)
@@ -224,6 +227,10 @@ def _texel(config: ModelConfig) -> float:
 
 def _closed(maps: Tensor, config: ModelConfig) -> Tensor:
     """Greatest and then least of the values around each of (B, h, w)."""
+    return -_greatest(-_greatest(maps, config), config)
+
+
+def _greatest(maps: Tensor, config: ModelConfig) -> Tensor:
+    """Greatest of the values around each of (…, h, w), as far as ``_GAP``."""
     reach = max(round(_GAP / _texel(config)), 1)
-    around = 2 * reach + 1
-    return -F.max_pool2d(-F.max_pool2d(maps, around, 1, reach), around, 1, reach)
+    return F.max_pool2d(maps, 2 * reach + 1, 1, reach)
