@@ -158,8 +158,12 @@ def _in_steps(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         axes = BYTES.get(name.rpartition(".")[2])
         if axes is None or not tensor.numel():
             continue
-        # as they are kept, lest reading and writing again move anything
-        steps = (tensor.abs().amax(axes, keepdim=True) / MOST).half()
+        # as they are kept, lest reading and writing again move anything; of tiny weights they are
+        # rounded far, and down if fewer steps than ``MOST`` would do: these become fewer each time
+        most = tensor.abs().amax(axes, keepdim=True)
+        steps = (most / MOST).half()
+        fewer = most < (MOST - 0.5) * steps.float()
+        steps = (steps.view(torch.int16) - fewer.to(torch.int16)).view(torch.half)
         whole = tensor / steps.float().clamp_min(_LEAST_HALF)
         made[name] = whole.round().clamp(-MOST, MOST).to(torch.int8)
         made[name + _STEP] = steps
