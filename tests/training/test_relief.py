@@ -20,7 +20,6 @@ from training.__main__ import main
 from training.data import PortraitSet, read_views
 from training.model_files import rebuilt
 from training.relief import (
-    RIDGE,
     TEXELS,
     Surfaces,
     Target,
@@ -92,7 +91,6 @@ def test_cells_are_fitted_by_those_of_whom_they_are_known() -> None:
     found = fitted(Target(rise, known), codes)
     expected = torch.tensor([[[2.0, 2.0, 0.0]], [[1.0, 1.0, 0.0]]])
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
-    assert RIDGE > 0
 
 
 def test_the_command_finds_the_surface_of_renders(tmp_path: Path) -> None:
