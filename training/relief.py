@@ -35,7 +35,7 @@ from training.drawn_people import add_people_arguments, places_of
 from training.model_files import rebuilt, write_model
 from training.process import set_up
 from training.refine import known_views, people_of
-from training.surface_errors import surface_errors
+from training.surface_errors import surface_errors, surface_normals
 from training.warm_start import Views
 
 TEXELS = 128, 96
@@ -61,6 +61,8 @@ _LEFT_OUT = 8
 """Every how many people are left out of a fit that is checked."""
 RIDGE = 1.0
 """Penalty of squared coefficients."""
+_OF_CONSTANTS = 1e-3
+"""That of constants: nothing where nobody is known, and elsewhere no penalty."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,9 @@ def _facing(places: Tensor, position: Tensor) -> Tensor:
     Args:
         places: of the pixels' surface, (3, h, w); not numbers where there is none.
     """
-    across = places[:, 1:-1, 2:] - places[:, 1:-1, :-2]
-    down = places[:, 2:, 1:-1] - places[:, :-2, 1:-1]
-    normal = F.normalize(torch.linalg.cross(across, down, dim=0), dim=0)
-    ray = F.normalize(places[:, 1:-1, 1:-1] - position[:, None, None], dim=0)
-    return F.pad((normal * ray).sum(0).abs(), (1, 1, 1, 1))
+    pixels = places.permute(1, 2, 0)
+    rays = F.normalize(pixels[1:-1, 1:-1] - position, dim=-1)
+    return F.pad((surface_normals(pixels) * rays).sum(-1).abs(), (1, 1, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def fitted(target: Target, codes: Tensor) -> Tensor:
     known = target.known.flatten(1).double()  # (S, cells)
     left = (known.T @ products).unflatten(1, (count, count))  # (cells, Z + 1, Z + 1)
     penalty = torch.full((count,), RIDGE, dtype=torch.float64)
-    penalty[-1] = 1e-3
+    penalty[-1] = _OF_CONSTANTS
     right = (known * target.rise.flatten(1)).T @ rows  # (cells, Z + 1)
     found = torch.linalg.solve(left + torch.diag(penalty), right)
     return found.T.float().unflatten(1, target.rise.shape[1:])

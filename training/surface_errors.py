@@ -87,9 +87,17 @@ def _leans(planar: Tensor, origins: Tensor, directions: Tensor) -> Tensor:
         origins, directions: of the rays, (h w, 3).
     """
     places = origins + directions * planar.flatten(1)[..., None]  # (2, h w, 3)
-    places = places.unflatten(1, planar.shape[1:])
-    across = places[:, 1:-1, 2:] - places[:, 1:-1, :-2]
-    down = places[:, 2:, 1:-1] - places[:, :-2, 1:-1]
-    normals = F.normalize(torch.linalg.cross(across, down), dim=-1)
+    normals = surface_normals(places.unflatten(1, planar.shape[1:]))
     cosine = (normals[0] * normals[1]).sum(-1)
     return F.pad(torch.rad2deg(cosine.clamp(-1, 1).acos()), (1, 1, 1, 1))
+
+
+def surface_normals(places: Tensor) -> Tensor:
+    """Unit normals of the surface that pixels show, but for the outermost, (…, h - 2, w - 2, 3).
+
+    Args:
+        places: of the pixels, (…, h, w, 3).
+    """
+    across = places[..., 1:-1, 2:, :] - places[..., 1:-1, :-2, :]
+    down = places[..., 2:, 1:-1, :] - places[..., :-2, 1:-1, :]
+    return F.normalize(torch.linalg.cross(across, down), dim=-1)
